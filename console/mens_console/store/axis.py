@@ -1,0 +1,275 @@
+"""Metrics that are logged together share one axis of steps and wall times; rows of several sources meet here.
+
+Each step stands once, with the value of the source of best precedence. A run that was resumed from a checkpoint
+goes back in steps: the new line takes over from there and the overlap it rewound is kept beside it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mens_console.store.columns import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+_RECENT = 16
+_INTERLEAVED_AFTER = 2
+"""Repeated steps among the latest `_RECENT` rows that mark a source as several writers taking turns."""
+_CLOCK_SLACK_S = 2.0
+"""How far apart two sources may stamp the same row."""
+
+
+@dataclass(slots=True)
+class Origin:
+    """How far one format's sources have written on an axis, and which segment they are in."""
+
+    last_step: int
+    peak: int
+    segment: int = 0
+    repeats: deque[bool] = field(default_factory=lambda: deque(maxlen=_RECENT))
+
+    def repeats_at(self, step: int) -> bool:
+        """Whether `step`, not above the last one, is a repeat or a turn of another writer, and not a resume.
+
+        Several writers that share one file give themselves away by repeating steps; then a small step back
+        means nothing.
+        """
+        turn = sum(self.repeats) >= _INTERLEAVED_AFTER and self.peak - step <= _RECENT
+        return step == self.last_step or turn
+
+    def cut(self, steps: Ints) -> list[tuple[slice, bool]]:
+        """Cut rows into parts of increasing steps; the flag says that a part begins with a resume."""
+        if steps[0] > self.last_step and (len(steps) == 1 or bool(np.all(np.diff(steps) > 0))):
+            self.repeats.extend([False] * min(len(steps), _RECENT))
+            self.last_step = int(steps[-1])
+            self.peak = max(self.peak, self.last_step)
+            return [(slice(0, len(steps)), False)]
+        parts: list[tuple[slice, bool]] = []
+        begin, rewind = 0, False
+        for i, step in enumerate(steps.tolist()):
+            repeat = False
+            if step <= self.last_step:
+                repeat = self.repeats_at(step)
+                if i > begin:
+                    parts.append((slice(begin, i), rewind))
+                begin, rewind = i, not repeat
+                if rewind:
+                    self.peak = step
+            self.repeats.append(repeat)
+            self.last_step = step
+            self.peak = max(self.peak, step)
+        parts.append((slice(begin, len(steps)), rewind))
+        return parts
+
+
+@dataclass(slots=True)
+class Rewound:
+    """The part of an earlier segment that a resume went back over."""
+
+    steps: Ints
+    walls: Floats
+    values: dict[str, Floats]
+
+
+@dataclass(slots=True, frozen=True)
+class SegmentStart:
+    """Where a segment of the run's line begins."""
+
+    step: int
+    wall: float
+
+
+@dataclass(slots=True)
+class Change:
+    """What one append did to an axis: rows `[start, stop)` are new at its end.
+
+    `inserted` tells that rows went in before the end or changed there, `rewound_to` the step a resume went back to.
+    """
+
+    start: int
+    stop: int
+    inserted: bool = False
+    rewound_to: int | None = None
+
+
+class Axis:
+    """Strictly increasing steps with their wall times, and the metrics measured at all of them."""
+
+    __slots__ = ("_rank", "members", "origins", "rewound", "segments", "steps", "version", "walls")
+
+    def __init__(self) -> None:
+        self.steps = Column(np.int64)
+        self.walls = Column(np.float64)
+        self._rank = Column(np.uint8)
+        self.members: dict[str, Column] = {}
+        self.origins: dict[str, Origin] = {}
+        self.segments: list[SegmentStart] = []
+        self.rewound: list[Rewound] = []
+        self.version = 0
+        """Counts the changes other than an append: whoever caches per row starts again when it moves."""
+
+    @property
+    def last_step(self) -> int | None:
+        """The newest step of the line."""
+        return int(self.steps.view()[-1]) if self.steps.n else None
+
+    @property
+    def nbytes(self) -> int:
+        """Resident bytes of the columns and of what was rewound."""
+        own = self.steps.nbytes + self.walls.nbytes + self._rank.nbytes
+        kept = sum(r.steps.nbytes * (2 + len(r.values)) for r in self.rewound)
+        return own + kept + sum(c.nbytes for c in self.members.values())
+
+    def split(self, names: set[str]) -> Axis:
+        """Move the metrics `names` to an axis of their own with the same history, and return it."""
+        other = Axis()
+        other.steps, other.walls = Column(np.int64, self.steps.view()), Column(np.float64, self.walls.view())
+        other._rank = Column(np.uint8, self._rank.view())
+        other.members = {n: self.members.pop(n) for n in list(self.members) if n in names}
+        other.origins = {
+            k: Origin(o.last_step, o.peak, o.segment, deque(o.repeats, maxlen=_RECENT)) for k, o in self.origins.items()
+        }
+        other.segments = list(self.segments)
+        for piece in self.rewound:
+            moved = {n: piece.values.pop(n) for n in list(piece.values) if n in names}
+            other.rewound.append(Rewound(piece.steps, piece.walls, moved))
+        return other
+
+    def thin_rows(self, keep: Ints) -> None:
+        """Keep only these rows of the axis itself (its metrics are the caller's)."""
+        for column in (self.steps, self.walls, self._rank):
+            column.replace(column.view()[keep])
+        self.version += 1
+
+    def append(
+        self, origin: str, rank: int, steps: Ints, walls: Floats, values: Mapping[str, Floats], *, document: bool
+    ) -> list[Change]:
+        """Merge rows of a source in the order they were written.
+
+        `values` holds every member. `rank` is the source's precedence, lower wins. A `document` restates the current
+        line as a whole, so its steps never mean a resume.
+        """
+        if not len(steps):
+            return []
+        known = self.origins.get(origin)
+        if known is None:
+            known = self.origins[origin] = Origin(int(steps[0]) - 1, int(steps[0]) - 1)
+        if document:
+            order = np.argsort(steps, kind="stable")
+            keep = order[np.append(np.diff(steps[order]) > 0, True)]
+            steps, walls, values = steps[keep], walls[keep], {n: v[keep] for n, v in values.items()}
+            known.last_step = known.peak = int(steps[-1])
+            known.segment = max(0, len(self.segments) - 1)
+            parts = [(slice(0, len(steps)), False)]
+        else:
+            parts = known.cut(steps)
+        changes = []
+        for part, rewind in parts:
+            chunk = {n: v[part] for n, v in values.items()}
+            changes.append(self._merge(known, rank, steps[part], walls[part], chunk, rewind))
+        return changes
+
+    def _merge(
+        self, known: Origin, rank: int, steps: Ints, walls: Floats, values: dict[str, Floats], rewind: bool
+    ) -> Change:
+        """Merge rows whose steps increase, all of one segment of their origin."""
+        first, rewound_to = int(steps[0]), None
+        if not self.segments:
+            self.segments.append(SegmentStart(first, float(walls[0])))
+        if rewind:
+            known.segment += 1
+            if known.segment >= len(self.segments):
+                self._cut(first)
+                self.segments.append(SegmentStart(first, float(walls[0])))
+                rewound_to = first
+        else:
+            known.segment = max(known.segment, self._segment_at(float(walls[0])))
+        if known.segment < len(self.segments) - 1:
+            border = int(np.searchsorted(steps, self.segments[known.segment + 1].step))
+            self._keep_rewound(
+                known.segment, steps[border:], walls[border:], {n: v[border:] for n, v in values.items()}
+            )
+            steps, walls, values = steps[:border], walls[:border], {n: v[:border] for n, v in values.items()}
+        before = self.steps.n
+        inserted = self._upsert(rank, steps, walls, values)
+        return Change(self.steps.n if inserted else before, self.steps.n, inserted, rewound_to)
+
+    def _segment_at(self, wall: float) -> int:
+        """Return the segment that was being written at `wall` (0 where that cannot be told)."""
+        starts = [i for i, s in enumerate(self.segments) if s.wall <= wall + _CLOCK_SLACK_S]
+        return starts[-1] if starts else 0
+
+    def _upsert(self, rank: int, steps: Ints, walls: Floats, values: dict[str, Floats]) -> bool:
+        """Put rows into the line; True where that changed anything before its end."""
+        if not len(steps):
+            return False
+        line = self.steps.view()
+        if not len(line) or steps[0] > line[-1]:
+            self.steps.extend(steps)
+            self.walls.extend(walls)
+            self._rank.extend(np.full(len(steps), rank, np.uint8))
+            for name, column in self.members.items():
+                column.extend(values[name])
+            return False
+        at = np.searchsorted(line, steps)
+        there = (at < len(line)) & (line[np.minimum(at, len(line) - 1)] == steps)
+        better = there.copy()
+        better[there] = self._rank.view()[at[there]] >= rank
+        fresh = ~there
+        if not (better.any() or fresh.any()):
+            return False
+        self._rewrite(self.steps, at, better, fresh, steps)
+        self._rewrite(self.walls, at, better & ~np.isnan(walls), fresh, walls)
+        self._rewrite(self._rank, at, better, fresh, np.full(len(steps), rank, np.uint8))
+        for name, column in self.members.items():
+            self._rewrite(column, at, better, fresh, values[name])
+        self.version += 1
+        return bool(fresh.any())
+
+    @staticmethod
+    def _rewrite(column: Column, at: Ints, better: NDArray[Any], fresh: NDArray[Any], data: NDArray[Any]) -> None:
+        """Overwrite the `better` rows and insert the `fresh` ones."""
+        content = column.view().copy()
+        content[at[better]] = data[better]
+        column.replace(np.insert(content, at[fresh], data[fresh]) if fresh.any() else content)
+
+    def _cut(self, step: int) -> None:
+        """Begin a new segment at `step`: what the line holds from there on is rewound."""
+        line = self.steps.view()
+        keep = int(np.searchsorted(line, step))
+        tail = {n: c.view()[keep:].copy() for n, c in self.members.items()}
+        while len(self.rewound) < len(self.segments) - 1:
+            self.rewound.append(_nothing(tail))
+        self.rewound.append(Rewound(line[keep:].copy(), self.walls.view()[keep:].copy(), tail))
+        for column in (self.steps, self.walls, self._rank, *self.members.values()):
+            column.replace(column.view()[:keep])
+        self.version += 1
+
+    def _keep_rewound(self, segment: int, steps: Ints, walls: Floats, values: dict[str, Floats]) -> None:
+        """Add rows of an earlier segment, told by a slower source, to what was rewound."""
+        while len(self.rewound) <= segment:
+            self.rewound.append(_nothing(values))
+        piece = self.rewound[segment]
+        new = ~np.isin(steps, piece.steps)
+        if not new.any():
+            return
+        merged = np.concatenate([piece.steps, steps[new]])
+        order = np.argsort(merged, kind="stable")
+        piece.steps = merged[order]
+        piece.walls = np.concatenate([piece.walls, walls[new]])[order]
+        piece.values = {n: np.concatenate([v, values[n][new]])[order] for n, v in piece.values.items()}
+        self.version += 1
+
+
+def _nothing(members: Mapping[str, Any]) -> Rewound:
+    return Rewound(np.empty(0, np.int64), np.empty(0), {n: np.empty(0) for n in members})

@@ -1,0 +1,137 @@
+"""A frozen view of one metric of one run, ready to be drawn at any zoom or read at any step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from mens_console.store.pyramid import Pyramid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+AxisKind = Literal["step", "relative", "wall"]
+
+
+class Bins(NamedTuple):
+    """One entry a pixel column: extremes, mean and last of the finite values (NaN where none), and counts."""
+
+    lo: Floats
+    hi: Floats
+    mean: Floats
+    last: Floats
+    n: Ints
+    bad: Ints
+
+
+class Point(NamedTuple):
+    """One logged value."""
+
+    x: float
+    value: float
+    step: int
+    wall: float
+
+
+class Cache:
+    """What is worth keeping between views of the same series: its pyramid and its monotone time axis.
+
+    Readers of several threads may share it. The engine hands out a new one when rows change other than at the end.
+    """
+
+    __slots__ = ("_lock", "_pyramid")
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pyramid = Pyramid()
+
+    def pyramid(self, values: Floats) -> Pyramid:
+        """Return the pyramid, grown to `values` (a view of the column, at least as long as any earlier one)."""
+        with self._lock:
+            if len(values) < self._pyramid.n:
+                fresh = Pyramid()
+                fresh.extend(values)
+                return fresh
+            self._pyramid.extend(values)
+            return self._pyramid
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesView:
+    """Steps, values and wall times of one metric, equally long; `steps` strictly increasing.
+
+    `walls` are seconds since the epoch, NaN where no source told. `rewound` are the overlaps that resumes went back
+    over. `points` counts what was logged even where a cold run keeps fewer here.
+    """
+
+    name: str
+    steps: Ints
+    values: Floats
+    walls: Floats
+    points: int
+    source: str = ""
+    rewound: tuple[SeriesView, ...] = ()
+    cache: Cache = field(default_factory=Cache, compare=False, repr=False)
+
+    @property
+    def last(self) -> float:
+        """The newest value (NaN where there is none, or where it is NaN)."""
+        return float(self.values[-1]) if len(self.values) else float("nan")
+
+    @property
+    def last_step(self) -> int | None:
+        """The newest step."""
+        return int(self.steps[-1]) if len(self.steps) else None
+
+    def xs(self, axis: AxisKind) -> Floats | Ints | None:
+        """Return the x values, never decreasing; None where no source told the time."""
+        if axis == "step":
+            return self.steps
+        if not len(self.walls) or np.isnan(self.walls[0]) or np.isnan(self.walls[-1]):
+            return None
+        walls = np.fmax.accumulate(self.walls)
+        return walls - walls[0] if axis == "relative" else walls
+
+    def bounds(self, axis: AxisKind) -> tuple[float, float] | None:
+        """Return the first and last x, None for an empty series."""
+        if not len(self.steps):
+            return None
+        if axis == "step":
+            return float(self.steps[0]), float(self.steps[-1])
+        xs = self.xs(axis)
+        return None if xs is None else (float(xs[0]), float(xs[-1]))
+
+    def bins(self, edges: Floats, axis: AxisKind) -> Bins:
+        """Summarise the values between consecutive `edges` (len(edges) - 1 columns; the last edge is inclusive)."""
+        columns = len(edges) - 1
+        xs = self.xs(axis)
+        if xs is None or not len(self.values):
+            nothing = np.full(columns, np.nan)
+            zero = np.zeros(columns, np.int64)
+            return Bins(nothing, nothing, nothing, nothing, zero, zero)
+        borders = np.searchsorted(xs, edges, side="left").astype(np.int64)
+        borders[-1] = np.searchsorted(xs, edges[-1], side="right")
+        cells, counts = self.cache.pyramid(self.values).reduce(self.values, borders)
+        finite = counts - cells.bad
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(finite > 0, cells.total / np.maximum(finite, 1), np.nan)
+        ends = np.clip(borders[1:] - 1, 0, len(self.values) - 1)
+        last = np.where(np.isfinite(self.values[ends]), self.values[ends], mean)
+        last = np.where(finite > 0, last, np.nan)
+        return Bins(cells.lo, cells.hi, mean, last, finite, cells.bad)
+
+    def at(self, x: float, axis: AxisKind) -> Point | None:
+        """Return the logged point nearest to `x`."""
+        xs = self.xs(axis)
+        if xs is None or not len(xs):
+            return None
+        i = int(np.searchsorted(xs, x))
+        if i == len(xs) or (i > 0 and x - xs[i - 1] <= xs[i] - x):
+            i -= 1
+        return Point(float(xs[i]), float(self.values[i]), int(self.steps[i]), float(self.walls[i]))
