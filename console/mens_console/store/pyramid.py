@@ -31,6 +31,19 @@ class Cells(NamedTuple):
         """Return the first `n` cells."""
         return Cells(self.lo[:n], self.hi[:n], self.total[:n], self.bad[:n])
 
+    def tail(self, start: int) -> Cells:
+        """Return the cells from `start` on."""
+        return Cells(self.lo[start:], self.hi[start:], self.total[start:], self.bad[start:])
+
+    def then(self, more: Cells) -> Cells:
+        """Return these cells followed by `more`."""
+        return Cells(
+            np.concatenate([self.lo, more.lo]),
+            np.concatenate([self.hi, more.hi]),
+            np.concatenate([self.total, more.total]),
+            np.concatenate([self.bad, more.bad]),
+        )
+
 
 class Pyramid:
     """Summaries of one column. Whole cells are kept when the column grows; only the ragged last one is redone."""
@@ -58,10 +71,8 @@ class Pyramid:
             if kept is None:
                 whole = 0
             start = whole * FAN
-            fresh = _fold(Cells(*(part[start:] for part in below)) if level else raw_cells(values[start:]))
-            cells = (
-                fresh if kept is None else Cells(*(np.concatenate([a, b]) for a, b in zip(kept, fresh, strict=True)))
-            )
+            fresh = _fold(below.tail(start) if level else raw_cells(values[start:]))
+            cells = fresh if kept is None else kept.then(fresh)
             if level < len(self._levels):
                 self._levels[level] = cells
             else:
