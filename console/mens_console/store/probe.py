@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping
 
     import psutil
 
 _LOOKERS = frozenset(
-    "bash sh zsh fish dash tmux tmux:server screen tail head less more cat vi vim nvim nano emacs grep rg watch tee "
-    "tensorboard mens-console sshd rsync scp find sleep".split()
+    {"bash", "sh", "zsh", "fish", "dash", "tmux", "tmux: server", "screen", "tail", "head", "less", "more", "cat"}
+    | {"vi", "vim", "nvim", "nano", "emacs", "grep", "rg", "watch", "tee", "find", "sleep"}
+    | {"tensorboard", "mens-console", "sshd", "rsync", "scp"}
 )
 _ONLY_WHILE_WRITING = frozenset({"tee"})
 
@@ -50,8 +51,8 @@ class Look:
 class ProcessProbe(Protocol):
     """Where the engine asks for processes. A replay answers with recorded ones."""
 
-    def look(self, runs: Sequence[Path], pids: Sequence[int]) -> Look:
-        """Find the processes of `runs`; `pids` are named by the runs' own files."""
+    def look(self, runs: Mapping[Path, Collection[int]]) -> Look:
+        """Find the processes of each run; the numbers are process ids that its own files name."""
         ...
 
     def boot_time(self) -> float:
@@ -72,12 +73,13 @@ class SystemProbe:
 
         return float(psutil.boot_time())
 
-    def look(self, runs: Sequence[Path], pids: Sequence[int]) -> Look:
-        """Find the processes of `runs`."""
+    def look(self, runs: Mapping[Path, Collection[int]]) -> Look:
+        """Find the processes of each run."""
         import psutil
 
         roots = {os.path.realpath(run): run for run in runs}
         found: dict[Path, list[ProcessFact]] = {run: [] for run in runs}
+        named = {pid: run for run, pids in runs.items() for pid in pids}
         complete = True
         for process in psutil.process_iter():
             if process.pid == self._me:
@@ -86,6 +88,8 @@ class SystemProbe:
                 with process.oneshot():
                     reasons, readable = self._reasons(process, roots)
                     complete = complete and readable
+                    if process.pid in named and os.path.realpath(named[process.pid]) not in reasons:
+                        reasons[os.path.realpath(named[process.pid])] = "is named by the run"
                     for root, reason in reasons.items():
                         found[roots[root]].append(self._fact(process, reason))
             except psutil.NoSuchProcess:
@@ -148,9 +152,9 @@ class SystemProbe:
 class NoProbe:
     """Knows no processes at all: for files that were copied from elsewhere, and for tests."""
 
-    def look(self, runs: Sequence[Path], pids: Sequence[int]) -> Look:
+    def look(self, runs: Mapping[Path, Collection[int]]) -> Look:
         """Find nothing, and say that nothing could be seen."""
-        return Look({run: () for run in runs}, complete=False, at=time.time())
+        return Look(dict.fromkeys(runs, ()), complete=False, at=time.time())
 
     def boot_time(self) -> float:
         """Return the beginning of time."""

@@ -1,0 +1,36 @@
+"""Write the JSON Schemas of all contracts under contracts/; `--check` only compares and fails on a difference."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from mens_contracts.status import Status
+
+ROOT = Path(__file__).resolve().parent.parent / "contracts"
+SCHEMAS = {"run/mens-status-1.schema.json": Status}
+
+
+def render(model: type) -> str:
+    schema = model.model_json_schema(by_alias=True)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+
+
+def main() -> int:
+    stale = []
+    for name, model in SCHEMAS.items():
+        path = ROOT / name
+        text = render(model)
+        if "--check" in sys.argv:
+            stale += [name] if not path.exists() or path.read_text() != text else []
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    for name in stale:
+        print(f"contracts/{name} is not what the models say; run python scripts/export_schemas.py", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
