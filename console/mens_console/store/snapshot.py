@@ -1,0 +1,145 @@
+"""What the engine publishes: frozen views that screens and headless commands read, and nothing else does.
+
+A view holds references into the store's columns, fenced by length, so that publishing copies no numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from mens_console.ingest.discover import Checkpoint
+    from mens_console.ingest.records import BadLine
+    from mens_console.signals.alerts import AlertView
+    from mens_console.signals.diagnosis import Diagnosis
+    from mens_console.signals.run import SignalSummary
+    from mens_console.store.series import SeriesView
+
+Facet = Literal["series", "state", "alerts", "sources", "facts"]
+FACETS: tuple[Facet, ...] = ("series", "state", "alerts", "sources", "facts")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """One file that feeds a run. `updated` is its newest byte's time; `problem` says why it cannot be read now."""
+
+    path: Path
+    format: str
+    rows: int
+    bad_rows: int
+    bytes_read: int
+    size: int
+    updated: float
+    bad: tuple[BadLine, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """A stretch between resumes: first and last step, and when its first row was logged (NaN where unknown)."""
+
+    start_step: int
+    end_step: int
+    start_wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment of the run that belongs on the axis of its charts."""
+
+    kind: Literal["resume", "checkpoint", "eval", "nan", "alert"]
+    step: int
+    wall: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Bytes of history read, of how many."""
+
+    done: int
+    total: int
+
+    @property
+    def fraction(self) -> float:
+        """Share done, 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """Everything known about one run at one revision.
+
+    `loss` and its like are the newest logged values (NaN is a value, None means never logged). `total_steps` and
+    `epoch` come from whichever source said so last. `revs` counts changes by facet, so that a screen repaints only
+    what moved.
+    """
+
+    id: str
+    name: str
+    path: Path
+    rev: int
+    revs: Mapping[Facet, int]
+    diagnosis: Diagnosis
+    signals: SignalSummary
+    step: int | None
+    total_steps: int | None
+    epoch: float | None
+    total_epochs: float | None
+    series: Mapping[str, SeriesView]
+    segments: tuple[SegmentView, ...]
+    marks: tuple[Mark, ...]
+    alerts: tuple[AlertView, ...]
+    sources: tuple[SourceView, ...]
+    logs: tuple[Path, ...]
+    checkpoints: tuple[Checkpoint, ...]
+    config: Mapping[str, str]
+    status: Mapping[str, Any]
+    updated_at: float
+    backlog: Progress | None = None
+    preview: bool = False
+    cold: bool = False
+
+    def last(self, metric: str) -> float | None:
+        """Return the newest logged value of a metric, None if it never was."""
+        series = self.series.get(metric)
+        return series.last if series is not None and series.points else None
+
+    @property
+    def progress(self) -> float | None:
+        """Share of the steps made, None where the total is unknown; more than 1 where the producer overran it."""
+        if self.step is None or not self.total_steps:
+            return None
+        return self.step / self.total_steps
+
+    @property
+    def live(self) -> bool:
+        """Whether the run may still go on."""
+        return self.diagnosis.state in LIVE_STATES
+
+
+LIVE_STATES = frozenset({"running", "slow", "stalled", "hung", "saving", "evaluating", "waiting"})
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All runs of the box at one revision. `scanning` until every root was searched and all history was read."""
+
+    rev: int
+    at: float
+    runs: tuple[RunView, ...] = ()
+    problems: tuple[str, ...] = ()
+    roots: tuple[Path, ...] = ()
+    scanning: bool = True
+    replay: bool = False
+    by_id: Mapping[str, RunView] = field(default_factory=dict, compare=False, repr=False)
+
+    def get(self, run_id: str) -> RunView | None:
+        """Return one run."""
+        return self.by_id.get(run_id)
+
+
+EMPTY = Snapshot(0, 0.0)
