@@ -1,0 +1,182 @@
+"""Rows of several sources, in any order and any chunks, become one line per metric."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mens_console.ingest.records import Columns
+from mens_console.store.frame import MAX_METRICS, Frame
+
+NAN = float("nan")
+
+
+def rows(steps, walls=None, rank=None, **values) -> Columns:
+    walls = [NAN] * len(steps) if walls is None else walls
+    return Columns(
+        tuple(values), array("q", steps), array("d", walls), tuple(array("d", v) for v in values.values()), rank
+    )
+
+
+def put(frame: Frame, columns: Columns, origin: str = "jsonl", rank: int = 10, **how):
+    return list(frame.append(columns, origin=origin, rank=rank, **how))
+
+
+def line(frame: Frame, name: str = "loss") -> dict[int, float]:
+    view = frame.view(name)
+    return dict(zip(view.steps.tolist(), view.values.tolist(), strict=True))
+
+
+def test_metrics_logged_together_share_an_axis_until_one_appears_alone() -> None:
+    frame = Frame()
+    put(frame, rows([1, 2], loss=[3, 2], lr=[0.1, 0.2]))
+    assert len(frame.axes) == 1
+    put(frame, rows([3], loss=[1]))
+    assert len(frame.axes) == 2
+    assert line(frame) == {1: 3, 2: 2, 3: 1}
+    assert line(frame, "lr") == {1: 0.1, 2: 0.2}
+    put(frame, rows([4], loss=[0.5], lr=[0.3], grad_norm=[7]))
+    assert line(frame, "lr") == {1: 0.1, 2: 0.2, 4: 0.3}
+    assert line(frame, "grad_norm") == {4: 7}
+
+
+def test_four_sources_give_the_union_of_their_steps_each_once() -> None:
+    frame = Frame()
+    put(frame, rows([10, 20, 30], loss=[1.01, 2.01, 3.01]), "hf_console", 60)
+    put(frame, rows([10, 20, 25], loss=[1.02, 2.02, 2.52]), "tfevents", 40)
+    put(frame, rows([20, 40], loss=[2.03, 4.03]), "trainer_state", 20, document=True)
+    put(frame, rows([5, 30], loss=[0.54, 3.04]), "jsonl", 10)
+    # precedence decides: jsonl 10 before trainer_state 20 before tfevents 40 before the console 60
+    assert line(frame) == {5: 0.54, 10: 1.02, 20: 2.03, 25: 2.52, 30: 3.04, 40: 4.03}
+    assert frame.view("loss").points == 6
+
+
+@given(st.permutations(["jsonl", "tfevents", "trainer_state", "hf_console"]))
+def test_the_order_in_which_sources_are_read_does_not_matter(order: list[str]) -> None:
+    rank = {"jsonl": 10, "trainer_state": 20, "tfevents": 40, "hf_console": 60}
+    content = {
+        "jsonl": {1: 1.0, 2: 2.0},
+        "tfevents": {2: 2.4, 3: 3.4},
+        "trainer_state": {1: 1.2, 3: 3.2, 5: 5.2},
+        "hf_console": {4: 4.6, 5: 5.6},
+    }
+    frame = Frame()
+    for name in order:
+        put(frame, rows(list(content[name]), loss=list(content[name].values())), name, rank[name])
+    assert line(frame) == {1: 1.0, 2: 2.0, 3: 3.2, 4: 4.6, 5: 5.2}
+
+
+def test_a_resume_rewinds_and_the_overlap_is_kept() -> None:
+    frame = Frame()
+    put(frame, rows(range(0, 250, 10), loss=np.arange(25.0)))
+    changes = put(frame, rows(range(210, 300, 10), loss=np.arange(100.0, 109.0)))
+    assert [c.rewound_to for c in changes] == [210]
+    view = frame.view("loss")
+    assert view.steps.tolist() == list(range(0, 300, 10))
+    assert view.values[21:].tolist() == list(np.arange(100.0, 109.0))
+    (lost,) = view.rewound
+    assert lost.steps.tolist() == [210, 220, 230, 240]
+    assert lost.values.tolist() == [21, 22, 23, 24]
+    assert [(s.step, end) for s, end in frame.segments()] == [(0, 240), (210, 290)]
+    lived = [(g.rewound_to, g.steps.tolist()) for g in frame.history("loss")]
+    assert lived == [(None, list(range(0, 250, 10))), (210, list(range(210, 300, 10)))]
+
+
+def test_two_event_files_of_a_resumed_run_and_its_trainer_state() -> None:
+    frame = Frame()
+    put(frame, rows(range(1, 245), walls=range(1000, 1244), loss=[1.0] * 244), "tfevents", 40)
+    put(frame, rows(range(201, 361), walls=range(2000, 2160), loss=[2.0] * 160), "tfevents", 40)
+    put(frame, rows(range(1, 361), loss=[3.0] * 360), "trainer_state", 20, document=True)
+    view = frame.view("loss")
+    assert view.points == 360
+    assert set(view.values.tolist()) == {3.0}
+    assert [len(piece.steps) for piece in view.rewound] == [44]
+    # a late source of the first segment, by its times, does not overwrite the second
+    put(frame, rows([240, 241], walls=[1239, 1240], loss=[9.0, 9.0]), "csv", 5)
+    assert line(frame)[240] == 3.0
+    assert view.walls[0] == 1000
+
+
+def test_a_repeated_step_is_replaced_and_not_a_resume() -> None:
+    frame = Frame()
+    put(frame, rows([1, 2, 2, 3], loss=[1, 2, 2.5, 3]))
+    assert line(frame) == {1: 1, 2: 2.5, 3: 3}
+    assert len(frame.segments()) == 1
+
+
+def test_ranks_are_kept_apart() -> None:
+    frame = Frame()
+    put(frame, rows([0, 1], loss=[1, 2], rank=0))
+    put(frame, rows([0, 1], loss=[5, 6], rank=1))
+    assert line(frame) == {0: 1, 1: 2}
+    assert line(frame, "loss@rank1") == {0: 5, 1: 6}
+
+
+def test_writers_taking_turns_without_a_rank_are_not_resumes() -> None:
+    frame = Frame()
+    steps = [0, 0, 1, 1, 2, 3, 2, 3, 4, 4, 5, 6, 5, 6, 7]
+    put(frame, rows(steps, loss=[float(s) for s in steps]))
+    assert line(frame) == {s: float(s) for s in range(8)}
+    assert len(frame.segments()) == 1
+
+
+def test_counted_steps_only_serve_metrics_that_nobody_else_has() -> None:
+    frame = Frame()
+    put(frame, rows([1, 2], loss=[1, 2]), "tfevents", 40)
+    put(frame, rows([1, 2, 3], loss=[8, 8, 8], entropy=[1, 2, 3]), "hf_console", 60, weak=True)
+    assert line(frame) == {1: 1, 2: 2}
+    assert line(frame, "entropy") == {1: 1, 2: 2, 3: 3}
+
+
+def test_a_producer_that_invents_names_is_bounded() -> None:
+    frame = Frame()
+    for i in range(MAX_METRICS + 5):
+        put(frame, rows([i], **{f"m{i}": [1.0]}))
+    assert len(frame.names) == MAX_METRICS
+    assert len(frame.dropped_metrics) == 5
+
+
+def test_views_taken_before_do_not_change() -> None:
+    frame = Frame()
+    put(frame, rows([1, 2, 3], loss=[1, 2, 3]))
+    before = frame.view("loss")
+    put(frame, rows([4], loss=[4]))
+    put(frame, rows([2], loss=[9]))
+    assert before.steps.tolist() == [1, 2, 3]
+    assert before.values.tolist() == [1, 2, 3]
+
+
+def test_a_cold_run_keeps_its_extremes_and_its_count() -> None:
+    frame = Frame()
+    data = np.random.default_rng(0).normal(size=50_000)
+    data[777] = 40.0
+    put(frame, rows(range(50_000), loss=data))
+    full = frame.nbytes
+    frame.thin(512)
+    view = frame.view("loss")
+    assert view.points == 50_000
+    assert view.values.max() == 40.0
+    assert frame.nbytes < full / 50
+    assert view.last_step == 49_999
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.floats(-5, 5)), min_size=1, max_size=120),
+    st.lists(st.integers(1, 17), min_size=1, max_size=20),
+)
+@settings(max_examples=150, deadline=None)
+def test_chunking_never_changes_the_line(pairs: list[tuple[int, float]], sizes: list[int]) -> None:
+    once, chunked = Frame(), Frame()
+    steps, losses = [p[0] for p in pairs], [p[1] for p in pairs]
+    put(once, rows(steps, loss=losses))
+    begin = turn = 0
+    while begin < len(steps):
+        end = begin + sizes[turn % len(sizes)]
+        put(chunked, rows(steps[begin:end], loss=losses[begin:end]))
+        begin, turn = end, turn + 1
+    assert line(once) == line(chunked)
+    assert [(s.step, end) for s, end in once.segments()] == [(s.step, end) for s, end in chunked.segments()]
+    assert set(line(once)) <= set(steps)
