@@ -1,0 +1,1 @@
+"""How it looks: Textual widgets that know no domain."""

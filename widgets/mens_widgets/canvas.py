@@ -1,0 +1,148 @@
+"""The surface under every hot widget: whole lines in, and only the cells that changed are repainted.
+
+It knows styles and strips; it knows neither data nor keys.
+"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.style import Style
+
+
+def strip_of(segments: Iterable[Segment], width: int, blank: Style) -> Strip:
+    """Return a strip of exactly `width` cells: equal neighbours merged, the rest filled with `blank`.
+
+    Merging is what keeps a repainted line short on the wire: each segment costs some forty bytes of colour codes.
+    """
+    merged: list[Segment] = []
+    for segment in segments:
+        if not segment.text:
+            continue
+        if merged and merged[-1].style == segment.style:
+            merged[-1] = Segment(merged[-1].text + segment.text, segment.style)
+        else:
+            merged.append(segment)
+    return Strip(merged).adjust_cell_length(width, blank)
+
+
+def changed_span(old: Strip, new: Strip) -> tuple[int, int] | None:
+    """Return the columns [first, last) in which two strips differ, or None where they look the same."""
+    if old is new or old == new:
+        return None
+    left = _common_cells(old, new)
+    right = _common_cells(_mirrored(old), _mirrored(new))
+    width = max(old.cell_length, new.cell_length)
+    first, last = left, max(width - right, left + 1)
+    if len(new.text) != width:
+        # Beside wide or combining characters a cell more is repainted, so that none is cut in two.
+        first, last = max(0, first - 2), min(width, last + 2)
+    return first, last
+
+
+def _mirrored(strip: Strip) -> Strip:
+    return Strip(Segment(segment.text[::-1], segment.style) for segment in reversed(strip))
+
+
+def _common_cells(one: Strip, two: Strip) -> int:
+    cells = 0
+    for a, b in zip_longest(one, two):
+        if a is None or b is None or a.style != b.style:
+            return cells
+        if a.text == b.text:
+            cells += a.cell_length
+            continue
+        same = next(
+            (i for i, (x, y) in enumerate(zip(a.text, b.text, strict=False)) if x != y), min(len(a.text), len(b.text))
+        )
+        return cells + Segment(a.text[:same]).cell_length
+    return cells
+
+
+class Canvas(Widget):
+    """A widget drawn line by line.
+
+    A subclass implements `draw`, and calls `redraw` when what it shows may have changed: the new lines are compared
+    with those on screen, and only the differing cells are refreshed; equal lines paint nothing. While the widget has
+    no size nothing is drawn. Component styles are looked up once and kept until the styles change, because Textual
+    forgets them at every refresh.
+    """
+
+    ALLOW_SELECT = False
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None, disabled: bool = False
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self._strips: list[Strip] = []
+        self._drawn_size: tuple[int, int] | None = None
+        self._palette: dict[str, Style] = {}
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        """Return `height` strips of `width` cells (fewer are filled with blanks)."""
+        raise NotImplementedError
+
+    def style_for(self, component: str = "") -> Style:
+        """Return the style of a component class, or the widget's own for the empty name."""
+        style = self._palette.get(component)
+        if style is None:
+            style = self.get_component_rich_style(component) if component else self.rich_style
+            self._palette[component] = style
+        return style
+
+    def redraw(self) -> None:
+        """Draw now, and repaint what differs from the screen."""
+        width, height = self.size
+        if not (width and height and self.is_attached):
+            return
+        if self._drawn_size != (width, height):
+            self.refresh()  # the first frame of this size is drawn, whole, when it is asked for
+            return
+        old, self._strips = self._strips, self._draw(width, height)
+        regions = [
+            Region(span[0], y, span[1] - span[0], 1)
+            for y, (before, after) in enumerate(zip(old, self._strips, strict=True))
+            if (span := changed_span(before, after)) is not None
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def _draw(self, width: int, height: int) -> list[Strip]:
+        strips = list(self.draw(width, height)[:height])
+        if len(strips) < height:
+            strips += [Strip.blank(width, self.style_for())] * (height - len(strips))
+        return strips
+
+    def render_line(self, y: int) -> Strip:
+        """Return line `y` of the content, drawing a frame first where the size or the styles changed."""
+        width, height = self.size
+        if self._drawn_size != (width, height):
+            self._strips = self._draw(width, height)
+            self._drawn_size = (width, height)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(width, self.style_for())
+
+    def forget(self) -> None:
+        """Drop everything that was built with styles (subclasses: their strip caches too)."""
+        self._palette.clear()
+
+    def notify_style_update(self) -> None:
+        """Draw again with the new styles: a theme, the focus or a class changed them."""
+        super().notify_style_update()
+        self.forget()
+        if self._drawn_size is not None and self.is_attached:
+            # Later, because the styles of other widgets around this one may still be about to change.
+            self.call_later(self.redraw)
+
+    @property
+    def lines(self) -> list[str]:
+        """The text on the canvas, one string a line (what a test or a copy command wants)."""
+        return [self.render_line(y).text for y in range(self.size.height)]

@@ -1,0 +1,329 @@
+"""The face of a chart: title, plot, axes, marks and legend, drawn from bins into strips.
+
+It turns ink into styles and numbers into places; keys and messages belong to `chart`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from mens_widgets import plot, ticks
+from mens_widgets.canvas import Canvas, strip_of
+from mens_widgets.curve import Axis, Curve
+from mens_widgets.text import clean, fit
+from mens_widgets.viewport import Viewport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    from numpy.typing import NDArray
+
+SERIES: Final = 6
+SERIES_GLYPHS: Final = "●◆▲■✚★"
+AXES: Final[tuple[Axis, ...]] = ("step", "relative", "wall")
+
+MarkKind = Literal["resume", "checkpoint", "eval", "nan", "alert"]
+MARK_GLYPHS: Final[dict[MarkKind, str]] = {"checkpoint": "▾", "eval": "◆", "resume": "↻", "nan": "✖", "alert": "▲"}
+"""In order of importance: where two share a column, the later one is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened, shown on the x axis: where it is, for each axis it has a place on."""
+
+    kind: MarkKind
+    at: Mapping[Axis, float]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A curve and how to show it. A `rewound` piece is drawn dim, without a line, a legend or a say in the scale."""
+
+    curve: Curve
+    rewound: bool = False
+
+
+@dataclass(slots=True)
+class _Frame:
+    """The rows on screen, kept so that equal rows keep their strip."""
+
+    glyphs: NDArray[np.uint32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.uint32))
+    inks: NDArray[np.int8] = field(default_factory=lambda: np.empty((0, 0), dtype=np.int8))
+    strips: list[list[Segment]] = field(default_factory=list)
+
+
+class ChartFace(Canvas):
+    """Up to six curves over one x axis, at any size from 20×5 on, without keys.
+
+    `show` gives it data; after that every call with grown curves repaints only what changed. `smoothing` is the level
+    of the exponential average (0 none … 0.99), `log_scale` and `clip` choose the value axis; call `redraw` after
+    changing one.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "chart--title", "chart--value", "chart--axis", "chart--mark", "chart--alert", "chart--bad", "chart--clipped",
+        "chart--cursor", "chart--rewound", "chart--empty", *(f"chart--series-{i}" for i in range(1, SERIES + 1)),
+    }  # fmt: skip
+    DEFAULT_CSS = """
+    ChartFace {
+        height: 1fr;
+        min-height: 3;
+        & .chart--title { color: $text-muted; }
+        & .chart--value { color: $foreground; text-style: bold; }
+        & .chart--axis { color: $text-muted; }
+        & .chart--mark { color: $text-accent; }
+        & .chart--alert { color: $text-warning; text-style: bold; }
+        & .chart--bad { color: $text-error; text-style: bold; }
+        & .chart--clipped { color: $text-warning; }
+        & .chart--cursor { color: $text-muted; }
+        & .chart--rewound { color: $text-disabled; }
+        & .chart--empty { color: $text-muted; }
+        & .chart--series-1 { color: $text-primary; }
+        & .chart--series-2 { color: $text-accent; }
+        & .chart--series-3 { color: $text-success; }
+        & .chart--series-4 { color: $text-secondary; }
+        & .chart--series-5 { color: $text-error; }
+        & .chart--series-6 { color: $foreground; }
+        &:focus .chart--title { color: $foreground; text-style: bold; }
+        &:focus .chart--cursor { color: $foreground; }
+    }
+    """
+
+    def __init__(
+        self, title: str = "", *, unit: str = "", empty: str = "no data yet", smoothing: float = 0.6,
+        axis: Axis = "step", log_scale: bool = False, zone: tzinfo | None = None,
+        name: str | None = None, id: str | None = None, classes: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(name=name, id=id, classes=classes)
+        self.title, self.unit, self.empty = title, unit, empty
+        self.smoothing, self.axis, self.log_scale, self.clip, self.zone = smoothing, axis, log_scale, False, zone
+        self.viewport = Viewport()
+        self.cursor: float | None = None
+        self._traces: tuple[Trace, ...] = ()
+        self._marks: tuple[Mark, ...] = ()
+        self._frame = _Frame()
+
+    # What it shows
+
+    def show(self, traces: Sequence[Trace | Curve], marks: Sequence[Mark] = ()) -> None:
+        """Show these curves (six live ones at most are drawn) and marks. Cheap when nothing changed."""
+        self._traces = tuple(trace if isinstance(trace, Trace) else Trace(trace) for trace in traces)
+        self._marks = tuple(marks)
+        if not any(trace.curve.bounds(self.axis) for trace in self._traces):
+            self.axis = next((a for a in AXES if any(t.curve.bounds(a) for t in self._traces)), self.axis)
+        self._follow()
+        self.redraw()
+
+    def set_window(self, window: tuple[float, float] | None) -> None:
+        """Show x0 … x1, or everything; posts no message (for charts that move together)."""
+        self.viewport.window = window
+        self.redraw()
+
+    def set_cursor(self, x: float | None) -> None:
+        """Place or remove the cursor; posts no message."""
+        self.cursor = x
+        self.redraw()
+
+    @property
+    def live(self) -> list[Curve]:
+        """The curves that are drawn as lines, at most six."""
+        return [trace.curve for trace in self._traces if not trace.rewound][:SERIES]
+
+    def _follow(self) -> None:
+        bounds = [b for trace in self._traces if (b := trace.curve.bounds(self.axis)) is not None]
+        self.viewport.follow((min(b[0] for b in bounds), max(b[1] for b in bounds)) if bounds else None)
+
+    # Drawing
+
+    def forget(self) -> None:
+        """Drop the strips that carry old styles."""
+        super().forget()
+        self._frame = _Frame()
+
+    def draw(self, width: int, height: int) -> list[Strip]:
+        """Draw title, plot, axis and labels; the lower rows give way first when there is little room."""
+        blank = self.style_for()
+        if self.viewport.data is None or width < 12 or height < 2:
+            return self._draw_empty(width, height)
+        titled, axis, labels = height >= 3, height >= 4, height >= 6
+        rows = height - titled - axis - labels
+        gutter = 7 if width >= 30 else 6
+        columns = width - gutter
+        x0, x1 = self.viewport.shown()
+        layers = self._layers(x0, x1, columns)
+        scale = plot.scale_for(layers, rows, log=self.log_scale, clip=self.clip)
+        picture = plot.paint(layers, scale, rows, columns)
+        cell = self._cell(self.cursor, columns)
+        if cell is not None:
+            free = picture.glyphs[:, cell] == ord(" ")
+            picture.glyphs[free, cell], picture.inks[free, cell] = ord("│"), plot.CURSOR_INK
+        lines = [self._title(width, picture)] if titled else []
+        side = self._side(scale, rows, gutter)
+        lines += [left + right for left, right in zip(side, self._rows(picture), strict=True)]
+        if axis:
+            lines.append(self._axis_line(gutter, columns, cell))
+        if labels:
+            lines.append(self._labels(gutter, columns))
+        return [strip_of(line, width, blank) for line in lines]
+
+    def _draw_empty(self, width: int, height: int) -> list[Strip]:
+        style, blank = self.style_for("chart--empty"), self.style_for()
+        strips = [Strip.blank(width, blank)] * height
+        text = clean(self.empty)
+        strips[0] = strip_of([Segment(fit(self.title, width), self.style_for("chart--title"))], width, blank)
+        strips[height // 2] = strip_of([Segment(fit(text.center(width), width), style)], width, blank)
+        return strips
+
+    def _layers(self, x0: float, x1: float, columns: int) -> list[plot.Layer]:
+        count = columns * 2
+        start = self.viewport.data[0] if self.viewport.data else x0
+        # Columns left of the view let the average arrive there as it would have with all of the history.
+        lead = count // 2 if x0 > start and self.smoothing > 0 else 0
+        edges = x0 + (x1 - x0) / count * np.arange(-lead, count + 1, dtype=np.float64)
+        layers, live = [], 0
+        for trace in self._traces:
+            if not trace.rewound and live == SERIES:
+                continue
+            bins = trace.curve.bins(edges, self.axis)
+            smooth = plot.smooth(bins, self.smoothing)[lead:]
+            bins = bins.since(lead)
+            layers.append(plot.Layer(bins, smooth, live, trace.rewound))
+            live += not trace.rewound
+        return sorted(layers, key=lambda layer: (not layer.rewound, -layer.series))
+
+    def _ink(self, ink: int) -> Style:
+        named = {
+            plot.NO_INK: "", plot.BAD_INK: "chart--bad", plot.CLIP_INK: "chart--clipped",
+            plot.CURSOR_INK: "chart--cursor", plot.REWOUND_INK: "chart--rewound",
+        }  # fmt: skip
+        if ink in named:
+            return self.style_for(named[ink])
+        series, line = divmod(ink - plot.FIRST_INK, 2)
+        style = self.style_for(f"chart--series-{series + 1}")
+        return style if line else style + Style(dim=True)
+
+    def _rows(self, picture: plot.Picture) -> list[list[Segment]]:
+        frame, glyphs, inks = self._frame, picture.glyphs, picture.inks
+        if frame.glyphs.shape == glyphs.shape:
+            same = ((frame.glyphs == glyphs) & (frame.inks == inks)).all(axis=1).tolist()
+        else:
+            same = [False] * len(glyphs)
+        styles = {ink: self._ink(ink) for ink in np.unique(inks).tolist()}
+        strips = [frame.strips[y] if kept else _segments(glyphs[y], inks[y], styles) for y, kept in enumerate(same)]
+        self._frame = _Frame(glyphs, inks, strips)
+        return strips
+
+    def _side(self, scale: plot.Scale, rows: int, gutter: int) -> list[list[Segment]]:
+        style = self.style_for("chart--axis")
+        labels = [" " * (gutter - 1) + "│"] * rows
+        for share, label in scale.ticks(max(2, rows // 3)):
+            row = round(share * (rows - 1))
+            if 0 <= row < rows:
+                labels[row] = fit(label, gutter - 1, "right") + "┤"
+        return [[Segment(label, style)] for label in labels]
+
+    def _cell(self, x: float | None, columns: int) -> int | None:
+        x0, x1 = self.viewport.shown()
+        return min(int((x - x0) / (x1 - x0) * columns), columns - 1) if x is not None and x0 <= x <= x1 else None
+
+    def _axis_line(self, gutter: int, columns: int, cursor: int | None) -> list[Segment]:
+        cells: list[tuple[str, str]] = [("─", "chart--axis")] * columns
+        for tick, _ in self._x_ticks(columns):
+            cells[tick] = ("┴", "chart--axis")
+        if cursor is not None:
+            cells[cursor] = ("┼", "chart--cursor")
+        order = list(MARK_GLYPHS)
+        for mark in sorted(self._marks, key=lambda mark: order.index(mark.kind)):
+            if (place := self._cell(mark.at.get(self.axis), columns)) is not None:
+                style = {"nan": "chart--bad", "alert": "chart--alert"}.get(mark.kind, "chart--mark")
+                cells[place] = (MARK_GLYPHS[mark.kind], style)
+        corner = Segment(" " * (gutter - 1) + "└", self.style_for("chart--axis"))
+        return [corner, *(Segment(glyph, self.style_for(style)) for glyph, style in cells)]
+
+    def _x_ticks(self, columns: int) -> list[tuple[int, str]]:
+        x0, x1 = self.viewport.shown()
+        count = max(2, columns // 10)
+        if self.axis == "step":
+            places = [place for place in ticks.linear_ticks(x0, x1, count) if place == round(place) or x1 - x0 < 2]
+            labels = ticks.format_ticks(places)
+        elif self.axis == "relative":
+            places = ticks.time_ticks(x0, x1, count)
+            labels = [ticks.format_duration(place) for place in places]
+        else:
+            places = ticks.time_ticks(x0, x1, count, ticks.zone_offset(x0, self.zone))
+            labels = [ticks.format_clock(place, x1 - x0, self.zone) for place in places]
+        placed = [(self._cell(place, columns), label) for place, label in zip(places, labels, strict=True)]
+        return [(cell, label) for cell, label in placed if cell is not None]
+
+    def _labels(self, gutter: int, columns: int) -> list[Segment]:
+        line = ""
+        for middle, label in self._x_ticks(columns):
+            start = max(0, min(middle - len(label) // 2, columns - len(label)))
+            if start >= len(line) + (2 if line else 0):
+                line = line.ljust(start) + label
+        name = {"step": "step", "relative": "time", "wall": "clock"}[self.axis]
+        return [Segment(fit(name, gutter - 1, "right") + " " + line, self.style_for("chart--axis"))]
+
+    # The line above: legend and last values, or the cursor's read-out
+
+    def _title(self, width: int, picture: plot.Picture) -> list[Segment]:
+        muted, strong = self.style_for("chart--title"), self.style_for("chart--value")
+        live = self.live
+        segments = [Segment(clean(self.title) + " ", muted)] if self.title else []
+        place: float | None = self.cursor
+        if place is not None:
+            point = next((p for curve in live if (p := curve.at(place, self.axis)) is not None), None)
+            segments.append(Segment(f"{self._format_x(point.x if point else place)} ", muted))
+        for i, curve in enumerate(live):
+            bounds = curve.bounds(self.axis)
+            point = None if bounds is None else curve.at(bounds[1] if place is None else place, self.axis)
+            value = "—" if point is None else (repr(point.y) if place is not None else ticks.format_value(point.y))
+            if len(live) > 1:
+                ink = self.style_for(f"chart--series-{i + 1}")
+                segments.append(Segment(f"{SERIES_GLYPHS[i]} {clean(curve.name)} ", ink))
+            bad = point is not None and not np.isfinite(point.y)
+            segments.append(Segment(f"{value} ", self.style_for("chart--bad") if bad else strong))
+        if self.unit:
+            segments.append(Segment(clean(self.unit) + " ", muted))
+        flags = Segment(self._flags(picture), self.style_for("chart--clipped" if self.clip else "chart--axis"))
+        used = sum(segment.cell_length for segment in segments)
+        # The warnings about what is not shown outrank the legend: the legend is cut, they are not.
+        room = max(0, width - flags.cell_length)
+        line = strip_of(segments, used, muted).crop(0, room).extend_cell_length(room, self.style_for())
+        return [*line, flags]
+
+    def _flags(self, picture: plot.Picture) -> str:
+        flags = []
+        if self.log_scale:
+            flags.append("log" + (f" (≥{picture.dropped} ≤0 dropped)" if picture.dropped else ""))
+        if self.clip:
+            flags.append("clipped" if picture.clipped else "clip on")
+        if self.smoothing > 0:
+            flags.append(f"~{self.smoothing:.2g}")
+        if self.viewport.window is not None:
+            flags.append("zoom")
+        return " ".join(flags)
+
+    def _format_x(self, x: float) -> str:
+        if self.axis == "step":
+            return f"step {x:,.0f}".replace(",", " ")
+        if self.axis == "relative":
+            return f"+{ticks.format_duration(x)}"
+        return ticks.format_clock(x, 1.0, self.zone)
+
+
+def _segments(glyphs: NDArray[np.uint32], inks: NDArray[np.int8], styles: dict[int, Style]) -> list[Segment]:
+    """Return one row as runs of equal ink."""
+    text = glyphs.astype("<u4").tobytes().decode("utf-32-le")
+    starts = [0, *(np.flatnonzero(np.diff(inks)) + 1).tolist(), len(text)]
+    return [Segment(text[a:b], styles[int(inks[a])]) for a, b in pairwise(starts)]

@@ -1,0 +1,209 @@
+"""Bins to characters: smoothing, gaps, the value axis, and which ink wins a cell.
+
+Arrays in, arrays out; no widget and no colour, only ink numbers that the chart turns into styles.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from mens_widgets import braille, ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mens_widgets.curve import Bins, Floats
+
+GAP_FACTOR: Final = 8.0
+"""A hole this many times wider than the series' usual spacing is a gap, not a line."""
+FEW_FOR_PERCENTILES: Final = 10
+HUGE: Final = 1e300
+
+NO_INK: Final = 0
+BAD_INK: Final = 1
+CLIP_INK: Final = 2
+CURSOR_INK: Final = 3
+REWOUND_INK: Final = 4
+FIRST_INK: Final = 5
+"""Series i draws its raw values in ink FIRST_INK + 2 × i and its line in the one after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One curve's bins in view, ready to be drawn. `smooth` has the shape of the bins; NaN draws nothing."""
+
+    bins: Bins
+    smooth: Floats
+    series: int
+    """Which of the six inks; ignored where `rewound`."""
+    rewound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The value axis: `low` and `high` are values, or their decimal exponents where `log`."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def rows(self, values: Floats, height: int) -> Floats:
+        """Return whole pixel rows, 0 at the top; NaN for what this axis cannot show. Rows may lie outside."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            placed = np.where(values > 0, np.log10(values), np.nan) if self.log else values
+            share = (self.high - np.clip(placed, -HUGE, HUGE)) / (self.high - self.low)
+            return np.rint(np.clip(share, -2.0, 3.0) * (height - 1))
+
+    def ticks(self, count: int) -> list[tuple[float, str]]:
+        """Return about `count` (share of the height from the top, label) pairs."""
+        if self.log:
+            places = ticks.log_ticks(self.low, self.high, count)
+            labels = [ticks.format_value(10.0**place, 3) if -300 < place < 300 else "" for place in places]
+        else:
+            places = ticks.linear_ticks(self.low, self.high, count)
+            labels = ticks.format_ticks(places)
+        span = self.high - self.low
+        return [((self.high - place) / span, label) for place, label in zip(places, labels, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn plot: code points and inks, both of shape (rows, columns), and what could not be shown."""
+
+    glyphs: NDArray[np.uint32]
+    inks: NDArray[np.int8]
+    clipped: bool
+    dropped: int
+    """Non-positive points that a log axis left out (at least; a bin tells only its extremes)."""
+
+
+def smooth(bins: Bins, level: float) -> Floats:
+    """Return the bias-corrected exponential average after each bin, NaN where a bin is empty.
+
+    With a = 1 - level, n points of mean m move the state to (1 - a)^n s + (1 - (1 - a)^n) m: exact at level 0 or
+    where a bin's points are equal, and within their spread otherwise. Correction as in Kingma & Ba (2015), section 3.
+    """
+    if level <= 0:
+        return bins.mean
+    out = np.full(len(bins.n), np.nan)
+    state = weight = 0.0
+    populated = np.flatnonzero(bins.n)
+    averaged = []
+    keeps = np.power(level, bins.n[populated]).tolist()
+    for mean, keep in zip(bins.mean[populated].tolist(), keeps, strict=True):
+        state = keep * state + (1.0 - keep) * mean
+        weight = keep * weight + (1.0 - keep)
+        averaged.append(state / weight)
+    out[populated] = averaged
+    return out
+
+
+def joined(bins: Bins) -> NDArray[np.bool_]:
+    """Return, per column, whether its points continue those of the populated column before it.
+
+    Neighbouring columns always do, unless the data says otherwise. The usual spacing, in columns, is the median over
+    steps between populated columns of width / points; a step wider than `GAP_FACTOR` times that is a gap.
+    """
+    out = np.zeros(len(bins.n), dtype=np.bool_)
+    populated = np.flatnonzero(bins.n + bins.bad)
+    if len(populated) > 1:
+        width = np.diff(populated)
+        points = (bins.n + bins.bad)[populated]
+        usual = float(np.median(width / ((points[1:] + points[:-1]) / 2)))
+        out[populated[1:]] = (width == 1) | (width <= GAP_FACTOR * usual)
+        # A bad point interrupts the line: no value joins its two sides.
+        out[populated[1:]] &= (bins.n[populated[1:]] > 0) & (bins.n[populated[:-1]] > 0)
+    if bins.cut is not None:
+        out &= ~bins.cut
+    return out
+
+
+def scale_for(layers: Sequence[Layer], height: int, *, log: bool, clip: bool) -> Scale:
+    """Return the value axis over every finite value in view (rewound ones only if there is nothing else).
+
+    With `clip` it spans the 1st percentile of the columns' minima to the 99th of their maxima. Its ends lie on
+    quarters of a tick, so that it stands still while values move a little; a flat series gets room on both sides.
+    """
+    shown = [layer for layer in layers if not layer.rewound and layer.bins.n.any()] or list(layers)
+    parts = [part for layer in shown for part in _extremes(layer.bins, log)]
+    lows, highs = np.concatenate(parts[0::2] or [np.empty(0)]), np.concatenate(parts[1::2] or [np.empty(0)])
+    if len(lows) == 0:
+        return Scale(0.0, 1.0, log)
+    if clip and len(lows) >= FEW_FOR_PERCENTILES:
+        low, high = float(np.percentile(lows, 1)), float(np.percentile(highs, 99))
+    else:
+        low, high = float(lows.min()), float(highs.max())
+    low, high = max(low, -HUGE), min(high, HUGE)
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        room = 0.5 if log else (abs(high) * 0.1 or 1.0)
+        return Scale(low - room, high + room, log)
+    quarter = ticks.nice_step(high - low, max(2, height // 3)) / 4
+    return Scale(math.floor(low / quarter) * quarter, math.ceil(high / quarter) * quarter, log)
+
+
+def _extremes(bins: Bins, log: bool) -> tuple[Floats, Floats]:
+    lows, highs = bins.lo[bins.n > 0], bins.hi[bins.n > 0]
+    if log:
+        # Of a column that reaches below zero only its top is known to be on the axis.
+        lows, highs = np.where(lows > 0, lows, highs)[highs > 0], highs[highs > 0]
+        lows, highs = np.log10(lows), np.log10(highs)
+    return lows, highs
+
+
+def paint(layers: Sequence[Layer], scale: Scale, rows: int, columns: int) -> Picture:
+    """Draw the layers, each over (2 × columns) bins, into rows × columns characters.
+
+    Later layers cover earlier ones, and a line covers raw values, cell by cell: a cell has one colour. Above stands
+    ``✖`` where a column holds a bad value; ``↑`` and ``↓`` show where values lie outside the axis.
+    """
+    height = rows * 4
+    codes = np.zeros((rows, columns), dtype=np.uint8)
+    inks = np.zeros((rows, columns), dtype=np.int8)
+    over, under, bad = (np.zeros(columns, dtype=np.bool_) for _ in range(3))
+    dropped = 0
+    for raw, line, ink, above, below in (_ink_layer(layer, scale, height) for layer in layers):
+        for grid, pen in ((raw, ink), (line, ink if ink == REWOUND_INK else ink + 1)):
+            dots = braille.pack(grid)
+            hit = dots > 0
+            codes[hit], inks[hit] = dots[hit], pen
+        over |= above.reshape(columns, 2).any(axis=1)
+        under |= below.reshape(columns, 2).any(axis=1)
+    for layer in layers:
+        bad |= (layer.bins.bad > 0).reshape(columns, 2).any(axis=1)
+        if scale.log:
+            bins = layer.bins
+            dropped += int(bins.n[bins.hi <= 0].sum()) + int(((bins.lo <= 0) & (bins.hi > 0)).sum())
+    glyphs = np.where(codes > 0, codes.astype(np.uint32) + braille.BASE, ord(" "))
+    for row, where, char, pen in ((0, over, "↑", CLIP_INK), (-1, under, "↓", CLIP_INK), (0, bad, "✖", BAD_INK)):
+        glyphs[row, where], inks[row, where] = ord(char), pen
+    return Picture(glyphs, inks, bool(over.any() or under.any()), dropped)
+
+
+def _ink_layer(
+    layer: Layer, scale: Scale, height: int
+) -> tuple[braille.Grid, braille.Grid, int, NDArray[np.bool_], NDArray[np.bool_]]:
+    bins = layer.bins
+    top = scale.rows(bins.hi, height)
+    lows = np.where(bins.lo > 0, bins.lo, np.where(bins.hi > 0, np.fmin(bins.hi, 10.0**scale.low), np.nan))
+    bottom = scale.rows(lows if scale.log else bins.lo, height)
+    # Two points are two dots; three and more fill the column between their extremes.
+    filled = bins.n > 2
+    raw = braille.spans(np.where(filled, top, np.nan), bottom, height)
+    raw |= braille.dots(top, height) | braille.dots(bottom, height)
+    if layer.rewound:
+        line, ink = np.zeros_like(raw), REWOUND_INK
+    else:
+        line, ink = (
+            braille.polyline(scale.rows(layer.smooth, height), joined(bins), height),
+            FIRST_INK + 2 * layer.series,
+        )
+    below = bottom > height - 1
+    if scale.log:
+        below &= bins.lo > 0
+    return raw, line, ink, top < 0, below
