@@ -18,15 +18,17 @@ Grid: TypeAlias = "NDArray[np.bool_]"
 Codes: TypeAlias = "NDArray[np.uint8]"
 
 BASE: Final = 0x2800
-_BITS: Final = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
-"""Unicode's dot numbering: rows top to bottom, columns left to right."""
+_DOTS: Final = ((0, 0, 0), (1, 0, 1), (2, 0, 2), (0, 1, 3), (1, 1, 4), (2, 1, 5), (3, 0, 6), (3, 1, 7))
+"""(row, column, bit) of each dot: Unicode numbers them down the left column, down the right, then the lowest row."""
 
 
 def pack(grid: Grid) -> Codes:
     """Return the dots of each character, shape (rows, columns), of a grid of shape (4 × rows, 2 × columns)."""
     rows, columns = grid.shape[0] // 4, grid.shape[1] // 2
-    cells = grid.reshape(rows, 4, columns, 2) * _BITS[None, :, None, :]
-    packed: Codes = cells.sum(axis=(1, 3), dtype=np.uint8)
+    dots = grid.view(np.uint8).reshape(rows, 4, columns, 2)
+    packed = dots[:, 0, :, 0].copy()
+    for row, column, bit in _DOTS[1:]:
+        packed |= dots[:, row, :, column] << bit
     return packed
 
 

@@ -23,16 +23,31 @@ def strip_of(segments: Iterable[Segment], width: int, blank: Style) -> Strip:
     """Return a strip of exactly `width` cells: equal neighbours merged, the rest filled with `blank`.
 
     Merging is what keeps a repainted line short on the wire: each segment costs some forty bytes of colour codes.
+    Blanks take the style of what stands before them wherever that looks the same.
     """
     merged: list[Segment] = []
     for segment in segments:
         if not segment.text:
             continue
-        if merged and merged[-1].style == segment.style:
+        if merged and (
+            merged[-1].style == segment.style or (segment.text.isspace() and _blank_alike(merged[-1], segment))
+        ):
+            merged[-1] = Segment(merged[-1].text + segment.text, merged[-1].style)
+        elif merged and merged[-1].text.isspace() and _blank_alike(segment, merged[-1]):
             merged[-1] = Segment(merged[-1].text + segment.text, segment.style)
         else:
             merged.append(segment)
     return Strip(merged).adjust_cell_length(width, blank)
+
+
+def _blank_alike(inked: Segment, other: Segment) -> bool:
+    """Return whether a blank drawn in the style of `inked` looks like one in the style of `other`."""
+    a, b = inked.style, other.style
+    if a is None or b is None:
+        return False
+    return a.bgcolor == b.bgcolor and not (
+        a.underline or a.reverse or a.strike or b.underline or b.reverse or b.strike or a.link or b.link
+    )
 
 
 def changed_span(old: Strip, new: Strip) -> tuple[int, int] | None:

@@ -76,6 +76,7 @@ class ChartFace(Canvas):
     }  # fmt: skip
     DEFAULT_CSS = """
     ChartFace {
+        width: 1fr;
         height: 1fr;
         min-height: 3;
         & .chart--title { color: $text-muted; }

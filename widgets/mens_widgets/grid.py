@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from textual import events
 
-LEAD = 2
-"""Columns left of the first cell: the cursor's glyph and the checkbox."""
+LEAD = 3
+"""Columns left of the first cell: the cursor's glyph, the checkbox, and a blank."""
 GAP = 1
 WHEEL = 3
 
@@ -71,6 +71,7 @@ class Grid(Canvas, can_focus=True):
     }  # fmt: skip
     DEFAULT_CSS = """
     Grid {
+        width: 1fr;
         height: 1fr;
         & .grid--header { color: $text-muted; text-style: bold; }
         & .grid--cursor { background: $surface-lighten-1; }
@@ -271,7 +272,7 @@ class Grid(Canvas, can_focus=True):
         base = self.style_for()
         glyph = "›" if cursor else " "
         box = ("☑" if row.key in self._marks else "☐") if self._marks else " "
-        parts = [(glyph + box, base)]
+        parts = [(f"{glyph}{box} ", base)]
         for i, cells in layout:
             cell = row.cells[i] if i < len(row.cells) else ""
             text, tone = (cell, "") if isinstance(cell, str) else (cell.text, cell.tone)

@@ -70,6 +70,7 @@ class LogView(Canvas, can_focus=True):
     }  # fmt: skip
     DEFAULT_CSS = """
     LogView {
+        width: 1fr;
         height: 1fr;
         & .log--critical { color: $text-error; text-style: bold; }
         & .log--error { color: $text-error; }
