@@ -56,7 +56,7 @@ class CsvDecoder:
 
     def __init__(self) -> None:
         self._lines = Lines()
-        self._rows = Rows()
+        self._rows = Rows(null_is_nan=False)
         self._delimiter = ","
         self._keys: tuple[str, ...] = ()
 
@@ -71,7 +71,7 @@ class CsvDecoder:
         consumed, lines = self._lines.take(data[:whole] if whole else data, batch, final=final)
         pending: list[list[str]] = []
         places: list[int] = []
-        for place, record in self._records(lines, batch):
+        for place, record in _records(lines):
             cells = self._cells(record, place, batch)
             header = _header(record) if cells and not self._is_row(cells) else None
             if header is not None:
@@ -89,23 +89,6 @@ class CsvDecoder:
         return len(cells) == len(self._keys) and any(
             step_of(cell) is not None for key, cell in zip(self._keys, cells, strict=True) if key in aliases.STEP_KEYS
         )
-
-    @staticmethod
-    def _records(lines: list[bytes], batch: Batch) -> Iterator[tuple[int, str]]:
-        """Yield records and the index of each one's first line, joining lines inside quotes."""
-        del batch
-        begun, parts, is_open = 0, list[bytes](), False
-        for index, line in enumerate(lines):
-            if not parts:
-                begun = index
-            parts.append(line)
-            is_open ^= line.count(b'"') % 2 == 1
-            if not is_open:
-                yield begun, _text(parts)
-                parts = []
-        # An odd quote in what is known to be whole is a stray one: its lines stand alone.
-        for index, line in enumerate(parts, begun):
-            yield index, _text([line.replace(b'"', b"")])
 
     def _cells(self, record: str, place: int, batch: Batch) -> list[str]:
         if not record.strip():
@@ -134,6 +117,22 @@ class CsvDecoder:
             self._lines.bad(batch, places[kept[index]], reason)
 
         self._rows.add(self._keys, columns, bad)
+
+
+def _records(lines: list[bytes]) -> Iterator[tuple[int, str]]:
+    """Yield records and the index of each one's first line, joining lines inside quotes."""
+    begun, parts, is_open = 0, list[bytes](), False
+    for index, line in enumerate(lines):
+        if not parts:
+            begun = index
+        parts.append(line)
+        is_open ^= line.count(b'"') % 2 == 1
+        if not is_open:
+            yield begun, _text(parts)
+            parts = []
+    # An odd quote in what is known to be whole is a stray one: its lines stand alone.
+    for index, line in enumerate(parts, begun):
+        yield index, _text([line.replace(b'"', b"")])
 
 
 def _records_end(data: bytes) -> int:

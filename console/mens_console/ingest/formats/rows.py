@@ -45,8 +45,9 @@ class Rows:
     Call `add` for each run of equally shaped rows, then `finish` once per batch.
     """
 
-    def __init__(self, axis_reason: str = "rows carry no step: numbered in order") -> None:
+    def __init__(self, axis_reason: str = "rows carry no step: numbered in order", *, null_is_nan: bool = True) -> None:
         self.last_step: int | None = None
+        self._null_is_nan = null_is_nan
         self._axis_reason = axis_reason
         self._has_steps = False
         self._has_loss = False
@@ -226,7 +227,7 @@ class Rows:
             if plan.steps:
                 bad(index, f"no usable step in {visible(keys[plan.steps[0]], 40)!r}")
             return
-        names, values = _metrics(plan, row)
+        names, values = _metrics(plan, row, null_is_nan=self._null_is_nan)
         wall = next((wall for place in plan.times if (wall := wall_of(row[place])) is not None), self._at)
         rank = None if plan.rank is None else step_of(row[plan.rank])
         for place, kind in plan.facts:
@@ -295,10 +296,10 @@ def _metric(cell: Any, name: str) -> float | None:
     return value
 
 
-def _metrics(plan: Plan, row: Sequence[Any]) -> tuple[Keys, list[float]]:
+def _metrics(plan: Plan, row: Sequence[Any], *, null_is_nan: bool) -> tuple[Keys, list[float]]:
     """Return names and values of what the row measured."""
     cells = [_metric(row[index], name) for index, name in plan.columns]
-    for place in plan.null_is_nan:
+    for place in plan.null_is_nan if null_is_nan else ():
         if cells[place] is None and row[plan.columns[place][0]] is None and _trains(plan, cells, place):
             cells[place] = float("nan")
     present = [(name, cell) for (_, name), cell in zip(plan.columns, cells, strict=True) if cell is not None]

@@ -1,0 +1,70 @@
+"""Any text log: no series, only what its lines say about the run's life.
+
+The lines themselves are shown by whoever shows files; none leave here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from mens_console.ingest.formats.lines import Lines
+from mens_console.ingest.formats.logscan import TRIGGER, LogScan
+from mens_console.ingest.records import Batch
+
+_NAME: Final = re.compile(
+    r"(?i).*\.(log|out|err|stdout|stderr|raw|txt)(\.\d+)?|stdout|stderr|nohup\.out|output|slurm[-_.].*|.*\.o\d+|.*\.e\d+"
+)
+_CONTROL: Final = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32)) + b"\x7f"
+
+
+def claims(name: str, head: bytes) -> bool:
+    """Say whether `head` is text in a file that is named like a log, or lines of a structured one."""
+    if not is_text(head):
+        return False
+    return bool(_NAME.fullmatch(name)) or is_structured(head)
+
+
+def is_text(head: bytes) -> bool:
+    """Say whether `head` is text: it begins clean, and few control characters follow.
+
+    A shell that appends UTF-16 to an 8-bit log leaves some; a binary file has one in nine bytes and more.
+    """
+    begin = head[:256]
+    return bool(head) and begin.translate(None, _CONTROL) == begin and _controls(head) <= len(head) // 20
+
+
+def _controls(data: bytes) -> int:
+    return len(data) - len(data.translate(None, _CONTROL))
+
+
+def is_structured(head: bytes) -> bool:
+    """Say whether `head` begins with a JSON line that has a level and a message."""
+    first = head.lstrip()[:4096].split(b"\n", 1)[0]
+    return (
+        first.startswith(b"{")
+        and bool(re.search(rb'"(level|levelname|severity)"\s*:', first))
+        and bool(re.search(rb'"(msg|message)"\s*:', first))
+    )
+
+
+class LogDecoder:
+    """Reads whole lines; a block of them that cannot matter is passed over unseen."""
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+        self._scan = LogScan()
+
+    def feed(self, data: bytes, at: float, *, final: bool = False) -> tuple[int, Batch]:
+        """Scan the whole lines of `data`; lines too long to read are skipped and are not errors of a log."""
+        ignored, batch = Batch(), Batch()
+        consumed, lines = self._lines.take(data, ignored, final=final)
+        if not self._scan.is_open and not TRIGGER.search(data, 0, consumed):
+            lines = [next((line for line in reversed(lines) if line.strip()), b"")]
+        for line in lines:
+            if self._scan.is_open or TRIGGER.search(line):
+                last = line.rstrip(b"\r").rpartition(b"\r")[2]
+                batch.facts += self._scan.line(last.decode("utf-8", "replace"), at)
+            elif line.strip():
+                self._scan.remember(line)
+        return consumed, batch
