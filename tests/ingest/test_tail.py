@@ -10,8 +10,8 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from ingest.lines import LINES, STATELESS, Folded, rows
+
 from mens_console.ingest import marks as marks_module
 from mens_console.ingest import safeopen
 from mens_console.ingest import tail as tail_module
@@ -468,7 +468,7 @@ def test_writer_killed_mid_line_and_resumed(log):
         try:
             while len(seen.steps) < resume_at + 500:
                 seen.drain(tail, now=1e9)
-                tail._retry_at = 0.0
+                tail._back_off.worked()
         finally:
             writer.send_signal(signal.SIGKILL)
             writer.wait()
@@ -490,7 +490,7 @@ def test_rotation_under_a_live_writer(log):
         writer = subprocess.Popen([sys.executable, "-c", code, str(log), str(start)])
         while len(seen.steps) < start + 300:
             seen.drain(tail, now=1e9 + generation)
-            tail._retry_at = 0.0
+            tail._back_off.worked()
         writer.kill()
         writer.wait()
         whole = log.read_bytes()

@@ -1,6 +1,6 @@
 """Opening what others wrote: only regular files, never blocking, never through a link unless told so.
 
-Descriptors live here too (`FdCache`). Nothing here knows formats or keeps what it read.
+Descriptors (`FdCache`) and retries (`BackOff`) live here too. Nothing here knows formats or keeps what it read.
 """
 
 # One `stat` before each open; a name may hold any bytes, which `os` calls take as they are.
@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Final
 
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -84,6 +85,28 @@ def explain(error: OSError) -> str:
         return "it is not a regular file (a pipe, device or folder): it is not read"
     cure = _CURES.get(error.errno or 0)
     return cure or f"{(error.strerror or str(error)).lower()}: it is tried again"
+
+
+@dataclass(slots=True)
+class BackOff:
+    """When to try again what failed: after 0.25 s, then twice as long each time, up to 30 s (1 s where `soon`)."""
+
+    failures: int = 0
+    retry_at: float = float("-inf")
+
+    def ready(self, now: float) -> bool:
+        """Whether the wait is over; `now` in seconds on the clock that `failed` is given."""
+        return now >= self.retry_at
+
+    def failed(self, now: float, *, soon: bool = False) -> None:
+        """Note a failure. `soon` is for a vanished file, which often returns (an atomic replace over a network)."""
+        self.retry_at = now + min(0.25 * 2**self.failures, 1.0 if soon else 30.0)
+        self.failures = min(self.failures + 1, 16)
+
+    def worked(self) -> bool:
+        """Forget the failures; return whether there were any."""
+        failures, self.failures, self.retry_at = self.failures, 0, float("-inf")
+        return failures > 0
 
 
 class FdCache:

@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from mens_console.ingest.marks import Marks, find_copy, find_renamed
 from mens_console.ingest.records import NO_TIME, Batch
-from mens_console.ingest.safeopen import FdCache, explain, open_regular, read_at
+from mens_console.ingest.safeopen import BackOff, FdCache, explain, open_regular, read_at
 
 if TYPE_CHECKING:
     from mens_console.ingest.formats.base import Decoder, Format
 
 _WINDOW_MAX: Final = 64 << 20
 """A record that is longer than this (bytes) is given up: nothing a trainer logs is."""
-_RETRY_MIN_S: Final = 0.25
-_RETRY_MAX_S: Final = 30.0
-_RETRY_GONE_S: Final = 1.0
-"""A file that vanished usually returns (atomic replace on a network file system), so it is looked for often."""
 
 _RETRIES_HELD: Final = 8
 """A deleted file is held open only so long: its space is freed when the last descriptor is closed."""
@@ -115,8 +111,7 @@ class Tail:
     _history_end: int = -1
     _old: _Old | None = None
     _flags: _Flags = field(default_factory=_Flags)
-    _retry_at: float = float("-inf")
-    _retries: int = 0
+    _back_off: BackOff = field(default_factory=BackOff)
 
     def __post_init__(self) -> None:
         self._decoder = self.format.decoder()
@@ -138,7 +133,7 @@ class Tail:
         get no arrival time. With `final` its writer is known to be gone, so an unterminated last record counts too.
         Never raises for what the file or its file system does: see `problem`.
         """
-        if now < self._retry_at:
+        if not self._back_off.ready(now):
             return None
         try:
             chunk = self._drain(now, limit) if self._old else self._look(now, limit, final=final)
@@ -353,16 +348,12 @@ class Tail:
 
     def _fail(self, error: OSError, now: float) -> None:
         gone = isinstance(error, FileNotFoundError)
-        delay = min(_RETRY_MIN_S * 2**self._retries, _RETRY_GONE_S if gone else _RETRY_MAX_S)
-        self._retries = min(self._retries + 1, 16)
-        self._retry_at = now + delay
+        self._back_off.failed(now, soon=gone)
         self._seen = ()
         self.problem = f"{self.path}: {explain(error)}"
-        if not gone or self._retries > _RETRIES_HELD:
+        if not gone or self._back_off.failures > _RETRIES_HELD:
             self.fds.drop(self)
 
     def _recovered(self) -> None:
-        if self._retries:
+        if self._back_off.worked():
             self.problem = None
-            self._retries = 0
-            self._retry_at = float("-inf")
