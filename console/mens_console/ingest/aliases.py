@@ -115,6 +115,9 @@ TRAIN_ROW_NAMES: Final = frozenset({"loss", "learning_rate", "grad_norm", "token
 
 KNOWN_METRICS: Final = TRAIN_ROW_NAMES | {"eval_loss", "steps_per_sec", "entropy", "accuracy"}
 
+RESULTS: Final = KNOWN_METRICS - {"learning_rate", "num_tokens"}
+"""Metrics that are measured, never configured: a row with one of them is a row even without a step."""
+
 _SUMMARY: Final = {"num_input_tokens_seen": "num_tokens", "epoch": "epoch"}
 _BY_SPELLING: Final = {spelling: alias.name for alias in METRICS for spelling in alias.spellings}
 _PRIORITY: Final = {spelling: place for alias in METRICS for place, spelling in enumerate(alias.spellings)}

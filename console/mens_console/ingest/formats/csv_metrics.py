@@ -82,6 +82,7 @@ class CsvDecoder:
                 pending.append(cells)
                 places.append(place)
         self._fold(pending, places, batch)
+        batch.bad.sort(key=lambda bad: bad.offset)
         self._rows.finish()
         return consumed, batch
 

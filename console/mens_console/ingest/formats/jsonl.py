@@ -83,11 +83,12 @@ class JsonlDecoder:
         if tail.rstrip().endswith(b"}"):
             whole, trouble = objects(tail)
             if whole and not trouble:
-                self._lines.extend(tail)
-                consumed = len(data)
                 found += whole
                 places += [len(lines)] * len(whole)
+                self._lines.extend(tail)
+                consumed = len(data)
         self._fold(found, places, batch)
+        batch.bad.sort(key=lambda bad: bad.offset)
         self._rows.finish()
         return consumed, batch
 

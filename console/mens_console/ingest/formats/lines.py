@@ -22,7 +22,7 @@ BOM: Final = b"\xef\xbb\xbf"
 class Lines:
     """Cuts the bytes of one file, in order, into lines and remembers where they stood."""
 
-    __slots__ = ("_first_line", "_first_offset", "_head", "_lines", "_skipped", "line", "offset")
+    __slots__ = ("_first_line", "_first_offset", "_head", "_lines", "_sizes", "_skipped", "line", "offset")
 
     def __init__(self) -> None:
         self.line = 1
@@ -32,6 +32,8 @@ class Lines:
         self._skipped = 0
         self._head = b""
         self._lines: list[bytes] = []
+        self._sizes: dict[int, int] = {}
+        """Sizes of the lines of the last `take` that were dropped for it."""
         self._first_line = 1
         self._first_offset = 0
 
@@ -47,7 +49,7 @@ class Lines:
         lines = data[start:end].split(b"\n")
         if not lines[-1]:
             lines.pop()
-        self._lines = lines
+        self._lines, self._sizes = lines, {}
         self._advance(data, start, end)
         if lines and max(map(len, lines)) > MAX_LINE:
             self._drop_oversize(batch)
@@ -67,7 +69,8 @@ class Lines:
         """Count the `index`-th line of the last `take` as bad, with a sample while there is room for one."""
         batch.bad_rows += 1
         if len(batch.bad) < MAX_SAMPLES:
-            offset = self._first_offset + sum(len(line) + 1 for line in self._lines[:index])
+            dropped = sum(size for at, size in self._sizes.items() if at < index)
+            offset = self._first_offset + dropped + sum(len(line) + 1 for line in self._lines[:index])
             sample = visible_bytes(self._lines[index])
             batch.bad.append(BadLine(self._first_line + index, offset, reason, sample))
 
@@ -99,6 +102,7 @@ class Lines:
             if size > MAX_LINE:
                 self._report(batch, self._first_line + index, offset, size, line[:800])
                 self._lines[index] = b""
+                self._sizes[index] = size
             offset += size + 1
 
     @staticmethod

@@ -67,7 +67,7 @@ def make_plan(keys: tuple[str, ...], *, has_loss: bool) -> Plan:
         columns=columns,
         null_is_nan=tuple(at for at, name in enumerate(names) if name in {"loss", "grad_norm"}),
         is_summary=is_summary,
-        measures=any(name.partition("/")[0] in aliases.KNOWN_METRICS for name in names),
+        measures=any(name in aliases.RESULTS for name in names),
         sets_loss=any(name == "loss" and keys[index] != "train_loss" for index, name in columns),
     )
 

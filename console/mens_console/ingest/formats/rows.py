@@ -250,7 +250,8 @@ class Rows:
             return None
         if self._has_steps:
             return self.last_step
-        if not any(name == "loss" for _, name in plan.columns) and self.last_step is not None:
+        names = {name for _, name in plan.columns}
+        if "loss" not in names and (self.last_step is not None or "eval_loss" not in names):
             return self.last_step
         if not self._inferred:
             self._inferred = True
