@@ -20,8 +20,8 @@ _DRIFT_PRIOR: Final = 0.2
 _LEAST: Final = 0.2
 """A falling line is not followed below this share of the mean: a rate does not reach infinity."""
 _MIN_FOR_LINE: Final = 12
-_CONSTANT_PRIOR: Final = 4.0
-"""A constant rate is this much likelier beforehand than each of the ways to drift."""
+_CONSTANT_PRIOR: Final = 2.0
+"""A constant rate is this many times likelier beforehand than each of the ways to drift."""
 _REACH: Final = 8.0
 _BISECTIONS: Final = 24
 

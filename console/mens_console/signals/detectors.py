@@ -1,0 +1,319 @@
+"""Detectors over the columns of one run: points in, observations for the alert reducer out.
+
+They decide on steps and values only and carry wall times along; no clock, no I/O.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from mens_console.signals.alerts import Observation, Signal
+from mens_console.signals.human import number
+from mens_console.signals.human import step as step_text
+from mens_console.signals.rules import RULES, Severity
+from mens_console.signals.series import median
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mens_console.signals.rules import Rule
+
+_WINDOW: Final = 50
+_MIN_LEVEL: Final = 10
+_REFRESH: Final = 10
+_MAD_TO_SIGMA: Final = 1.4826
+_LEAST_SPREAD: Final = 0.01
+_HIDDEN_KEPT: Final = 1 << 16
+_INF: Final = math.inf
+
+
+class Detector:
+    """What the detectors share: the entity they speak of and the rules they speak by."""
+
+    __slots__ = ("_active", "_rules", "entity")
+
+    def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
+        self.entity = entity
+        self._rules = rules
+        self._active: set[str] = set()
+
+    def _breach(
+        self,
+        rule: str,
+        point: tuple[int, float, float],
+        message: str,
+        *evidence: str,
+        severity: Severity | None = None,
+        threshold: float | None = None,
+    ) -> Observation:
+        step, wall, value = point
+        self._active.add(rule)
+        return Observation(
+            rule, self.entity, Signal.BREACH, wall, step, value, threshold, severity, message, evidence
+        )  # fmt: skip
+
+    def _clear(self, rule: str, step: int, wall: float) -> list[Observation]:
+        """Say once that the condition ended; nothing if it did not hold."""
+        if rule not in self._active:
+            return []
+        self._active.discard(rule)
+        return [Observation(rule, self.entity, Signal.CLEAR, wall, step)]
+
+
+class NonFinite(Detector):
+    """NaN or infinity in one metric: the rules ``nan_loss`` and ``nan_grad``."""
+
+    __slots__ = ("count", "first_step", "label", "rule", "run")
+
+    def __init__(self, entity: str, rule: str, label: str, rules: Mapping[str, Rule] = RULES) -> None:
+        super().__init__(entity, rules)
+        self.rule = rule
+        self.label = label
+        self.count = 0
+        self.run = 0
+        """Non-finite points in a row at the end."""
+        self.first_step: int | None = None
+        """Where that row began."""
+
+    def update_many(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> list[Observation]:
+        """Take points in order and return what there is to say about them."""
+        found: list[Observation] = []
+        run = self.run
+        for i, x in enumerate(values):
+            if x - x == 0.0:
+                if run:
+                    run = 0
+                    self.first_step = None
+                    found += self._clear(self.rule, steps[i], walls[i])
+                continue
+            run += 1
+            self.count += 1
+            if self.first_step is None:
+                self.first_step = steps[i]
+            since = f"{self.label} not finite since step {step_text(self.first_step)}"
+            found.append(self._breach(self.rule, (steps[i], walls[i], x), f"{self.label} is {number(x)}", since))
+        self.run = run
+        return found
+
+    def rewind(self, step: int, wall: float) -> list[Observation]:
+        """Begin again after a resume at `step`."""
+        self.run, self.first_step = 0, None
+        return self._clear(self.rule, step, wall)
+
+
+class HiddenNan(Detector):
+    """Loss exactly 0.0 and a gradient norm that is not finite at the same step, whichever column comes first.
+
+    Unmatched steps of either side are kept, the newest 65 536.
+    """
+
+    __slots__ = ("_bad", "_zero", "count", "first_step")
+
+    def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
+        super().__init__(entity, rules)
+        self._zero: dict[int, None] = {}
+        self._bad: dict[int, None] = {}
+        self.count = 0
+        self.first_step: int | None = None
+
+    def losses(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> list[Observation]:
+        """Take losses in."""
+        if 0.0 not in values:
+            return []
+        odd = [i for i, x in enumerate(values) if x == 0.0]
+        return self._match(odd, steps, walls, self._zero, self._bad)
+
+    def grads(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> list[Observation]:
+        """Take gradient norms in."""
+        odd = [i for i, x in enumerate(values) if x - x != 0.0]
+        return self._match(odd, steps, walls, self._bad, self._zero)
+
+    def _match(
+        self,
+        rows: list[int],
+        steps: Sequence[int],
+        walls: Sequence[float],
+        mine: dict[int, None],
+        other: dict[int, None],
+    ) -> list[Observation]:
+        found: list[Observation] = []
+        for i in rows:
+            step = steps[i]
+            if step in other:
+                del other[step]
+                self.count += 1
+                first = self.first_step = step if self.first_step is None else min(self.first_step, step)
+                why = f"loss exactly 0.0 with a gradient norm that is not finite since step {step_text(first)}"
+                found.append(
+                    self._breach("hidden_nan", (step, walls[i], 0.0), "the trainer logs loss 0.0 for NaN", why)
+                )
+            else:
+                mine[step] = None
+                if len(mine) > _HIDDEN_KEPT:
+                    del mine[next(iter(mine))]
+        return found
+
+    def rewind(self, step: int, wall: float) -> list[Observation]:
+        """Begin again after a resume at `step`."""
+        self._zero.clear()
+        self._bad.clear()
+        self.first_step = None
+        return self._clear("hidden_nan", step, wall)
+
+
+class Spikes(Detector):
+    """Loss against its recent level, the median of the last 50 finite losses, computed anew every ten.
+
+    One point ≥ 2 × is a spike, ≥ 10 × an explosion (levels above 0 only), three in a row beyond 6 robust σ a
+    sustained rise. While the loss is exploded it does not feed the level: ruin must not become the new normal.
+    """
+
+    __slots__ = ("_fed", "_high", "_limit", "_points", "level", "sigma")
+
+    def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
+        super().__init__(entity, rules)
+        self._points: deque[tuple[int, float]] = deque(maxlen=_WINDOW)
+        self._fed = 0
+        self._high = 0
+        self._limit = _INF
+        self.level = math.nan
+        self.sigma = math.nan
+
+    def update_many(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> list[Observation]:
+        """Take losses in order and return what there is to say about them."""
+        found: list[Observation] = []
+        points, limit, fed = self._points, self._limit, self._fed
+        for step, wall, x in zip(steps, walls, values, strict=True):
+            if x >= limit or self._active or self._high:
+                if x - x == 0.0:
+                    found += self._judge(step, wall, x)
+                    limit = self._limit
+                if "loss_explosion" in self._active:
+                    continue
+            if x - x == 0.0:
+                points.append((step, x))
+                fed += 1
+                if not fed % _REFRESH:
+                    self._refresh()
+                    limit = self._limit
+        self._fed = fed
+        return found
+
+    def _refresh(self) -> None:
+        values = sorted([x for _, x in self._points])
+        if len(values) < _MIN_LEVEL:
+            return
+        level = self.level = median(values)
+        spread = _MAD_TO_SIGMA * median(sorted([abs(x - level) for x in values]))
+        self.sigma = max(spread, _LEAST_SPREAD * abs(level), 1e-12)
+        self._limit = level + self._rules["loss_spike_sustained"].entry * self.sigma
+        if level > 0.0:
+            self._limit = min(self._limit, self._rules["loss_spike"].entry * level)
+
+    def _judge(self, step: int, wall: float, x: float) -> list[Observation]:
+        found: list[Observation] = []
+        level = self.level
+        recent = f"recent level {number(level)} (median of the last {len(self._points)} losses)"
+        ratio = x / level if level > 0.0 else 0.0
+        for name in ("loss_spike", "loss_explosion"):
+            rule = self._rules[name]
+            if ratio >= rule.entry:
+                text = f"loss {number(x)} is {ratio:.3g} × its recent level"
+                found.append(self._breach(name, (step, wall, ratio), text, recent))
+            elif ratio < rule.exit:
+                found += self._clear(name, step, wall)
+        rule = self._rules["loss_spike_sustained"]
+        z = (x - level) / self.sigma
+        self._high = self._high + 1 if z > rule.entry else 0
+        if self._high >= rule.for_points:
+            text = f"{self._high} losses in a row above the recent level, the last by {z:.3g} σ"
+            found.append(self._breach(rule.id, (step, wall, z), text, recent))
+        elif z < rule.exit:
+            found += self._clear(rule.id, step, wall)
+        return found
+
+    def rewind(self, step: int, wall: float) -> list[Observation]:
+        """Begin again after a resume at `step`, with the level from before it."""
+        self._points = deque((p for p in self._points if p[0] < step), maxlen=_WINDOW)
+        self._high = 0
+        self._limit = _INF
+        self._refresh()
+        return [o for rule in sorted(self._active) for o in self._clear(rule, step, wall)]
+
+
+class Plateau(Detector):
+    """Patience on the EMA of the loss: its best must improve by 1 % within 50 steps and 50 points.
+
+    Fifty steps alone would be five points of a run that logs every ten, too few for an EMA over twenty. The best so
+    far is compared, so noise neither starts nor ends a plateau; it ends with an improvement of 2 %.
+    """
+
+    __slots__ = ("_best", "_n", "_points", "_step")
+
+    def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
+        super().__init__(entity, rules)
+        self._restart()
+
+    def _restart(self) -> None:
+        self._best, self._step, self._n, self._points = _INF, 0, 0, 0
+
+    @property
+    def on(self) -> bool:
+        """Say whether the loss is on a plateau."""
+        return "plateau" in self._active
+
+    def update_many(self, steps: Sequence[int], walls: Sequence[float], emas: Sequence[float]) -> list[Observation]:
+        """Take points of the EMA in order (NaN is skipped) and return what there is to say about them."""
+        rule = self._rules["plateau"]
+        enter, leave, patience = rule.entry / 100.0, rule.exit / 100.0, rule.for_points
+        on = self.on
+        best, n = self._best, self._n
+        goal = _goal(best, leave if on else enter)
+        found: list[Observation] = []
+        for i, x in enumerate(emas):
+            if x < goal:
+                if on:
+                    on = False
+                    found += self._clear("plateau", steps[i], walls[i])
+                    found += self._clear("loss_stuck", steps[i], walls[i])
+                best = self._best = x
+                self._step, self._points = steps[i], n
+                goal = _goal(best, enter)
+            elif x != x:
+                continue
+            elif on:
+                found += self._stuck(steps[i], walls[i], x)
+            elif n - self._points >= patience and steps[i] - self._step >= patience:
+                on = True
+                found.append(self._enter((steps[i], walls[i], x), n - self._points))
+                goal = _goal(best, leave)
+            n += 1
+        self._n = n
+        return found
+
+    def _enter(self, point: tuple[int, float, float], points: int) -> Observation:
+        step, wall, x = point
+        gain = 100.0 * (self._best - x) / abs(self._best) if self._best else 0.0
+        text = f"EMA of the loss has not improved by 1 % since step {step_text(self._step)}"
+        why = f"EMA {number(x)}, best {number(self._best)} at step {step_text(self._step)}, {points} points ago"
+        return self._breach("plateau", (step, wall, gain), text, why)
+
+    def _stuck(self, step: int, wall: float, x: float) -> list[Observation]:
+        rule = self._rules["loss_stuck"]
+        if rule.id in self._active:
+            return self._clear(rule.id, step, wall) if x < rule.exit else []
+        if x > rule.entry:
+            return [self._breach(rule.id, (step, wall, x), f"EMA of the loss is stuck at {number(x)}")]
+        return []
+
+    def rewind(self, step: int, wall: float) -> list[Observation]:
+        """Begin the patience anew after a resume at `step`."""
+        self._restart()
+        return [o for rule in sorted(self._active) for o in self._clear(rule, step, wall)]
+
+
+def _goal(best: float, share: float) -> float:
+    """Return the value below which `best` is improved by `share` of its size."""
+    return best - share * abs(best) if best < _INF else _INF
