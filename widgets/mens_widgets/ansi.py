@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Final
 
 from rich.color import Color
@@ -112,7 +112,7 @@ def _apply(style: Style, codes: str) -> Style:
 def _extended(numbers: Iterator[int]) -> Color | None:
     """Read the colour after 38 or 48: 5;n or 2;r;g;b. Out of range means none."""
     kind = next(numbers, None)
-    values = [n for n, _ in zip(numbers, range({5: 1, 2: 3}.get(kind or 0, 0)), strict=False)]
+    values = list(islice(numbers, {5: 1, 2: 3}.get(kind or 0, 0)))
     if any(value > 255 for value in values):
         return None
     if kind == 5 and len(values) == 1:

@@ -180,7 +180,7 @@ class ChartFace(Canvas):
     def _draw_empty(self, width: int, height: int) -> list[Strip]:
         style, blank = self.style_for("chart--empty"), self.style_for()
         strips = [Strip.blank(width, blank)] * height
-        text = clean(self.empty)
+        text = clean(self.empty) if self.viewport.data is None else "too small"
         strips[0] = strip_of([Segment(fit(self.title, width), self.style_for("chart--title"))], width, blank)
         strips[height // 2] = strip_of([Segment(fit(text.center(width), width), style)], width, blank)
         return strips
@@ -296,24 +296,31 @@ class ChartFace(Canvas):
             segments.append(Segment(f"{value} ", self.style_for("chart--bad") if bad else strong))
         if self.unit:
             segments.append(Segment(clean(self.unit) + " ", muted))
-        flags = Segment(self._flags(picture), self.style_for("chart--clipped" if self.clip else "chart--axis"))
         used = sum(segment.cell_length for segment in segments)
-        # The warnings about what is not shown outrank the legend: the legend is cut, they are not.
+        warnings, settings = self._flags(picture)
+        text = " ".join([*warnings, *settings])
+        if used + len(text) > width:
+            text = " ".join(warnings)
+        # What warns of things not shown outranks the legend, which is cut; mere settings give way to it.
+        flags = Segment(text, self.style_for("chart--clipped" if warnings else "chart--axis"))
         room = max(0, width - flags.cell_length)
         line = strip_of(segments, used, muted).crop(0, room).extend_cell_length(room, self.style_for())
         return [*line, flags]
 
-    def _flags(self, picture: plot.Picture) -> str:
-        flags = []
+    def _flags(self, picture: plot.Picture) -> tuple[list[str], list[str]]:
+        """Return what is not shown as it is, and what is merely set."""
+        warnings: list[str] = []
+        settings: list[str] = []
         if self.log_scale:
-            flags.append("log" + (f" (≥{picture.dropped} ≤0 dropped)" if picture.dropped else ""))
+            dropped = f"log, ≥{picture.dropped} not positive" if picture.dropped else "log"
+            (warnings if picture.dropped else settings).append(dropped)
         if self.clip:
-            flags.append("clipped" if picture.clipped else "clip on")
+            (warnings if picture.clipped else settings).append("clipped" if picture.clipped else "clip on")
         if self.smoothing > 0:
-            flags.append(f"~{self.smoothing:.2g}")
+            settings.append(f"~{self.smoothing:.2g}")
         if self.viewport.window is not None:
-            flags.append("zoom")
-        return " ".join(flags)
+            settings.append("zoom")
+        return warnings, settings
 
     def _format_x(self, x: float) -> str:
         if self.axis == "step":

@@ -190,8 +190,11 @@ def _ink_layer(
 ) -> tuple[braille.Grid, braille.Grid, int, NDArray[np.bool_], NDArray[np.bool_]]:
     bins = layer.bins
     top = scale.rows(bins.hi, height)
-    lows = np.where(bins.lo > 0, bins.lo, np.where(bins.hi > 0, np.fmin(bins.hi, 10.0**scale.low), np.nan))
-    bottom = scale.rows(lows if scale.log else bins.lo, height)
+    lows = bins.lo
+    if scale.log:
+        # A column that reaches below zero is drawn down to the axis' lower end, as far as it can be shown.
+        lows = np.where(lows > 0, lows, np.where(bins.hi > 0, np.fmin(bins.hi, 10.0**scale.low), np.nan))
+    bottom = scale.rows(lows, height)
     # Two points are two dots; three and more fill the column between their extremes.
     filled = bins.n > 2
     raw = braille.spans(np.where(filled, top, np.nan), bottom, height)

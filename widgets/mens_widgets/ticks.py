@@ -65,7 +65,7 @@ def time_ticks(low: float, high: float, count: int, offset: float = 0.0) -> list
 
 
 def format_value(value: float, digits: int = 4) -> str:
-    """Return a number in at most `digits` significant digits: plain, with an SI suffix from 10 000, or as 2.5e-05."""
+    """Return a number in at most `digits` significant digits: plain, with an SI suffix from 10 000, or as 2.5e-5."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("∞" if value > 0 else "-∞")
     size = abs(value)
@@ -73,8 +73,23 @@ def format_value(value: float, digits: int = 4) -> str:
         return "0"
     if 1e4 <= size < 1e18:
         group = min(int(math.log10(size)) // 3, 5)
-        return f"{value / 1000.0**group:.{digits}g}{SI[group]}"
-    return f"{value:.{digits}g}" if 1e-3 <= size < 1e18 else f"{value:.{max(digits - 2, 1)}e}".replace(".0e", "e")
+        return f"{_plain(value / 1000.0**group, digits)}{SI[group]}"
+    return _plain(value, digits) if 1e-3 <= size < 1e18 else _scientific(value, max(digits - 2, 1))
+
+
+def _plain(value: float, digits: int) -> str:
+    """Return a number without an exponent, however few digits are asked for."""
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _scientific(value: float, decimals: int) -> str:
+    """Return 2e-5 rather than 2.0e-05: a gutter is six characters wide."""
+    mantissa, _, exponent = f"{value:.{decimals}e}".partition("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def format_ticks(ticks: list[float]) -> list[str]:
@@ -85,8 +100,8 @@ def format_ticks(ticks: list[float]) -> list[str]:
     gaps = [abs(b - a) for a, b in pairwise(ticks) if a != b]
     gap = min(gaps, default=biggest)
     if biggest >= 1e18 or biggest < 1e-3:
-        digits = max(0, min(12, round(math.log10(biggest) - math.log10(gap))))
-        return ["0" if tick == 0 else f"{tick:.{digits}e}".replace(".0e", "e") for tick in ticks]
+        digits = max(0, min(12, math.floor(math.log10(biggest) + 1e-9) - math.floor(math.log10(gap) + 1e-9)))
+        return ["0" if tick == 0 else _scientific(tick, digits) for tick in ticks]
     group = min(int(math.log10(biggest)) // 3, 5) if biggest >= 1e4 else 0
     unit = 1000.0**group
     decimals = max(0, min(12, -math.floor(math.log10(gap / unit) + 1e-9)))
