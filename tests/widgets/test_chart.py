@@ -127,7 +127,9 @@ async def test_every_key():
         await pilot.press("h")
         assert chart.cursor == 800
         assert "step 800" in chart.lines[0]
-        assert app.seen[-1][:2] == ("cursor", 800) and app.seen[-1][2][0][1].y == pytest.approx(1 + 3 * math.exp(-8))
+        assert app.seen[-1][:2] == ("cursor", 800) and app.seen[-1][2][0][1].value == pytest.approx(
+            1 + 3 * math.exp(-8)
+        )
         await pilot.press("left", "h", "H")
         assert chart.cursor == pytest.approx(680)
         assert any("│" in line[8:] for line in chart.lines)

@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from mens_widgets.curve import ArrayCurve, Axis, Bins, Curve, Point
+from mens_widgets.curve import ArrayCurve, Axis, Bins, Curve, Point, PointLike
 from mens_widgets.face import AXES, ChartFace, Mark, MarkKind, Trace
 from mens_widgets.viewport import Viewport
 
 if TYPE_CHECKING:
     from textual import events
 
-__all__ = ["ArrayCurve", "Axis", "Bins", "Chart", "ChartFace", "Curve", "Mark", "MarkKind", "Point", "Trace"]
+__all__ = [
+    "ArrayCurve",
+    "Axis",
+    "Bins",
+    "Chart",
+    "ChartFace",
+    "Curve",
+    "Mark",
+    "MarkKind",
+    "Point",
+    "PointLike",
+    "Trace",
+]
 
 SMOOTHING: Final = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
 
@@ -51,7 +63,7 @@ class Chart(ChartFace, can_focus=True):
     class CursorMoved(Message):
         """The cursor is at `x`, or gone (None); `values` holds each live curve's nearest point."""
 
-        def __init__(self, chart: Chart, x: float | None, values: tuple[tuple[str, Point | None], ...]) -> None:
+        def __init__(self, chart: Chart, x: float | None, values: tuple[tuple[str, PointLike | None], ...]) -> None:
             super().__init__()
             self.chart, self.x, self.values = chart, x, values
 

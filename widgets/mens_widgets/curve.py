@@ -35,18 +35,67 @@ class Bins(NamedTuple):
     bad: Ints
     cut: NDArray[np.bool_] | None = None
 
-    def since(self, column: int) -> Bins:
-        """Return the bins from this column on."""
-        cut = None if self.cut is None else self.cut[column:]
-        lo, hi, mean, last = (part[column:] for part in (self.lo, self.hi, self.mean, self.last))
-        return Bins(lo, hi, mean, last, self.n[column:], self.bad[column:], cut)
+    @classmethod
+    def since(cls, bins: BinsLike, column: int) -> Bins:
+        """Return the bins from this column on, of anything shaped like them."""
+        cut = getattr(bins, "cut", None)
+        lo, hi, mean, last = (part[column:] for part in (bins.lo, bins.hi, bins.mean, bins.last))
+        return cls(lo, hi, mean, last, bins.n[column:], bins.bad[column:], None if cut is None else cut[column:])
 
 
 class Point(NamedTuple):
-    """One logged value: `x` in the unit of the axis, `y` as logged (possibly NaN or infinite)."""
+    """One logged value: `x` in the unit of the axis, `value` as logged (possibly NaN or infinite)."""
 
     x: float
-    y: float
+    value: float
+
+
+class BinsLike(Protocol):
+    """What a curve has to return as its bins: the arrays of `Bins`; a `cut` is looked for and may be missing."""
+
+    @property
+    def lo(self) -> Floats:
+        """See `Bins`."""
+        ...
+
+    @property
+    def hi(self) -> Floats:
+        """See `Bins`."""
+        ...
+
+    @property
+    def mean(self) -> Floats:
+        """See `Bins`."""
+        ...
+
+    @property
+    def last(self) -> Floats:
+        """See `Bins`."""
+        ...
+
+    @property
+    def n(self) -> Ints:
+        """See `Bins`."""
+        ...
+
+    @property
+    def bad(self) -> Ints:
+        """See `Bins`."""
+        ...
+
+
+class PointLike(Protocol):
+    """What a curve has to return as a point: at least an x and a value."""
+
+    @property
+    def x(self) -> float:
+        """See `Point`."""
+        ...
+
+    @property
+    def value(self) -> float:
+        """See `Point`."""
+        ...
 
 
 class Curve(Protocol):
@@ -61,11 +110,11 @@ class Curve(Protocol):
         """Return the first and last x, or None where the series has no point on this axis."""
         ...
 
-    def bins(self, edges: Floats, axis: Axis) -> Bins:
+    def bins(self, edges: Floats, axis: Axis) -> BinsLike:
         """Return the points of each column [edges[i], edges[i + 1]), the last one closed; `edges` ascend."""
         ...
 
-    def at(self, x: float, axis: Axis) -> Point | None:
+    def at(self, x: float, axis: Axis) -> PointLike | None:
         """Return the point nearest to x (bad ones too), the earlier of two equally near."""
         ...
 

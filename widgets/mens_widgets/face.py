@@ -17,7 +17,7 @@ from textual.strip import Strip
 
 from mens_widgets import plot, ticks
 from mens_widgets.canvas import Canvas, strip_of
-from mens_widgets.curve import Axis, Curve
+from mens_widgets.curve import Axis, Bins, Curve
 from mens_widgets.text import clean, fit
 from mens_widgets.viewport import Viewport
 
@@ -195,9 +195,9 @@ class ChartFace(Canvas):
         for trace in self._traces:
             if not trace.rewound and live == SERIES:
                 continue
-            bins = trace.curve.bins(edges, self.axis)
-            smooth = plot.smooth(bins, self.smoothing)[lead:]
-            bins = bins.since(lead)
+            whole = Bins.since(trace.curve.bins(edges, self.axis), 0)
+            smooth = plot.smooth(whole, self.smoothing)[lead:]
+            bins = Bins.since(whole, lead)
             layers.append(plot.Layer(bins, smooth, live, trace.rewound))
             live += not trace.rewound
         return sorted(layers, key=lambda layer: (not layer.rewound, -layer.series))
@@ -288,11 +288,13 @@ class ChartFace(Canvas):
         for i, curve in enumerate(live):
             bounds = curve.bounds(self.axis)
             point = None if bounds is None else curve.at(bounds[1] if place is None else place, self.axis)
-            value = "—" if point is None else (repr(point.y) if place is not None else ticks.format_value(point.y))
+            value = (
+                "—" if point is None else (repr(point.value) if place is not None else ticks.format_value(point.value))
+            )
             if len(live) > 1:
                 ink = self.style_for(f"chart--series-{i + 1}")
                 segments.append(Segment(f"{SERIES_GLYPHS[i]} {clean(curve.name)} ", ink))
-            bad = point is not None and not np.isfinite(point.y)
+            bad = point is not None and not np.isfinite(point.value)
             segments.append(Segment(f"{value} ", self.style_for("chart--bad") if bad else strong))
         if self.unit:
             segments.append(Segment(clean(self.unit) + " ", muted))
