@@ -131,11 +131,13 @@ async def test_every_key():
             1 + 3 * math.exp(-8)
         )
         await pilot.press("left", "h", "H")
-        assert chart.cursor == pytest.approx(680)
+        assert chart.cursor == pytest.approx(675)
         assert any("│" in line[8:] for line in chart.lines)
         await pilot.press("right", "l", "shift+left", "shift+right", "L")
         assert chart.cursor == 800
         await pilot.press("g")
+        assert chart.cursor == 0
+        await pilot.press("h")
         assert chart.cursor == 0
         await pilot.press("plus")
         assert chart.viewport.window == (0, 400)

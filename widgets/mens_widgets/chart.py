@@ -94,9 +94,19 @@ class Chart(ChartFace, can_focus=True):
             return
         x0, x1 = self.viewport.shown()
         first, last = self.viewport.data
-        cell = (x1 - x0) / max(1, self.size.width - 7)
-        start = min(x1, last) if self.cursor is None else self.cursor + cells * cell
-        self._move_cursor(min(max(start, first), last))
+        columns = self.columns
+        if self.cursor is None:
+            self._move_cursor(min(x1, last))
+            return
+        # From the middle of one column to that of another, so that every press is seen; the ends are points.
+        width = (x1 - x0) / columns
+        left = x0 + (min(int((self.cursor - x0) / width), columns - 1) + cells) * width
+        x = left + width / 2
+        if left <= first:
+            x = first
+        elif left + width >= last - width * 1e-9:
+            x = last
+        self._move_cursor(x)
 
     def action_end(self, side: int) -> None:
         """Put the cursor on the first (-1) or the newest (1) point."""
@@ -162,8 +172,7 @@ class Chart(ChartFace, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is."""
-        gutter = 7 if self.size.width >= 30 else 6
-        columns = self.size.width - gutter
-        if self.viewport.data is not None and event.x >= gutter and columns > 0:
+        gutter = self.size.width - self.columns
+        if self.viewport.data is not None and event.x >= gutter:
             x0, x1 = self.viewport.shown()
-            self._move_cursor(x0 + (event.x - gutter + 0.5) / columns * (x1 - x0))
+            self._move_cursor(x0 + (event.x - gutter + 0.5) / self.columns * (x1 - x0))

@@ -140,6 +140,12 @@ class ChartFace(Canvas):
         """The curves that are drawn as lines, at most six."""
         return [trace.curve for trace in self._traces if not trace.rewound][:SERIES]
 
+    @property
+    def columns(self) -> int:
+        """How many character columns the plot has, right of the labels."""
+        width = self.size.width
+        return max(1, width - (7 if width >= 30 else 6))
+
     def _follow(self) -> None:
         bounds = [b for trace in self._traces if (b := trace.curve.bounds(self.axis)) is not None]
         self.viewport.follow((min(b[0] for b in bounds), max(b[1] for b in bounds)) if bounds else None)
@@ -158,8 +164,8 @@ class ChartFace(Canvas):
             return self._draw_empty(width, height)
         titled, axis, labels = height >= 3, height >= 4, height >= 6
         rows = height - titled - axis - labels
-        gutter = 7 if width >= 30 else 6
-        columns = width - gutter
+        columns = self.columns
+        gutter = width - columns
         x0, x1 = self.viewport.shown()
         layers = self._layers(x0, x1, columns)
         scale = plot.scale_for(layers, rows, log=self.log_scale, clip=self.clip)
