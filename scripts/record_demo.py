@@ -28,7 +28,7 @@ from typing import Final
 from recording.scenarios import SCENARIOS, Scenario
 
 from mens_console.demo.recorder import Recorder
-from mens_console.demo.recording import Event, Header
+from mens_console.demo.recording import Event
 
 POLL: Final = 0.02
 SETTLE: Final = 3.0
@@ -84,13 +84,10 @@ class Take:
     def _start(self, arguments: tuple[str, ...]) -> None:
         """Start `python finetune.py … 2>&1 | tee -a NAME/train.log`."""
         command = ("finetune.py", "--output", self.scenario.name, *arguments)
-        environment = {**os.environ, **ENVIRONMENT}
-        if not self.scenario.buffered:
-            environment["PYTHONUNBUFFERED"] = "1"
         self._process = subprocess.Popen(
             [sys.executable, *command],
             cwd=self._where,
-            env=environment,
+            env={**os.environ, **ENVIRONMENT},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
@@ -147,22 +144,22 @@ def traces(events: list[Event], where: Path) -> set[str]:
     names = {str(where), str(Path.home()), str(Path(sys.prefix).resolve()), f".{socket.gethostname()}."}
     names |= {f"_{socket.gethostname()}/", f"/home/{getpass.getuser()}"}
     found = {name for event in events for name in names if name.encode() in event.path.encode() + event.data}
-    absolute = re.compile(rb"""(?:^|[\s"'=(])(/(?:[\w.-]+/)+[\w.-]+)""")
+    absolute = re.compile(rb"""(?:^|[\s"'=(])(/(?:[\w.-]{3,}/)+[\w.-]{3,})""")
     found |= {match.decode() for event in events for match in absolute.findall(event.data)}
     return found
 
 
-def save(take: Take, out: Path, where: Path) -> Header:
-    """Write the recording of `take` into `out`; SystemExit when it names this machine."""
+def save(take: Take, out: Path, where: Path) -> bool:
+    """Write the recording of `take` into `out`, unless it names this machine; return whether it was written."""
+    scenario = take.scenario
     if found := traces(take.recorder.events, where):
-        raise SystemExit(f"{take.scenario.scenario} names this machine: {sorted(found)}")
+        print(f"{scenario.scenario}: refused, it names this machine: {sorted(found)}", file=sys.stderr)
+        return False
     producer = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    return take.recorder.save(
-        out / f"{take.scenario.scenario}.mrec",
-        scenario=take.scenario.scenario,
-        summary=take.scenario.summary,
-        producer=producer,
-    )
+    path = out / f"{scenario.scenario}.mrec"
+    header = take.recorder.save(path, scenario=scenario.scenario, summary=scenario.summary, producer=producer)
+    print(f"{path}: {header.events} events in {header.duration:.0f} s, {path.stat().st_size} bytes")
+    return True
 
 
 def main() -> None:
@@ -173,9 +170,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
         prepare(where)
-        for take in record(where):
-            header = save(take, options.out, where)
-            print(f"{header.scenario}: {header.events} events in {header.duration:.0f} s")
+        written = [save(take, options.out, where) for take in record(where)]
+    if not all(written):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

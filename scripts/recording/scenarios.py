@@ -19,8 +19,6 @@ class Scenario:
     summary: str
     begins: float
     arguments: tuple[str, ...]
-    buffered: bool = False
-    """Leave Python's own output buffering on, as in a plain pipe: console rows come in bursts, a kill loses some."""
     kill_at: int | None = None
     resume: str = ""
     pause: float = 10.0
@@ -44,10 +42,9 @@ SCENARIOS = (
     Scenario(
         "killed-resumed",
         "qwen-lora-r16",
-        "SIGKILL at step 250, resumed from the checkpoint of step 200; console output through a buffered pipe",
+        "SIGKILL at step 250, resumed from the checkpoint of step 200",
         8.0,
         _arguments("--base base/qwen-4l --rank 16 --lr 3e-3 --steps 400 --batch 16 --save-every 100 --seed 11"),
-        buffered=True,
         kill_at=250,
         resume="checkpoint-200",
     ),

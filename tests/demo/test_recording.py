@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -217,6 +218,25 @@ def test_links_and_pipes_are_not_followed_or_opened(tmp_path):
     (run / "up").symlink_to(tmp_path)
     os.mkfifo(run / "pipe")
     assert Recorder(run).poll() == 0
+
+
+def test_what_vanishes_while_it_is_looked_at_is_not_an_error(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "log").write_bytes(b"x")
+
+    def vanish(path: str) -> bool:
+        (run / path).unlink()
+        return False
+
+    recorder = Recorder(run, left_out=vanish)
+    assert recorder.poll() == 0
+    (run / "log").write_bytes(b"y")
+    recorder = Recorder(run)
+    recorder.poll()
+    shutil.rmtree(run)
+    assert recorder.poll() == 1
+    assert recorder.events[-1].kind == "delete"
 
 
 # --- the player
