@@ -91,11 +91,11 @@ def test_a_null_among_many_clean_rows_costs_no_row():
 def test_llama_factory_text():
     got = decode(
         {
-            "current_steps": 10, "total_steps": 8660, "loss": 2.4, "learning_rate": 5e-7, "epoch": 0.1, "percentage": 0.12,
+            "current_steps": 10, "total_steps": 8660, "loss": 2.4, "learning_rate": 5e-7, "epoch": 0.1,
             "elapsed_time": "0:00:24", "remaining_time": "4 days, 7:19:52", "throughput": "0.00", "total_tokens": 0,
         },
         {
-            "current_steps": 20, "total_steps": 8660, "loss": 2.3, "learning_rate": 5e-7, "epoch": 0.2, "percentage": 0.24,
+            "current_steps": 20, "total_steps": 8660, "loss": 2.3, "learning_rate": 5e-7, "epoch": 0.2,
             "elapsed_time": "0:00:48", "remaining_time": "0:01:00", "throughput": "812.5", "total_tokens": 9,
         },
     )  # fmt: skip

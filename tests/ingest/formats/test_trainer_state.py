@@ -28,10 +28,8 @@ def state(history=HISTORY, **more):
     }  # fmt: skip
 
 
-def decode(document, **options):
-    decoder = TrainerStateDecoder()
-    consumed, batch = decoder.feed(json.dumps(document, indent=2).encode(), 9.0, **options)
-    assert batch.replace
+def decode(document):
+    assert TrainerStateDecoder().feed(json.dumps(document, indent=2).encode(), 9.0)[1].replace
     return read(json.dumps(document).encode(), TrainerStateDecoder(), final=False)
 
 

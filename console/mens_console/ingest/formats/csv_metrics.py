@@ -65,10 +65,10 @@ class CsvDecoder:
         batch = Batch()
         self._rows.begin(batch, at)
         whole = len(data) if final else _records_end(data)
-        if whole == 0 and len(data) <= MAX_LINE:
-            return 0, batch
-        # With nothing whole in sight for so long, a quote was never closed: lines are read as they stand.
-        consumed, lines = self._lines.take(data[:whole] if whole else data, batch, final=final)
+        if len(data) - whole > MAX_LINE:
+            # So much behind an open quote means that it is a stray one: the lines are read as they stand.
+            whole = max(whole, data.rfind(b"\n") + 1) or len(data)
+        consumed, lines = self._lines.take(data[:whole], batch, final=final)
         pending: list[list[str]] = []
         places: list[int] = []
         for place, record in _records(lines):

@@ -109,7 +109,8 @@ class HfConsoleDecoder:
             bar = _BAR.search(text)
             if bar is not None:
                 self._bar(bar, at, batch)
-                return
+                # A plain `print` goes on where the bar, which ends in no newline, left the cursor.
+                segment = text[bar.end() :].encode()
         if b"{'" in segment and b"':" in segment:
             text = _ESCAPE.sub("", segment.decode("utf-8", "replace"))
             row = read_dict(text)
