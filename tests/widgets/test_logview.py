@@ -171,6 +171,31 @@ async def test_only_what_is_seen_is_fetched_and_unchanged_lines_paint_nothing():
         assert texts(app.view)[6] == "› line 500"
 
 
+async def test_following_moves_on_by_an_eighth_at_once():
+    source = Source(24)
+    app = Host(source)
+    async with app.run_test(size=(40, 24)) as pilot:
+        await pilot.pause()
+        regions = []
+        for expected in (24, 1, 1, 24):
+            app.view.refresh = lambda *given, **_: regions.extend(given) or app.view
+            source.add("new")
+            app.view.update_lines()
+            assert (len(regions) == 1) == (expected == 1)
+            assert "new" in texts(app.view)[-3:]
+            regions.clear()
+        del app.view.refresh
+        await pilot.press("k")
+        source.add("unseen")
+        app.view.update_lines()
+        assert "+1 lines" in app.view.lines[-1]
+        await pilot.press("G")
+        assert texts(app.view)[-1] == "unseen"
+        source.all = source.all[:5]
+        app.view.update_lines()
+        assert texts(app.view)[:6] == [*(f"line {i}" for i in range(5)), ""]
+
+
 async def test_wheel():
     from textual.events import MouseScrollDown, MouseScrollUp
 

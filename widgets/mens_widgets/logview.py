@@ -130,6 +130,7 @@ class LogView(Canvas, can_focus=True):
         self.wanted = ""
         self.current: int | None = None
         self._top: int | None = None
+        self._start: int | None = None
         self._seen = 0
         self._shift = 0
 
@@ -137,7 +138,7 @@ class LogView(Canvas, can_focus=True):
 
     def set_source(self, source: LogSource | None) -> None:
         """Show another source, from its end."""
-        self.source, self._top, self._shift, self.current = source, None, 0, None
+        self.source, self._top, self._start, self._shift, self.current = source, None, None, 0, None
         self.redraw()
 
     def update_lines(self) -> None:
@@ -180,7 +181,7 @@ class LogView(Canvas, can_focus=True):
             return [*[Strip.blank(width, blank)] * (height // 2), note]
         if self._top is None:
             self._seen = count
-            start = max(0, count - height)
+            start = self._start = self._follow_from(count, height)
         else:
             start = self._top = max(0, min(self._top, count - 1))
         lines = self._fetch(start, height, count)
@@ -191,6 +192,17 @@ class LogView(Canvas, can_focus=True):
             strips += [Strip.blank(width, blank)] * (height - len(strips))
             strips[-1] = strip_of([Segment(news.rjust(width)[-width:], self.style_for("log--note"))], width, blank)
         return strips
+
+    def _follow_from(self, count: int, height: int) -> int:
+        """Return the first line to show so that the newest is in view.
+
+        A full view moves on by an eighth of its height at once: between two such moves a new line costs one line on
+        the wire, and not all of them.
+        """
+        exact, room = max(0, count - height), height // 8
+        if self._start is None or self.wrap or self._start > exact + room:
+            return exact
+        return self._start if self._start >= exact else exact + max(room - 1, 0)
 
     def _line(self, line: LogLine, index: int, width: int, height: int) -> list[Strip]:
         base = self.style_for()
@@ -223,6 +235,7 @@ class LogView(Canvas, can_focus=True):
         was, count = self.following, self._count()
         end = max(0, count - (1 if self.wrap else self.size.height))
         self._top = None if follow and top >= end else max(0, min(top, end))
+        self._start = None
         self.redraw()
         if was != self.following:
             self.post_message(self.FollowChanged(self, self.following))
@@ -232,14 +245,14 @@ class LogView(Canvas, can_focus=True):
         if self._top is None and lines > 0:
             return
         top = self._first_shown() if self._top is None else self._top
-        self._place(top + lines)
+        self._place(top + lines, follow=lines > 0)
 
     def _first_shown(self) -> int:
         """Return the index of the first line on screen while the view follows the end."""
         count, width, height = self._count(), *self.size
         start = max(0, count - height)
         if not self.wrap:
-            return start
+            return start if self._start is None else self._start
         lines = self._fetch(start, height, count)
         rows = 0
         for i in range(len(lines) - 1, -1, -1):
