@@ -13,7 +13,7 @@ from typing import Any, Final
 from mens_console.ingest import aliases
 from mens_console.ingest.formats.lines import MAX_LINE, MAX_SAMPLES
 from mens_console.ingest.formats.log import is_text
-from mens_console.ingest.formats.logscan import TRIGGER, LogScan
+from mens_console.ingest.formats.logscan import LogScan, matters
 from mens_console.ingest.formats.plan import summarises
 from mens_console.ingest.formats.rows import Rows, flatten
 from mens_console.ingest.formats.values import number, visible, visible_bytes
@@ -30,7 +30,7 @@ _DICT_IN_HEAD: Final = re.compile(
     rb"(?:^|[\r\n])\s*\{'(?:loss|eval_loss|train_loss|train_runtime|grad_norm|learning_rate|eval_runtime)'\s*:"
 )
 _BAR: Final = re.compile(
-    r"(?P<title>[^|\r\n]{0,200}?):?\s*\d{1,3}%\|[^|]{0,1000}\| *(?P<count>\d{1,15})/(?P<total>\d{1,15}) *"
+    r"\d{1,3}%\|[^|]{0,1000}\| *(?P<count>\d{1,15})/(?P<total>\d{1,15}) *"
     r"\[[^\]]{0,40}?(?P<rest>(?:,[^\]]{0,2000})?)\](?P<up>(?:\x1b\[A)*)"
 )
 _BAR_IN_HEAD: Final = re.compile(rb"\d{1,3}%\|[^|\r\n]{0,3000}\| *\d+/\d+ *\[")
@@ -81,6 +81,7 @@ class HfConsoleDecoder:
         self._phase = ""
         self._has_dicts = False
         self._inferred = False
+        self._matters = False
         self._lines = 1
         self._offset = 0
 
@@ -91,6 +92,7 @@ class HfConsoleDecoder:
         end = len(data) if final else max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if end == 0 and len(data) > MAX_LINE:
             end = len(data)  # no console writes such a line: what it is does not matter
+        self._matters = matters(data[:end])
         place = 0
         for segment in data[:end].replace(b"\r", b"\n").split(b"\n"):
             if segment and not segment.isspace():
@@ -106,11 +108,13 @@ class HfConsoleDecoder:
     def _segment(self, segment: bytes, data: bytes, place: int, at: float, batch: Batch) -> None:
         if b"%|" in segment and len(segment) < MAX_DICT:
             text = segment.decode("utf-8", "replace")
-            bar = _BAR.search(text)
+            bar = _BAR.search(text, max(0, text.index("%|") - 3))
             if bar is not None:
                 self._bar(bar, at, batch)
                 # A plain `print` goes on where the bar, which ends in no newline, left the cursor.
                 segment = text[bar.end() :].encode()
+                if not segment.strip():
+                    return
         if b"{'" in segment and b"':" in segment:
             text = _ESCAPE.sub("", segment.decode("utf-8", "replace"))
             row = read_dict(text)
@@ -120,7 +124,7 @@ class HfConsoleDecoder:
             if _DICT_IN_HEAD.match(segment):
                 self._bad(segment, data, place, batch)
                 return
-        if self._scan.is_open or TRIGGER.search(segment):
+        if self._scan.is_open or (self._matters and matters(segment)):
             self._tell(_ESCAPE.sub("", segment.decode("utf-8", "replace")), at, batch)
         else:
             self._scan.remember(segment)
@@ -136,7 +140,7 @@ class HfConsoleDecoder:
     # Bars
 
     def _bar(self, bar: re.Match[str], at: float, batch: Batch) -> None:
-        title = _ESCAPE.sub("", bar["title"]).strip()
+        title = _ESCAPE.sub("", bar.string[: bar.start()][-200:]).strip()
         total, count = int(bar["total"]), int(bar["count"])
         if not _TRAINING_TITLE.fullmatch(title) or total == 0:
             return

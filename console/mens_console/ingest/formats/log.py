@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from mens_console.ingest.formats.lines import Lines
-from mens_console.ingest.formats.logscan import TRIGGER, LogScan
+from mens_console.ingest.formats.logscan import LogScan, matters
 from mens_console.ingest.records import Batch
 
 _NAME: Final = re.compile(
@@ -56,10 +56,10 @@ class LogDecoder:
         """Scan the whole lines of `data`; lines too long to read are skipped and are not errors of a log."""
         ignored, batch = Batch(), Batch()
         consumed, lines = self._lines.take(data, ignored, final=final)
-        if not self._scan.is_open and not TRIGGER.search(data, 0, consumed):
+        if not self._scan.is_open and not matters(data[:consumed]):
             lines = [next((line for line in reversed(lines) if line.strip()), b"")]
         for line in lines:
-            if self._scan.is_open or TRIGGER.search(line):
+            if self._scan.is_open or matters(line):
                 last = line.rstrip(b"\r").rpartition(b"\r")[2]
                 batch.facts += self._scan.line(last.decode("utf-8", "replace"), at)
             elif line.strip():

@@ -11,13 +11,18 @@ from typing import Final
 from mens_console.ingest.formats.values import visible
 from mens_console.ingest.records import Fact
 
-TRIGGER: Final = re.compile(
-    rb"Traceback \(most|ut of memory|OutOfMemory|oom.?kill|Killed|SIGKILL|exitcode|No space left|quota exceeded"
-    rb"|NCCL|nccl[SU]|CUDA|cuDNN|CUDNN|MPS backend|HIP error|device-side|Xid|Saving model|\*\*\*\*\* Run"
-    rb"|Total optimization|Num Epochs|Training completed",
-    re.IGNORECASE,
+_WORDS: Final = (
+    *(b"Traceback (most", b"ut of memory", b"OutOfMemory", b"ALLOC_FAILED", b"allocate memory", b"OOM", b"Oom", b"oom"),
+    *(b"Killed", b"SIGKILL", b"exitcode", b"o space left", b"uota exceeded", b"NCCL", b"nccl", b"Watchdog caught"),
+    *(b"CUDA", b"uDNN", b"CUDNN", b"MPS backend", b"HIP error", b"device-side", b"NVRM"),
+    *(b"Saving model", b"***** Running", b"Total optimization", b"Num Epochs", b"Training completed"),
 )
-"""A block of bytes without any of these says nothing to `LogScan`, unless a traceback is open."""
+
+
+def matters(data: bytes) -> bool:
+    """Say whether `data` may hold something for `LogScan`: plain words, because logs are long and say little."""
+    return any(word in data for word in _WORDS)
+
 
 # First match wins. An exhausted allocator raises inside CUDA, so memory goes before devices.
 _ERRORS: Final = (
