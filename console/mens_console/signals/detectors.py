@@ -25,6 +25,8 @@ _MIN_LEVEL: Final = 10
 _REFRESH: Final = 10
 _MAD_TO_SIGMA: Final = 1.4826
 _LEAST_SPREAD: Final = 0.01
+_DIVERGED: Final = 3.0
+_FAR: Final = 0.1
 _HIDDEN_KEPT: Final = 1 << 16
 _INF: Final = math.inf
 
@@ -109,14 +111,16 @@ class HiddenNan(Detector):
     Unmatched steps of either side are kept, the newest 65 536.
     """
 
-    __slots__ = ("_bad", "_zero", "count", "first_step")
+    __slots__ = ("_bad", "_zero", "first_step", "last_step", "run")
 
     def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
         super().__init__(entity, rules)
         self._zero: dict[int, None] = {}
         self._bad: dict[int, None] = {}
-        self.count = 0
+        self.run = 0
+        """Steps that matched since `first_step`, the last of them `last_step`."""
         self.first_step: int | None = None
+        self.last_step = -1
 
     def losses(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> list[Observation]:
         """Take losses in."""
@@ -126,9 +130,15 @@ class HiddenNan(Detector):
         return self._match(odd, steps, walls, self._zero, self._bad)
 
     def grads(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> list[Observation]:
-        """Take gradient norms in."""
-        odd = [i for i, x in enumerate(values) if x - x != 0.0]
-        return self._match(odd, steps, walls, self._bad, self._zero)
+        """Take gradient norms in; a finite one ends the condition."""
+        found: list[Observation] = []
+        for i, x in enumerate(values):
+            if x - x != 0.0:
+                found += self._match([i], steps, walls, self._bad, self._zero)
+            elif self.first_step is not None and steps[i] > self.last_step:
+                self.first_step = None
+                found += self._clear("hidden_nan", steps[i], walls[i])
+        return found
 
     def _match(
         self,
@@ -143,8 +153,9 @@ class HiddenNan(Detector):
             step = steps[i]
             if step in other:
                 del other[step]
-                self.count += 1
+                self.run = self.run + 1 if self.first_step is not None else 1
                 first = self.first_step = step if self.first_step is None else min(self.first_step, step)
+                self.last_step = step if self.run == 1 else max(self.last_step, step)
                 why = f"loss exactly 0.0 with a gradient norm that is not finite since step {step_text(first)}"
                 found.append(
                     self._breach("hidden_nan", (step, walls[i], 0.0), "the trainer logs loss 0.0 for NaN", why)
@@ -247,17 +258,18 @@ class Plateau(Detector):
     """Patience on the EMA of the loss: its best must improve by 1 % within 50 steps and 50 points.
 
     Fifty steps alone would be five points of a run that logs every ten, too few for an EMA over twenty. The best so
-    far is compared, so noise neither starts nor ends a plateau; it ends with an improvement of 2 %.
+    far is compared, so noise neither starts nor ends a plateau. It ends with an improvement of 2 % over the same
+    stretch, so that slow progress stays one alert and does not come and go.
     """
 
-    __slots__ = ("_best", "_n", "_points", "_step")
+    __slots__ = ("_best", "_low", "_n", "_points", "_step")
 
     def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
         super().__init__(entity, rules)
         self._restart()
 
     def _restart(self) -> None:
-        self._best, self._step, self._n, self._points = _INF, 0, 0, 0
+        self._best, self._low, self._step, self._n, self._points = _INF, _INF, 0, 0, 0
 
     @property
     def on(self) -> bool:
@@ -285,9 +297,15 @@ class Plateau(Detector):
                 continue
             elif on:
                 found += self._stuck(steps[i], walls[i], x)
+                self._low = min(self._low, x)
+                if n - self._points >= patience and steps[i] - self._step >= patience:
+                    best = self._best = min(best, self._low)
+                    self._step, self._points = steps[i], n
+                    goal = _goal(best, leave)
             elif n - self._points >= patience and steps[i] - self._step >= patience:
                 on = True
                 found.append(self._enter((steps[i], walls[i], x), n - self._points))
+                self._low, self._step, self._points = best, steps[i], n
                 goal = _goal(best, leave)
             n += 1
         self._n = n
@@ -312,6 +330,46 @@ class Plateau(Detector):
         """Begin the patience anew after a resume at `step`."""
         self._restart()
         return [o for rule in sorted(self._active) for o in self._clear(rule, step, wall)]
+
+
+class Divergence:
+    """For how long the loss has been far above its best: no alert of its own, but evidence for the diagnosis.
+
+    Far is 3 × the best EMA, and by a tenth of where the run began, so that a loss near 0 does not count its noise.
+    """
+
+    __slots__ = ("_limit", "_start", "best", "run", "since_step")
+
+    def __init__(self) -> None:
+        self.best = _INF
+        self.run = 0
+        """Points in a row above the limit, since `since_step`."""
+        self.since_step: int | None = None
+        self._start = math.nan
+        self._limit = _INF
+
+    def update_many(self, steps: Sequence[int], losses: Sequence[float], emas: Sequence[float]) -> None:
+        """Take losses and their EMA in order; NaN is skipped."""
+        limit, best, run = self._limit, self.best, self.run
+        for i, x in enumerate(losses):
+            if x > limit:
+                run += 1
+                if run == 1:
+                    self.since_step = steps[i]
+            elif x == x:
+                run = 0
+            ema = emas[i]
+            if ema < best:
+                if self._start != self._start:
+                    self._start = abs(ema)
+                if ema > 0.0:
+                    best = ema
+                    limit = max(_DIVERGED * best, best + _FAR * self._start)
+        self._limit, self.best, self.run = limit, best, run
+
+    def rewind(self) -> None:
+        """Begin again after a resume; the best stays."""
+        self.run = 0
 
 
 def _goal(best: float, share: float) -> float:

@@ -138,7 +138,7 @@ class EtaEstimator:
             self.pauses += 1
             seconds = usual * steps
         self._steps += steps
-        self._blocks.update_many((step,), (steps,), (seconds,))
+        self._blocks.add(step, steps, seconds)
         if not self.n % _REFRESH:
             self._limit = _PAUSE_FACTOR * median(sorted(gaps))
 
@@ -150,7 +150,7 @@ class EtaEstimator:
             calm = seconds if seconds <= self._limit * steps else usual * steps
             self._gaps.append(seconds / steps)
             self._steps += steps
-            self._blocks.update_many((step,), (steps,), (calm,))
+            self._blocks.add(step, steps, calm)
         self._pending.clear()
 
     def rewind(self, step: int) -> None:

@@ -26,7 +26,6 @@ _NEVER_POSITIVE: Final = 20
 _END: Final = 0.99
 _RATES: Final = 50
 _RATE_EVERY: Final = 10
-_RATE_MIN: Final = 100
 
 
 class Gradients(Detector):
@@ -101,8 +100,9 @@ class LearningRate(Detector):
         """Take learning rates in order and return what there is to say about them."""
         found: list[Observation] = []
         for i, x in enumerate(values):
-            if x == self._previous and x != 0.0 and self.warm and not self._active:
-                continue  # a constant rate, the common case
+            if 0.0 < x <= self._previous and self.warm and not self._active:
+                self._previous, self._zero = x, 0  # constant or decaying, the common case
+                continue
             if 0.0 <= x < math.inf:
                 found += self._jump(steps[i], walls[i], x)
                 found += self._none(steps[i], walls[i], x)
@@ -141,36 +141,40 @@ class LearningRate(Detector):
 
 
 class Slowing(Detector):
-    """Throughput of the last 50 updates against the run's usual, the median of all its earlier blocks."""
+    """Throughput now, the median of the last 50 updates, against the run's usual, the median of all such medians.
 
-    __slots__ = ("_blocks", "_n", "_recent", "usual")
+    Medians, for a pause or a burst makes single rates meaningless.
+    """
+
+    __slots__ = ("_medians", "_n", "_recent", "now", "usual")
 
     def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
         super().__init__(entity, rules)
-        self._blocks = Blocks()
+        self._medians = Blocks()
         self._recent: deque[float] = deque(maxlen=_RATES)
         self._n = 0
+        self.now = math.nan
         self.usual = math.nan
 
     def update_many(self, steps: Sequence[int], walls: Sequence[float], rates: Sequence[float]) -> list[Observation]:
         """Take rates per second in order; those that are not finite and positive are skipped."""
         found: list[Observation] = []
-        recent = self._recent
+        recent, n = self._recent, self._n
         for i, x in enumerate(rates):
-            if not 0.0 < x < math.inf:
-                continue
-            if len(recent) == _RATES:
-                self._blocks.update_many((steps[i],), (0.0,), (recent[0],))
-            recent.append(x)
-            self._n += 1
-            if self._n >= _RATE_MIN and not self._n % _RATE_EVERY:
-                found += self._judge(steps[i], walls[i])
+            if 0.0 < x < math.inf:
+                recent.append(x)
+                n += 1
+                if not n % _RATE_EVERY and len(recent) == _RATES:
+                    found += self._judge(steps[i], walls[i], store=not n % _RATES)
+        self._n = n
         return found
 
-    def _judge(self, step: int, wall: float) -> list[Observation]:
+    def _judge(self, step: int, wall: float, *, store: bool) -> list[Observation]:
         rule = self._rules["throughput_degrading"]
-        self.usual = median(sorted(block.y / block.n for block in self._blocks.full))
-        now = math.fsum(self._recent) / len(self._recent)
+        now = self.now = median(sorted(self._recent))
+        if store:
+            self._medians.add(step, 0.0, now)
+            self.usual = median(sorted(block.y / block.n for block in self._medians.full))
         share = now / self.usual
         if share < rule.entry:
             text = f"throughput {rate(now)} is {percent(share)} of the usual {rate(self.usual)}"
@@ -180,4 +184,5 @@ class Slowing(Detector):
     def rewind(self, step: int, wall: float) -> list[Observation]:
         """Keep what is usual and forget what is recent: a resumed run first warms up again."""
         self._recent.clear()
+        self.now = math.nan
         return self._clear("throughput_degrading", step, wall)

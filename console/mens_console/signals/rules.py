@@ -97,7 +97,7 @@ _TABLE: Final = (
     Rule(
         "plateau", _WARNING, "Loss has stopped improving",
         "the best EMA of the loss improves by less than 1 % over 50 steps, and at least 50 logged points; ends when it "
-        "improves by 2 %", "% improvement", 1.0, 2.0,
+        "improves by 2 % over as many", "% improvement", 1.0, 2.0,
         "Compare with the eval loss: stop early if that is flat too, otherwise lower the learning rate.",
         ("loss",), for_points=50,
     ),
@@ -133,7 +133,7 @@ _TABLE: Final = (
     ),
     Rule(
         "throughput_degrading", _WARNING, "Throughput degrades",
-        "average rate of the last 50 updates below 70 % of the run's usual rate", "× usual", 0.7, 0.85,
+        "median rate of the last 50 updates below 70 % of the run's usual rate", "× usual", 0.7, 0.85,
         "Look for another process on the GPU, thermal throttling, a slower data loader or longer sequences.",
         ("tokens_per_sec", "steps_per_sec", "wall time"),
     ),

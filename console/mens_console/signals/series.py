@@ -56,6 +56,15 @@ class Blocks:
                 n, sx, sy, size = 0, 0.0, 0.0, self.size
         self._n, self._x, self._y = n, sx, sy
 
+    def add(self, step: int, x: float, y: float) -> None:
+        """Take one finite point in."""
+        self._n += 1
+        self._x += x
+        self._y += y
+        if self._n >= self.size:
+            self._close(Block(self._n, self._x, self._y, step))
+            self._n, self._x, self._y = 0, 0.0, 0.0
+
     def _close(self, block: Block) -> None:
         full = self.full
         full.append(block)

@@ -66,7 +66,7 @@ class CountedRate:
     def update_many(self, walls: Sequence[float], totals: Sequence[float]) -> None:
         """Take (wall seconds, total) rows in order; rows without a wall time or total are skipped."""
         points = self._points
-        last_wall, last_total = points[-1] if points else (-math.inf, -math.inf)
+        last_wall, last_total = self.last
         for wall, total in zip(walls, totals, strict=True):
             if total >= last_total:
                 if wall > last_wall:
@@ -76,6 +76,11 @@ class CountedRate:
                 else:
                     continue
                 last_wall, last_total = wall, total
+
+    @property
+    def last(self) -> tuple[float, float]:
+        """Return the newest (wall, total), minus infinity before the first."""
+        return self._points[-1] if self._points else (-math.inf, -math.inf)
 
     def rewind(self) -> None:
         """Start anew: what comes next is another attempt."""
