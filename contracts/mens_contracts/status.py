@@ -77,7 +77,8 @@ class Alert(_Model):
     fingerprint: str
     rule: str
     severity: Severity
-    state: Literal["pending", "firing", "recovering", "resolved", "nodata"]
+    state: Literal["pending", "firing", "recovering", "resolved"]
+    nodata: bool = Field(default=False, description="its source is silent: the state is the last one known")
     since: Number | None
     count: int = Field(ge=1)
     value: Number | None

@@ -48,7 +48,7 @@ class RunFacts:
     checkpoints: dict[int, tuple[str, float]] = field(default_factory=dict)
     finished: Ending | None = None
     errors: list[Ending] = field(default_factory=list)
-    inferred: set[Path] = field(default_factory=set)
+    inferred: dict[Path, str] = field(default_factory=dict)
     _total_rank: int = 255
 
     def take(self, fact: Fact, source: Path, *, rank: int, rows: int, wall: float) -> None:
@@ -58,30 +58,34 @@ class RunFacts:
             case "total_steps":
                 if rank <= self._total_rank:
                     self.total_steps, self._total_rank = int(fact.value), rank
-            case "finished":
-                self.finished = Ending("finished", str(fact.value), when, fact.step, source, rows)
-            case "error":
-                self.errors.append(Ending(fact.detail, str(fact.value), when, fact.step, source, rows))
-                del self.errors[:-MAX_ERRORS]
-            case "started":
-                self.finished = None
-                self.errors = [e for e in self.errors if e.source != source]
-            case "checkpoint":
-                if fact.step is not None:
-                    self.checkpoints[fact.step] = (str(fact.value), when)
-            case "phase":
-                if self.phase != fact.value:
-                    self.phase, self.phase_since = str(fact.value), when
+            case "finished" | "error" | "started":
+                self._ending(fact, Ending(fact.detail or fact.kind, str(fact.value), when, fact.step, source, rows))
+            case "checkpoint" if fact.step is not None:
+                self.checkpoints[fact.step] = (str(fact.value), when)
+            case "phase" if self.phase != fact.value:
+                self.phase, self.phase_since = str(fact.value), when
             case "pid":
                 self.pids.add(int(fact.value))
             case "config":
                 self.config.update({str(k): str(v) for k, v in fact.value.items()})
-            case "status":
-                self.status = dict(fact.value)
             case "steps_inferred":
-                self.inferred.add(source)
-            case "epoch" | "total_epochs" | "eta_s" | "host":
+                self.inferred[source] = str(fact.value)
+            case "epoch" | "total_epochs" | "eta_s" | "host" | "status":
                 setattr(self, fact.kind, fact.value)
+
+    def _ending(self, fact: Fact, ending: Ending) -> None:
+        if fact.kind == "finished":
+            self.finished = ending
+        elif fact.kind == "error":
+            self.errors.append(ending)
+            del self.errors[:-MAX_ERRORS]
+        else:  # the producer began again
+            self.finished = None
+            self.errors = [e for e in self.errors if e.source != ending.source]
+
+    def notes(self) -> dict[str, str]:
+        """Return what a reader of the run's numbers should know."""
+        return {f"steps of {path.name}": why for path, why in self.inferred.items()}
 
     def rewound(self, origin_rows: int) -> None:
         """Void what ended the run before it was resumed."""

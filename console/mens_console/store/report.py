@@ -47,7 +47,8 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
 
 def run_document(run: RunView) -> dict[str, Any]:
     """Return one run's part of the document."""
-    signals, eta = run.signals, run.signals.eta
+    signals = run.signals
+    eta = signals.eta if run.live else None
     return {
         "id": safe_text(run.id),
         "name": safe_text(run.name),
@@ -64,7 +65,7 @@ def run_document(run: RunView) -> dict[str, Any]:
         "epoch": number(run.epoch),
         "progress": number(run.progress),
         "loss": number(run.last("loss")),
-        "streaming_ce": number(signals.streaming_ce),
+        "streaming_ce": number(signals.streaming_ce) if "loss" in run.series else None,
         "loss_trend": signals.trend.direction,
         "eval_loss": number(run.last("eval_loss")),
         "learning_rate": number(run.last("learning_rate")),
@@ -93,9 +94,7 @@ def run_document(run: RunView) -> dict[str, Any]:
         ],
         "config": {safe_text(key): safe_text(value) for key, value in run.config.items()},
         "updated_at": moment(run.updated_at),
-        "backlog": None
-        if run.backlog is None
-        else {"bytes_read": run.backlog.done, "bytes_total": run.backlog.total},
+        "backlog": None if run.backlog is None else {"bytes_read": run.backlog.done, "bytes_total": run.backlog.total},
     }
 
 
@@ -122,6 +121,7 @@ def _alert(alert: AlertView) -> dict[str, Any]:
         "rule": alert.rule,
         "severity": str(alert.severity),
         "state": str(alert.state),
+        "nodata": alert.nodata,
         "since": moment(alert.since),
         "since_step": alert.since_step,
         "count": alert.count,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from mens_console.store.columns import Column
 from mens_console.store.pyramid import Pyramid
 
 if TYPE_CHECKING:
@@ -45,11 +46,23 @@ class Cache:
     Readers of several threads may share it. The engine hands out a new one when rows change other than at the end.
     """
 
-    __slots__ = ("_lock", "_pyramid")
+    __slots__ = ("_lock", "_pyramid", "_walls")
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._pyramid = Pyramid()
+        self._walls = Column(np.float64)
+
+    def walls(self, walls: Floats) -> Floats:
+        """Return the wall times made never to decrease; only the new ones are worked out."""
+        with self._lock:
+            known = self._walls
+            if len(walls) < known.n:
+                return np.fmax.accumulate(walls)
+            if len(walls) > known.n:
+                fresh = np.fmax.accumulate(walls[known.n :])
+                known.extend(np.fmax(fresh, known.view()[-1]) if known.n else fresh)
+            return known.view()
 
     def pyramid(self, values: Floats) -> Pyramid:
         """Return the pyramid, grown to `values` (a view of the column, at least as long as any earlier one)."""
@@ -89,14 +102,22 @@ class SeriesView:
         """The newest step."""
         return int(self.steps[-1]) if len(self.steps) else None
 
-    def xs(self, axis: AxisKind) -> Floats | Ints | None:
-        """Return the x values, never decreasing; None where no source told the time."""
+    def _xs(self, axis: AxisKind) -> Floats | Ints | None:
+        """Return steps or wall times, never decreasing; None where no source told the time."""
         if axis == "step":
             return self.steps
         if not len(self.walls) or np.isnan(self.walls[0]) or np.isnan(self.walls[-1]):
             return None
-        walls = np.fmax.accumulate(self.walls)
-        return walls - walls[0] if axis == "relative" else walls
+        return self.cache.walls(self.walls)
+
+    def _origin(self, axis: AxisKind) -> float:
+        """Return what is taken off the times: the run's own begin on the relative axis."""
+        return float(self.walls[0]) if axis == "relative" else 0.0
+
+    def axis_values(self, axis: AxisKind) -> Floats | Ints | None:
+        """Return the x value of every point, never decreasing; None where no source told the time."""
+        xs = self._xs(axis)
+        return xs if xs is None or axis == "step" else xs - self._origin(axis)
 
     def bounds(self, axis: AxisKind) -> tuple[float, float] | None:
         """Return the first and last x, None for an empty series."""
@@ -104,17 +125,18 @@ class SeriesView:
             return None
         if axis == "step":
             return float(self.steps[0]), float(self.steps[-1])
-        xs = self.xs(axis)
-        return None if xs is None else (float(xs[0]), float(xs[-1]))
+        xs, origin = self._xs(axis), self._origin(axis)
+        return None if xs is None else (float(xs[0]) - origin, float(xs[-1]) - origin)
 
     def bins(self, edges: Floats, axis: AxisKind) -> Bins:
         """Summarise the values between consecutive `edges` (len(edges) - 1 columns; the last edge is inclusive)."""
         columns = len(edges) - 1
-        xs = self.xs(axis)
+        xs = self._xs(axis)
         if xs is None or not len(self.values):
             nothing = np.full(columns, np.nan)
             zero = np.zeros(columns, np.int64)
             return Bins(nothing, nothing, nothing, nothing, zero, zero)
+        edges = edges + self._origin(axis)
         borders = np.searchsorted(xs, edges, side="left").astype(np.int64)
         borders[-1] = np.searchsorted(xs, edges[-1], side="right")
         cells, counts = self.cache.pyramid(self.values).reduce(self.values, borders)
@@ -128,10 +150,12 @@ class SeriesView:
 
     def at(self, x: float, axis: AxisKind) -> Point | None:
         """Return the logged point nearest to `x`."""
-        xs = self.xs(axis)
+        xs = self._xs(axis)
         if xs is None or not len(xs):
             return None
+        origin = self._origin(axis)
+        x += origin
         i = int(np.searchsorted(xs, x))
         if i == len(xs) or (i > 0 and x - xs[i - 1] <= xs[i] - x):
             i -= 1
-        return Point(float(xs[i]), float(self.values[i]), int(self.steps[i]), float(self.walls[i]))
+        return Point(float(xs[i]) - origin, float(self.values[i]), int(self.steps[i]), float(self.walls[i]))

@@ -1,0 +1,284 @@
+"""The engine: finds runs, reads what grows, judges, and publishes snapshots. It owns all mutable state on one thread.
+
+The same engine answers the screens (`start`), the one-shot commands (`load`) and a replay (`step` on its clock).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mens_console.ingest.discover import Discovery
+from mens_console.ingest.formats import FORMATS, recognise
+from mens_console.ingest.watch import Watcher
+from mens_console.store.judge import Judge
+from mens_console.store.probe import SystemProbe
+from mens_console.store.reading import Reader
+from mens_console.store.run import RunState
+from mens_console.store.snapshot import EMPTY, Snapshot
+from mens_console.store.view import view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from mens_console.config import Settings
+    from mens_console.ingest.discover import FoundRun
+    from mens_console.store.probe import ProcessProbe
+    from mens_console.store.snapshot import RunView
+
+SCAN_S = 1.5
+"""Between two searches for new runs and files, so that one appears within two seconds."""
+NEWS_S = 0.2
+"""Between two searches when the kernel hints at files that nobody knows."""
+REFOLD_S = 5.0
+"""Between two judgements of a run anew because rows went in before its end."""
+SLICE_S = 0.04
+"""How long one step may read before it publishes what it has."""
+COLD_POINTS = 512
+"""Rows an axis keeps of a run that went cold."""
+
+
+class Engine:
+    """Everything known about the runs under `roots`.
+
+    `clock` returns seconds since the epoch and `probe` knows the box's processes; a replay injects both. With `watch`
+    false no kernel hints are used, polling alone.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+        probe: ProcessProbe | None = None,
+        watch: bool = True,
+        replay: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.roots = tuple(roots)
+        self.replay = replay
+        self._clock = clock
+        self._watch = watch and not replay
+        self._discovery = Discovery(
+            roots,
+            recognise=recognise,
+            follow_outside=settings.follow_symlinks,
+            max_depth=settings.max_depth,
+            clock=clock,
+        )
+        self._judge = Judge(probe or SystemProbe())
+        self._reader = Reader({f.name: f for f in FORMATS})
+        self._watcher: Watcher | None = None
+        self._hints: deque[str] = deque()
+        self._runs: dict[str, RunState] = {}
+        self._views: dict[str, RunView] = {}
+        self._snapshot: Snapshot = replace(EMPTY, roots=self.roots, replay=replay)
+        self._changed = True
+        self._scanned_at = float("-inf")
+        self._searched = False
+        self._news = False
+        self._wanted: str | None = None
+        self._turn = 0
+        self._checked_folders = -1
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._publish: Callable[[Snapshot], None] = lambda _: None
+
+    # ------------------------------------------------------------------ faces
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The latest published snapshot."""
+        return self._snapshot
+
+    def load(self, progress: Callable[[int, int], None] | None = None) -> Snapshot:
+        """Find every run, read everything once and judge it; `progress` is told bytes done and in all."""
+        while self.step(self._clock(), one_shot=True) or self._snapshot.scanning:
+            if progress is not None:
+                sources = [s for run in self._runs.values() for s in run.sources.values()]
+                progress(sum(s.done for s in sources), sum(s.size for s in sources))
+        self._reader.close()
+        return self._snapshot
+
+    def subscribe(self, on_publish: Callable[[Snapshot], None]) -> None:
+        """Call `on_publish` with every snapshot, on the thread that steps the engine."""
+        self._publish = on_publish
+
+    def start(self, on_publish: Callable[[Snapshot], None]) -> None:
+        """Watch on a thread of the engine's own; `on_publish` is called there with every new snapshot."""
+        self.subscribe(on_publish)
+        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching and give every resource back."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+        self._reader.close()
+
+    def poke(self) -> None:
+        """Look again now."""
+        self._scanned_at = float("-inf")
+        self._wake.set()
+
+    def want(self, run_id: str | None) -> None:
+        """Tell which run is being looked at: its points are loaded again if it went cold."""
+        self._wanted = run_id
+        self._wake.set()
+
+    def hint(self, paths: Iterable[Path]) -> None:
+        """Look at these files at the next step (a replay knows what it wrote)."""
+        self._hints.extend(str(path) for path in paths)
+
+    # ------------------------------------------------------------------ loop
+
+    def _loop(self) -> None:
+        sys.setswitchinterval(0.001)  # the painting thread must not wait long for a parsing one
+        if self._watch:
+            self._watcher = Watcher(self._hinted)
+            self._watcher.start(self.roots)
+        while not self._stopping:
+            now = self._clock()
+            more = self.step(now)
+            self._attend_watcher(now)
+            if not more:
+                self._wake.wait(min(self._reader.beat.interval(), SCAN_S))
+            self._wake.clear()
+        if self._watcher is not None:
+            self._watcher.close()
+
+    def _attend_watcher(self, now: float) -> None:
+        """Bring hints back after a storm, and notice where the kernel watches only a part of the tree."""
+        if self._watcher is None:
+            return
+        self._watcher.tick(time.monotonic(), self._reader.beat.changed_per_s(now))
+        self._reader.beat.hints = self._watcher.mode == "hints"
+        if self._searched and self._discovery.folders != self._checked_folders:
+            self._checked_folders = self._discovery.folders
+            self._watcher.check(self._checked_folders)
+
+    def _hinted(self, path: str) -> None:
+        """Note a hint of the kernel; called on the watcher's thread."""
+        self._hints.append(path)
+        self._wake.set()
+
+    def step(self, now: float, *, one_shot: bool = False) -> bool:
+        """Make one pass: search, read for a slice of time, judge, publish. True where bytes are known to wait.
+
+        With `one_shot` nobody comes back later: torn last records count, and nothing is put off.
+        """
+        hints = {self._hints.popleft() for _ in range(len(self._hints))}
+        unknown = [path for path in hints if not self._reader.beat.hint(path)]
+        self._news |= bool(unknown)
+        since = now - self._scanned_at
+        if since >= SCAN_S or not self._searched or (self._news and (since >= NEWS_S or self.replay)):
+            self._search(now)
+        more = self._read(now, one_shot=one_shot)
+        self._fold_histories(now)
+        self._judge.refresh(self._runs.values(), now)
+        self._keep_budget()
+        self._publish_changes(now)
+        return more
+
+    def _search(self, now: float) -> None:
+        self._scanned_at = now
+        self._news = False
+        found = {run.id: run for run in self._discovery.scan()}
+        self._searched = self._discovery.complete
+        for run_id, fresh in found.items():
+            self._admit(run_id, fresh)
+        for run_id in [r for r in self._runs if r not in found]:
+            self._reader.forget(self._runs.pop(run_id))
+            self._views.pop(run_id, None)
+            self._changed = True
+
+    def _admit(self, run_id: str, fresh: FoundRun) -> None:
+        run = self._runs.get(run_id)
+        if run is None:
+            run = self._runs[run_id] = RunState(fresh, ema_alpha=self.settings.ema_alpha)
+        elif run.found == fresh:
+            return
+        run.found = fresh
+        run.touch("facts", "sources")
+        self._reader.adopt(run, fresh.files)
+
+    def _read(self, now: float, *, one_shot: bool) -> bool:
+        """Read for a slice of time; True where more is known to wait."""
+        until = time.monotonic() + SLICE_S
+        for source in self._reader.due(now):
+            self._reader.read(source, now, one_shot=one_shot)
+            if time.monotonic() > until:
+                break
+        return self._reader.busy
+
+    def _fold_histories(self, now: float) -> None:
+        """Judge what was read whole, and what had rows put in before its end (not more often than it is worth)."""
+        for run in self._runs.values():
+            late = run.stale_signals and now - run.folded_at >= REFOLD_S
+            if run.caught_up and (run.history or late):
+                run.folded_at = now
+                for _ in run.fold():
+                    time.sleep(0)
+
+    def _keep_budget(self) -> None:
+        """Let the runs that nobody looked at for longest go cold until the points fit the budget."""
+        wanted = self._runs.get(self._wanted) if self._wanted is not None else None
+        if wanted is not None:
+            self._turn += 1
+            wanted.wanted_at = self._turn
+            if wanted.cold:
+                wanted.cold = False
+                self._reader.restart(wanted)
+        budget = self.settings.memory_budget_mb * 1_000_000
+        if sum(run.frame.nbytes for run in self._runs.values()) <= budget:
+            return
+        warm = sorted((r for r in self._runs.values() if not r.history and r is not wanted), key=_warmth)
+        total = sum(run.frame.nbytes for run in self._runs.values())
+        for run in warm:
+            if total <= budget:
+                break
+            before = run.frame.nbytes
+            run.chill(COLD_POINTS)
+            total -= before - run.frame.nbytes
+
+    def _publish_changes(self, now: float) -> None:
+        scanning = not self._searched or any(run.history for run in self._runs.values())
+        for run_id, run in self._runs.items():
+            if not run.shown(now):
+                self._changed |= self._views.pop(run_id, None) is not None
+            elif run.dirty:
+                self._views[run_id] = view(run, now)
+                run.dirty = False
+                self._changed = True
+        problems = (*self.settings.problems, *self._discovery.problems, *self._watch_problems())
+        if not self._changed and scanning == self._snapshot.scanning and problems == self._snapshot.problems:
+            return
+        self._changed = False
+        self._snapshot = Snapshot(
+            self._snapshot.rev + 1,
+            now,
+            tuple(self._views.values()),
+            problems,
+            self.roots,
+            scanning,
+            self.replay,
+            dict(self._views),
+        )
+        self._publish(self._snapshot)
+
+    def _watch_problems(self) -> tuple[str, ...]:
+        return tuple(self._watcher.problems) if self._watcher is not None else ()
+
+
+def _warmth(run: RunState) -> tuple[float, float]:
+    updated = run.updated_at
+    return run.wanted_at, updated if updated == updated else 0.0

@@ -1,0 +1,147 @@
+"""When each run is judged, and on what evidence: the store's facts and the box's processes, put before `diagnose`.
+
+Time alone can make a run stalled, so live runs are judged again on a slow beat even when nothing arrives.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import socket
+from typing import TYPE_CHECKING
+
+from mens_console.signals.alerts import Observation, Signal
+from mens_console.signals.diagnosis import diagnose
+from mens_console.signals.evidence import EndMarker, ErrorFact, Evidence, ProcessFact
+from mens_console.store.snapshot import LIVE_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mens_console.store.probe import Look, ProcessProbe
+    from mens_console.store.run import RunState
+
+BEAT_S = 2.0
+"""Between two judgements of a live run in which nothing moved."""
+LOOK_S = 10.0
+"""Between two looks at the box's processes while a run is live."""
+SILENT_LOOK_S = 30.0
+"""Between two looks while every live run is silent: nothing much can change."""
+_ALL_STATES_AGAIN_S = 60.0
+_NUMBERS = re.compile(r"(\d[\d.,]*\s?([smhd]\b|ms\b)?)+")
+
+
+class Judge:
+    """Diagnoses runs as they change and as time passes."""
+
+    def __init__(self, probe: ProcessProbe) -> None:
+        self._probe = probe
+        self._look: Look | None = None
+        self._looked_at = float("-inf")
+        self._next: dict[str, float] = {}
+        self._boot = probe.boot_time()
+        self._host = socket.gethostname()
+
+    def refresh(self, runs: Iterable[RunState], now: float) -> None:
+        """Judge the runs whose turn it is."""
+        due = [
+            r for r in runs if not r.history and (r.judge_rev != r.rows_rev or self._next.get(r.found.id, 0.0) <= now)
+        ]
+        if not due:
+            return
+        self._look_at_box(due, now)
+        for run in due:
+            self._judge(run, now)
+
+    def _look_at_box(self, due: list[RunState], now: float) -> None:
+        """Look for processes, unless the last look is fresh enough for the runs that may need it."""
+        needy = [
+            r for r in due if r.diagnosis is None or r.diagnosis.state in LIVE_STATES or r.diagnosis.state == "unknown"
+        ]
+        if not needy:
+            return
+        silent = all(now - r.updated_at > LOOK_S for r in needy)
+        unseen = self._look is not None and any(r.found.path not in self._look.by_run for r in needy)
+        if now - self._looked_at >= (SILENT_LOOK_S if silent else LOOK_S) or unseen:
+            self._look = self._probe.look({r.found.path: tuple(r.facts.pids) for r in needy})
+            self._looked_at = now
+
+    def _judge(self, run: RunState, now: float) -> None:
+        evidence = self.evidence(run, now)
+        found = diagnose(evidence)
+        before = run.diagnosis
+        if before is None or before.state != found.state or _coarse(before.evidence) != _coarse(found.evidence):
+            run.touch("state")
+        run.diagnosis = found
+        rev = run.signals.alerts.rev
+        run.signals.liveness(evidence, found)
+        if found.state == "finished":
+            self._settle(run, now)
+        if run.signals.alerts.rev != rev:
+            run.touch("alerts")
+        run.judge_rev = run.rows_rev
+        live = found.state in LIVE_STATES or found.state == "unknown"
+        self._next[run.found.id] = now + (BEAT_S if live and now - run.updated_at < 3600 else _ALL_STATES_AGAIN_S)
+
+    @staticmethod
+    def _settle(run: RunState, now: float) -> None:
+        """Let go of what asks to change the course of a run that is over; latched alerts stay."""
+        for alert in run.signals.alerts.views:
+            if alert.active:
+                run.signals.alerts.apply(Observation(alert.rule, alert.entity, Signal.CLEAR, now, run.step))
+
+    def evidence(self, run: RunState, now: float) -> Evidence:
+        """Gather what is known of a run."""
+        facts, signals = run.facts, run.signals
+        rows = {path: s.rows for path, s in run.sources.items()}
+        errors = facts.standing_errors(rows, run.last_row_wall)
+        end = facts.standing_end(run.step)
+        processes = self._processes(run)
+        updated = run.updated_at
+        return Evidence(
+            now=now,
+            rows=sum(s.rows for s in run.sources.values()) if run.frame.names else 0,
+            last_append=updated,
+            last_row_wall=run.last_row_wall,
+            step=run.step,
+            total_steps=facts.total_steps,
+            cadence=signals.cadence,
+            phase=facts.phase if facts.phase_since >= run.last_row_wall - 1.0 else "",
+            phase_since=facts.phase_since,
+            end=None if end is None else EndMarker(end.text, end.wall),
+            errors=tuple(ErrorFact(e.kind, e.text, e.wall, e.step, True) for e in errors),  # type: ignore[arg-type]
+            processes=processes,
+            process_scan_complete=self._look is not None and self._look.complete,
+            pid_seen_alive_earlier=bool(run.seen_alive),
+            host_matches=None if not facts.host else facts.host == self._host,
+            last_write_after_boot=math.isnan(updated) or updated >= self._boot,
+            nan=signals.nan,
+            loss=signals.loss,
+            rate=signals.rate,
+            disk_free_bytes=_free_bytes(run) if run.diagnosis is None or run.diagnosis.state in LIVE_STATES else None,
+        )
+
+    def _processes(self, run: RunState) -> tuple[ProcessFact, ...] | None:
+        """Return the run's processes as last looked at, those that went away included; None when nobody looked."""
+        look = self._look
+        if look is None or run.found.path not in look.by_run:
+            return None
+        alive = look.by_run[run.found.path]
+        facts = [ProcessFact(p.pid, True, p.status, p.cpu_percent, p.name, p.reason) for p in alive]
+        gone = run.seen_alive - {p.pid for p in alive}
+        run.seen_alive |= {p.pid for p in alive}
+        return (*facts, *(ProcessFact(pid, False) for pid in sorted(gone)))
+
+
+def _coarse(evidence: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the evidence without its numbers and durations: a line whose seconds tick is not news."""
+    return tuple(_NUMBERS.sub("0", line) for line in evidence)
+
+
+def _free_bytes(run: RunState) -> float | None:
+    try:
+        status = os.statvfs(run.found.path)
+    except OSError:
+        return None
+    return float(status.f_bavail) * status.f_frsize

@@ -1,0 +1,230 @@
+"""One run: its sources, series, facts and signals, and the frozen view of all of them.
+
+Rows are folded once, in order. What was there before the console came is history: it is read whole, then judged in
+one pass, and it never rings. After that every new point goes to the signals as it arrives.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mens_console.ingest.records import NO_TIME, BadLine
+from mens_console.signals.run import RunSignals
+from mens_console.store.facts import RunFacts
+from mens_console.store.frame import Frame
+from mens_console.store.snapshot import FACETS, Facet, SourceView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mens_console.ingest.discover import FoundRun
+    from mens_console.ingest.formats.base import Format
+    from mens_console.ingest.records import Batch
+    from mens_console.signals.diagnosis import Diagnosis
+    from mens_console.store.frame import Growth
+
+TEXT = frozenset({"log", "hf_console"})
+"""Formats that any program's output may look like."""
+YOUNG_S = 900.0
+"""For how long after its last write a text without metrics counts as a run that is about to begin."""
+BAD_SAMPLES = 8
+"""Bad rows of one source kept as samples."""
+FOLD_ROWS = 4096
+"""Rows judged at a time; the engine takes a breath in between so that the painting thread gets its turn."""
+
+
+@dataclass(slots=True)
+class SourceState:
+    """How far one file was read, and what was wrong in it."""
+
+    path: Path
+    format: Format
+    follow: bool = False
+    rows: int = 0
+    bad_rows: int = 0
+    bad: list[BadLine] = field(default_factory=list)
+    done: int = 0
+    size: int = 0
+    mtime: float = NO_TIME
+    problem: str | None = None
+    caught_up: bool = False
+
+    def view(self) -> SourceView:
+        """Return the frozen view."""
+        return SourceView(
+            self.path,
+            self.format.name,
+            self.rows,
+            self.bad_rows,
+            self.done,
+            self.size,
+            self.mtime,
+            tuple(self.bad),
+            self.problem,
+        )
+
+
+class RunState:
+    """Mutable state of one run, touched by the engine's thread alone."""
+
+    def __init__(self, found: FoundRun, *, ema_alpha: float) -> None:
+        self.found = found
+        self.sources: dict[Path, SourceState] = {}
+        self.cold = False
+        self.wanted_at = 0.0
+        self.folded_at = float("-inf")
+        self.revs: dict[Facet, int] = dict.fromkeys(FACETS, 0)
+        self.rev = 0
+        self.dirty = True
+        self.rows_rev = 0
+        self.judge_rev = -1
+        self.diagnosis: Diagnosis | None = None
+        self.seen_alive: set[int] = set()
+        self._alpha = ema_alpha
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget all rows: the sources are about to be read again from their first byte."""
+        self.frame = Frame()
+        self.facts = RunFacts()
+        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha)
+        self.history = True
+        self.stale_signals = False
+        self.last_row_wall = NO_TIME
+        self.preview: Batch | None = None
+        for source in self.sources.values():
+            source.rows = source.bad_rows = source.done = 0
+            source.bad.clear()
+            source.caught_up = False
+        self.touch(*FACETS)
+
+    def touch(self, *facets: Facet) -> None:
+        """Note that something of these facets changed."""
+        for facet in facets:
+            self.revs[facet] += 1
+        self.dirty = True
+
+    def drop(self, path: Path) -> None:
+        """Forget a source; its rows stay."""
+        self.sources.pop(path, None)
+        self.facts.errors = [e for e in self.facts.errors if e.source != path]
+        self.touch("sources")
+
+    # ------------------------------------------------------------------ taking in
+
+    def take(self, source: SourceState, batch: Batch, at: float) -> None:
+        """Take in what was read of one source; `at` is when it was seen to arrive (`NO_TIME` for history)."""
+        self.rows_rev += 1
+        source.rows += batch.rows
+        source.bad_rows += batch.bad_rows
+        source.bad += batch.bad[: BAD_SAMPLES - len(source.bad)]
+        self.touch("sources")
+        rank, origin = source.format.precedence, source.format.name
+        seen = at if not math.isnan(at) else source.mtime
+        for fact in batch.facts:
+            self.facts.take(fact, source.path, rank=rank, rows=source.rows, wall=seen)
+        if batch.facts:
+            self.touch("facts")
+        weak = source.path in self.facts.inferred
+        for columns in batch.columns:
+            if len(columns):
+                self._note_walls(columns.walls[-1], at)
+            for growth in self.frame.append(columns, origin=origin, rank=rank, document=batch.replace, weak=weak):
+                if not self.history:
+                    self._live(growth, source)
+        if batch.columns:
+            self.touch("series")
+            if not self.history and not math.isnan(at):
+                self.signals.arrival(at)
+
+    def _note_walls(self, wall: float, at: float) -> None:
+        latest = wall if not math.isnan(wall) else at
+        if not math.isnan(latest) and not latest <= self.last_row_wall:
+            self.last_row_wall = latest
+
+    def _live(self, growth: Growth, source: SourceState) -> None:
+        """Feed new points to the signals; points that went in earlier make a later refold due."""
+        if growth.rewound_to is not None:
+            self.facts.rewound(source.rows)
+            self.touch("facts", "state")
+            if growth.name == self._pace():
+                self.signals.rewind(growth.rewound_to)
+        self.stale_signals |= growth.inserted
+        self._observe(growth)
+
+    def _pace(self) -> str:
+        """Return the metric whose steps are the run's."""
+        names = self.frame.names
+        return "loss" if "loss" in names else next((n for n in names if RunSignals.watches(n)), "")
+
+    def _observe(self, growth: Growth) -> None:
+        if len(growth.steps):
+            self.signals.observe(growth.name, growth.steps.tolist(), growth.walls.tolist(), growth.values.tolist())
+
+    def fold(self) -> Iterable[None]:
+        """Judge the whole history from its first row, a slice at a time (consume the iterator to do it)."""
+        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha)
+        names = [n for n in self.frame.names if RunSignals.watches(n)]
+        order = sorted(names, key=lambda n: n != "loss")
+        segments = {name: list(self.frame.history(name)) for name in order}
+        for turn in range(max((len(s) for s in segments.values()), default=0)):
+            for name in order:
+                if turn >= len(segments[name]):
+                    continue
+                growth = segments[name][turn]
+                if growth.rewound_to is not None and name == order[0]:
+                    self.signals.rewind(growth.rewound_to)
+                steps, walls, values = growth.steps.tolist(), growth.walls.tolist(), growth.values.tolist()
+                for i in range(0, len(steps), FOLD_ROWS):
+                    part = slice(i, i + FOLD_ROWS)
+                    self.signals.observe(name, steps[part], walls[part], values[part])
+                    yield
+        self.history = self.stale_signals = False
+        self.preview = None
+        self.rows_rev += 1
+        self.touch("series", "alerts", "state")
+
+    # ------------------------------------------------------------------ standing
+
+    @property
+    def step(self) -> int | None:
+        """The newest step of any metric that has lived through as many resumes as the run."""
+        pace = self.frame.primary()
+        if pace is None:
+            return None
+        known = [
+            a.last_step for a in self.frame.axes if len(a.segments) >= len(pace.segments) and a.last_step is not None
+        ]
+        return max(known, default=None)
+
+    @property
+    def updated_at(self) -> float:
+        """When the newest byte of any source was written."""
+        times = [s.mtime for s in self.sources.values() if not math.isnan(s.mtime)]
+        return max(times, default=NO_TIME)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every source was read to its end."""
+        return all(s.caught_up for s in self.sources.values())
+
+    @property
+    def logs_caught_up(self) -> bool:
+        """Whether every source that is only appended to was read to its end."""
+        return all(s.caught_up for s in self.sources.values() if not s.format.document)
+
+    def shown(self, now: float) -> bool:
+        """Whether this is a run at all: text alone is one only while it may yet become one, or tells of an error."""
+        if self.frame.names or self.facts.errors or self.found.facts or self.found.checkpoints:
+            return True
+        told = any(s.format.name not in TEXT for s in self.sources.values())
+        return told or not now - self.updated_at > YOUNG_S
+
+    def chill(self, points: int) -> None:
+        """Keep only about `points` rows an axis; the rest is read again from the files when it is wanted."""
+        self.frame.thin(points)
+        self.cold = True
+        self.touch("series")

@@ -1,0 +1,83 @@
+"""The frozen view of a run: what screens and headless commands may see of its state."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from mens_console.ingest.records import NO_TIME
+from mens_console.signals.diagnosis import Diagnosis
+from mens_console.store.snapshot import Mark, Progress, RunView, SegmentView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mens_console.store.run import RunState
+    from mens_console.store.series import SeriesView
+
+_READING = Diagnosis("waiting", NO_TIME, ("its history is being read",))
+MAX_MARKS = 200
+
+
+def view(run: RunState, now: float) -> RunView:
+    """Build the view of a run as it stands; `now` in seconds since the epoch, for what depends on it."""
+    run.rev += 1
+    series = {name: run.frame.view(name) for name in run.frame.names}
+    segments = tuple(SegmentView(start.step, end, start.wall) for start, end in run.frame.segments())
+    sources = run.sources.values()
+    return RunView(
+        id=run.found.id,
+        name=run.found.name,
+        path=run.found.path,
+        rev=run.rev,
+        revs=dict(run.revs),
+        diagnosis=run.diagnosis or _READING,
+        signals=run.signals.summary(now, run.facts.total_steps),
+        step=run.step,
+        total_steps=run.facts.total_steps,
+        epoch=_epoch(run, series),
+        total_epochs=run.facts.total_epochs,
+        series=series,
+        segments=segments,
+        marks=tuple(_marks(run, segments))[:MAX_MARKS],
+        alerts=run.signals.alerts.views,
+        sources=tuple(s.view() for s in sources),
+        logs=tuple(s.path for s in sources if not s.format.document and s.format.name in ("log", "hf_console")),
+        checkpoints=run.found.checkpoints,
+        config={**run.found.facts, **run.facts.config, **run.facts.notes()},
+        status=run.facts.status,
+        updated_at=run.updated_at,
+        backlog=_backlog(run),
+        preview=run.preview is not None,
+        cold=run.cold,
+    )
+
+
+def _backlog(run: RunState) -> Progress | None:
+    """Return how much of the history was read, None once all of it is."""
+    if not run.history:
+        return None
+    sources = run.sources.values()
+    return Progress(sum(s.done for s in sources), sum(s.size for s in sources))
+
+
+def _epoch(run: RunState, series: Mapping[str, SeriesView]) -> float | None:
+    logged = series.get("epoch")
+    if logged is not None and len(logged.values) and math.isfinite(logged.last):
+        return logged.last
+    return run.facts.epoch
+
+
+def _marks(run: RunState, segments: tuple[SegmentView, ...]) -> Iterator[Mark]:
+    for segment in segments[1:]:
+        yield Mark("resume", segment.start_step, segment.start_wall, f"resumed at step {segment.start_step}")
+    told = {c.step: c.mtime for c in run.found.checkpoints}
+    told |= {step: wall for step, (_, wall) in run.facts.checkpoints.items() if step not in told}
+    for step in sorted(told):
+        yield Mark("checkpoint", step, told[step], f"checkpoint-{step}")
+    nan = run.signals.nan
+    if nan is not None:
+        yield Mark("nan", nan.since_step, NO_TIME, "NaN from here")
+    for alert in run.signals.alerts.views:
+        if alert.since_step is not None and alert.active:
+            yield Mark("alert", alert.since_step, alert.since, alert.message)

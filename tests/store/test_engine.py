@@ -1,0 +1,252 @@
+"""The engine on real files that real writers grow, truncate, rotate, replace and abandon."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mens_console.config import Settings
+from mens_console.store.engine import Engine
+from mens_console.store.probe import Look, NoProbe, ProcessFact
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self, now: float | None = None) -> None:
+        self.now = time.time() if now is None else now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeProbe:
+    """Says what the test says."""
+
+    def __init__(self) -> None:
+        self.alive: dict[str, tuple[ProcessFact, ...]] = {}
+
+    def boot_time(self) -> float:
+        return 0.0
+
+    def look(self, runs) -> Look:
+        return Look({run: self.alive.get(run.name, ()) for run in runs}, complete=True, at=0.0)
+
+
+class Bench:
+    """An engine that the test steps by hand."""
+
+    def __init__(self, root: Path, probe=None, **settings) -> None:
+        self.clock = Clock()
+        self.engine = Engine([root], Settings(**settings), clock=self.clock, probe=probe or NoProbe(), watch=False)
+        self.snapshots = []
+        self.engine.subscribe(self.snapshots.append)
+
+    def settle(self, seconds: float = 3.0):
+        """Let the clock pass and the engine read all there is."""
+        beats = [seconds, 0.3, 0.3, 0.3] if seconds else [0.0]
+        for beat in beats:
+            self.clock.now += beat
+            for _ in range(2000):
+                if not self.engine.step(self.clock()) and not self.engine.snapshot.scanning:
+                    break
+            else:
+                raise AssertionError("the engine never settles")
+        return self.engine.snapshot
+
+    def run(self, name: str | None = None):
+        runs = self.settle().runs
+        return runs[0] if name is None else next(r for r in runs if r.name == name)
+
+
+def rows(first: int, last: int, **more) -> str:
+    return "".join(json.dumps({"step": s, "loss": 10.0 / (s + 1), **more}) + "\n" for s in range(first, last))
+
+
+def line(run, metric: str = "loss") -> dict[int, float]:
+    series = run.series[metric]
+    return dict(zip(series.steps.tolist(), series.values.tolist(), strict=True))
+
+
+def write(path: Path, text: str, mode: str = "w") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open(mode) as file:
+        file.write(text)
+    return path
+
+
+def test_history_then_live_rows(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 50))
+    bench = Bench(tmp_path)
+    run = bench.run()
+    assert (run.step, run.series["loss"].points) == (49, 50)
+    write(log, rows(50, 60), "a")
+    run = bench.run()
+    assert line(run) == {s: 10.0 / (s + 1) for s in range(60)}
+
+
+def test_a_new_run_appears_by_itself(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    assert bench.settle().runs == ()
+    write(tmp_path / "b" / "metrics.jsonl", rows(0, 3))
+    assert bench.run().name == "b"
+
+
+def test_a_torn_line_waits_for_its_end(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 5) + '{"step": 5, "lo')
+    bench = Bench(tmp_path)
+    assert bench.run().step == 4
+    write(log, 'ss": 2.5}\n', "a")
+    run = bench.run()
+    assert line(run)[5] == 2.5
+    assert run.sources[0].bad_rows == 0
+
+
+def test_truncated_and_rewritten(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 100))
+    bench = Bench(tmp_path)
+    assert bench.run().step == 99
+    write(log, rows(0, 7))
+    run = bench.run()
+    assert line(run) == {s: 10.0 / (s + 1) for s in range(7)}
+    assert run.sources[0].rows == 7
+
+
+def test_rotated_rows_are_not_lost(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 10))
+    bench = Bench(tmp_path)
+    bench.run()
+    write(log, rows(10, 15), "a")
+    log.rename(log.with_name("metrics.jsonl.1"))
+    write(log, rows(15, 20))
+    run = bench.run()
+    assert line(run) == {s: 10.0 / (s + 1) for s in range(20)}
+
+
+def test_replaced_by_rename_with_more(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 10))
+    bench = Bench(tmp_path)
+    bench.run()
+    fresh = write(tmp_path / "a" / ".tmp", rows(0, 30))
+    fresh.replace(log)
+    run = bench.run()
+    assert line(run) == {s: 10.0 / (s + 1) for s in range(30)}
+    assert run.sources[0].rows == 30
+
+
+def test_resumed_run_is_one_run_with_two_segments(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 45))
+    bench = Bench(tmp_path)
+    bench.run()
+    write(log, rows(30, 60), "a")
+    run = bench.run()
+    assert [(s.start_step, s.end_step) for s in run.segments] == [(0, 44), (30, 59)]
+    assert run.series["loss"].points == 60
+    assert [len(p.steps) for p in run.series["loss"].rewound] == [15]
+    assert [m.step for m in run.marks if m.kind == "resume"] == [30]
+
+
+def test_killed_writer_loses_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "a" / "metrics.jsonl"
+    log.parent.mkdir()
+    code = (
+        "import json,sys\nf=open(sys.argv[1],'w')\ni=0\n"
+        "while True:\n f.write(json.dumps({'step':i,'loss':1.0/(i+1),'pad':'x'*50})+'\\n'); i+=1\n"
+        " if i%100==0: f.flush(); print(i, flush=True)\n"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(log)], stdout=subprocess.PIPE, text=True)
+    bench = Bench(tmp_path)
+    while int(writer.stdout.readline()) < 3000:
+        bench.engine.step(bench.clock())
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    writer.stdout.close()
+    truth = [json.loads(text) for text in log.read_text().split("\n")[:-1]]
+    run = bench.run()
+    assert line(run) == {row["step"]: row["loss"] for row in truth}
+    assert run.sources[0].rows == len(truth)
+
+
+def test_nan_rings_live_and_stays(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 20))
+    bench = Bench(tmp_path)
+    assert bench.run().alerts == ()
+    write(log, '{"step": 20, "loss": NaN}\n{"step": 21, "loss": NaN}\n', "a")
+    run = bench.run()
+    alert = next(a for a in run.alerts if a.rule == "nan_loss")
+    assert (alert.state, alert.severity, alert.since_step) == ("firing", "critical", 20)
+    assert np.isnan(run.last("loss"))
+
+
+def test_stall_fires_and_resolves(tmp_path: Path) -> None:
+    log = tmp_path / "a" / "metrics.jsonl"
+    probe = FakeProbe()
+    probe.alive = {"a": (ProcessFact(77, "python", True, "sleeping", 0.0, "writes a file of the run", 0.0),)}
+    bench = Bench(tmp_path, probe)
+    begin = bench.clock.now
+    for i in range(40):
+        write(log, rows(i, i + 1), "a")
+        bench.clock.now = begin + 2.0 * i
+        os.utime(log, (bench.clock.now, bench.clock.now))
+        bench.settle(0.0)
+    assert bench.engine.snapshot.runs[0].diagnosis.state == "running"
+    bench.settle(100.0)
+    run = bench.settle(100.0).runs[0]
+    assert run.diagnosis.state == "stalled"
+    assert any("77" in text for text in run.diagnosis.evidence)
+    assert any(a.rule == "stall" and a.state == "firing" for a in run.alerts)
+    write(log, rows(40, 41), "a")
+    os.utime(log, (bench.clock.now, bench.clock.now))
+    run = bench.settle(1.0).runs[0]
+    assert run.diagnosis.state == "running"
+    assert not any(a.rule == "stall" and a.active for a in run.alerts)
+
+
+def test_a_cold_run_is_read_again_when_wanted(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.jsonl", rows(0, 60_000, lr=0.1))
+    write(tmp_path / "b" / "metrics.jsonl", rows(0, 60_000, lr=0.1))
+    bench = Bench(tmp_path, memory_budget_mb=3)
+    snapshot = bench.settle()
+    assert any(r.cold for r in snapshot.runs)
+    cold = next(r for r in snapshot.runs if r.cold)
+    assert cold.series["loss"].points == 60_000
+    assert len(cold.series["loss"].steps) < 2_000
+    bench.engine.want(cold.id)
+    bench.settle()
+    warm = bench.engine.snapshot.get(cold.id)
+    assert not warm.cold
+    assert len(warm.series["loss"].steps) == 60_000
+
+
+def test_an_idle_engine_publishes_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.jsonl", rows(0, 50) + '{"step": 50, "train_runtime": 3.2, "train_loss": 1.0}\n')
+    bench = Bench(tmp_path)
+    bench.settle()
+    bench.settle(30.0)
+    before = len(bench.snapshots)
+    for _ in range(20):
+        bench.settle(3.0)
+    assert len(bench.snapshots) - before <= 1
+
+
+@pytest.mark.parametrize("junk", [b"\x00\xff" * 500, b"", b"\xef\xbb\xbf", b"not json\n" * 10])
+def test_junk_is_no_run_or_an_empty_one(tmp_path: Path, junk: bytes) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "metrics.jsonl").write_bytes(junk)
+    for run in Bench(tmp_path).settle().runs:
+        assert run.step is None
+
+
+def test_watching_never_writes(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.jsonl", rows(0, 50))
+    before = sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*"))
+    Bench(tmp_path).settle()
+    assert sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*")) == before
