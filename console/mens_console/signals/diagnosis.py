@@ -182,6 +182,9 @@ def _by_silence(e: Evidence) -> Diagnosis | None:
             lines.append(_cpu_verdict(e))
         return _answer(e, state, since, [*lines, *_progress_lines(e)])
     if _gone(e) or (e.processes is not None and not e.last_write_after_boot and e.host_matches is not False):
+        if not (e.total_steps or e.pid_seen_alive_earlier):
+            lines.append("it states neither an end nor a total of steps: it may have finished or been killed")
+            return _answer(e, "unknown", since, [*lines, *_progress_lines(e)])
         return _answer(e, "killed", since, [*lines, "it ended without an end marker", *_progress_lines(e)])
     return _answer(e, "unknown", since, [*lines, *_missing(e), *_progress_lines(e)])
 

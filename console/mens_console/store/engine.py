@@ -209,6 +209,7 @@ class Engine:
             return
         run.found = fresh
         run.touch("facts", "sources")
+        run.rows_rev += 1
         self._reader.adopt(run, fresh.files)
 
     def _read(self, now: float, *, one_shot: bool) -> bool:

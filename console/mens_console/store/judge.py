@@ -29,6 +29,9 @@ LOOK_S = 10.0
 SILENT_LOOK_S = 30.0
 """Between two looks while every live run is silent: nothing much can change."""
 _ALL_STATES_AGAIN_S = 60.0
+_FRESH_S = 3600.0
+_OPEN = LIVE_STATES | {"unknown"}
+"""States of runs that may still go on."""
 _NUMBERS = re.compile(r"(\d[\d.,]*\s?([smhd]\b|ms\b)?)+")
 
 
@@ -45,20 +48,16 @@ class Judge:
 
     def refresh(self, runs: Iterable[RunState], now: float) -> None:
         """Judge the runs whose turn it is."""
-        due = [
-            r for r in runs if not r.history and (r.judge_rev != r.rows_rev or self._next.get(r.found.id, 0.0) <= now)
-        ]
+        ready = [r for r in runs if not r.history]
+        due = [r for r in ready if r.judge_rev != r.rows_rev or self._next.get(r.found.id, 0.0) <= now]
         if not due:
             return
-        self._look_at_box(due, now)
+        self._look_at_box([r for r in ready if r.diagnosis is None or r.diagnosis.state in _OPEN], now)
         for run in due:
             self._judge(run, now)
 
-    def _look_at_box(self, due: list[RunState], now: float) -> None:
-        """Look for processes, unless the last look is fresh enough for the runs that may need it."""
-        needy = [
-            r for r in due if r.diagnosis is None or r.diagnosis.state in LIVE_STATES or r.diagnosis.state == "unknown"
-        ]
+    def _look_at_box(self, needy: list[RunState], now: float) -> None:
+        """Look for the processes of runs that may still go on, unless the last look is fresh enough."""
         if not needy:
             return
         silent = all(now - r.updated_at > LOOK_S for r in needy)
@@ -81,8 +80,8 @@ class Judge:
         if run.signals.alerts.rev != rev:
             run.touch("alerts")
         run.judge_rev = run.rows_rev
-        live = found.state in LIVE_STATES or found.state == "unknown"
-        self._next[run.found.id] = now + (BEAT_S if live and now - run.updated_at < 3600 else _ALL_STATES_AGAIN_S)
+        soon = found.state in _OPEN and now - run.updated_at < _FRESH_S
+        self._next[run.found.id] = now + (BEAT_S if soon else _ALL_STATES_AGAIN_S)
 
     @staticmethod
     def _settle(run: RunState, now: float) -> None:

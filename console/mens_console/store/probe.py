@@ -79,6 +79,7 @@ class SystemProbe:
 
         roots = {os.path.realpath(run): run for run in runs}
         found: dict[Path, list[ProcessFact]] = {run: [] for run in runs}
+        owners = _owners(runs)
         named = {pid: run for run, pids in runs.items() for pid in pids}
         complete = True
         for process in psutil.process_iter():
@@ -87,7 +88,7 @@ class SystemProbe:
             try:
                 with process.oneshot():
                     reasons, readable = self._reasons(process, roots)
-                    complete = complete and readable
+                    complete = complete and (readable or not _matters(process, owners))
                     if process.pid in named and os.path.realpath(named[process.pid]) not in reasons:
                         reasons[os.path.realpath(named[process.pid])] = "is named by the run"
                     for root, reason in reasons.items():
@@ -95,7 +96,7 @@ class SystemProbe:
             except psutil.NoSuchProcess:
                 continue
             except psutil.AccessDenied:
-                complete = False
+                complete = complete and not _matters(process, owners)
         return Look({run: tuple(facts) for run, facts in found.items()}, complete, time.time())
 
     def _reasons(self, process: psutil.Process, roots: dict[str, Path]) -> tuple[dict[str, str], bool]:
@@ -159,6 +160,25 @@ class NoProbe:
     def boot_time(self) -> float:
         """Return the beginning of time."""
         return 0.0
+
+
+def _owners(runs: Mapping[Path, Collection[int]]) -> set[int]:
+    """Return whom the run folders belong to: only their processes are likely to write there."""
+    owners = set()
+    for run in runs:
+        with contextlib.suppress(OSError):
+            owners.add(run.stat().st_uid)
+    return owners
+
+
+def _matters(process: psutil.Process, owners: set[int]) -> bool:
+    """Whether a process that could not be read might have been the trainer. The first process never is."""
+    import psutil
+
+    try:
+        return process.pid != 1 and process.uids().real in owners
+    except psutil.Error:
+        return False
 
 
 def _inside(part: str, cwd: str, roots: dict[str, Path]) -> str | None:

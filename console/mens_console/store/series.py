@@ -117,7 +117,7 @@ class SeriesView:
     def axis_values(self, axis: AxisKind) -> Floats | Ints | None:
         """Return the x value of every point, never decreasing; None where no source told the time."""
         xs = self._xs(axis)
-        return xs if xs is None or axis == "step" else xs - self._origin(axis)
+        return xs if xs is None or axis == "step" else np.subtract(xs, self._origin(axis), dtype=np.float64)
 
     def bounds(self, axis: AxisKind) -> tuple[float, float] | None:
         """Return the first and last x, None for an empty series."""
