@@ -170,6 +170,10 @@ class Tail:
         self._id = (device, inode)
         self._fed_to = self._history_end = self.size = self.done
 
+    def begin_again(self) -> None:
+        """Read from byte 0; the next chunk says that it is a restart."""
+        self._begin(-1, restarted=True)
+
     # ------------------------------------------------------------------ one look
 
     def _look(self, now: float, limit: int, *, final: bool) -> Chunk | None:
