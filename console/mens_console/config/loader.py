@@ -216,7 +216,7 @@ def _unknown_rules(thresholds: dict[str, Any], origin: str, text: str) -> list[P
     from mens_console.config.toml import line_of
     from mens_console.signals.rules import RULES
 
-    names = [rule.id for rule in RULES]
+    names = list(RULES)
     problems = []
     for name in [name for name in thresholds if name not in names]:
         del thresholds[name]

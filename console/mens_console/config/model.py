@@ -19,6 +19,7 @@ class Threshold(BaseModel):
 
     entry: FiniteFloat | None = Field(None, description="the alert begins beyond this, in the rule's unit")
     exit: FiniteFloat | None = Field(None, description="the alert ends on the other side of this")
+    critical: FiniteFloat | None = Field(None, description="from here on the severity is critical")
     for_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None, description="seconds that it must last before it fires"
     )

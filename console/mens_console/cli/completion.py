@@ -1,0 +1,144 @@
+"""`mens-console completion SHELL`: a completion script, written from the same table that parses.
+
+Our own few lines, because they cover fish too and cost no dependency. The scripts run nothing but shell builtins.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mens_console.cli.errors import OK
+from mens_console.cli.parser import COMMANDS, CONSOLE, PROG, parser_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as a shell needs it: its flags, its help, and what may follow (None: nothing does)."""
+
+    flags: tuple[str, ...]
+    help: str
+    values: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """One command: its options, and the words its first argument is chosen from (empty: files)."""
+
+    options: tuple[Option, ...]
+    words: tuple[str, ...]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the script."""
+    print({"bash": bash, "zsh": zsh, "fish": fish}[arguments.shell](), end="")
+    return OK
+
+
+def grammars() -> dict[str, Grammar]:
+    """Return what may follow each command; the empty name is the console itself."""
+    return {command.name: _grammar(parser_of(command)) for command in (CONSOLE, *COMMANDS.values())}
+
+
+def _grammar(parser: argparse.ArgumentParser) -> Grammar:
+    options, words = [], []
+    for action in parser._actions:
+        choices = tuple(map(str, action.choices or ()))
+        if not action.option_strings:
+            words += choices
+            continue
+        values = None if action.nargs == 0 else choices
+        options.append(Option(tuple(action.option_strings), (action.help or "").partition(" (")[0], values))
+    return Grammar(tuple(options), tuple(words))
+
+
+def bash() -> str:
+    """Return the script for bash: a function that looks up the command, then its options or files."""
+    cases, values = [], []
+    for name, grammar in grammars().items():
+        flags = " ".join(flag for option in grammar.options for flag in option.flags)
+        cases.append(f"        {_label(name)}) options='{flags}'; words='{' '.join(grammar.words)}' ;;")
+        for option in grammar.options:
+            if option.values is not None:
+                words = " ".join(option.values)
+                values += [f"        '{name} {flag}') values='{words}'; takes=1 ;;" for flag in option.flags]
+    return f"""# {PROG} completion for bash: source <({PROG} completion bash)
+_{_function()}() {{
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}}
+    local command='' options='' words='' values='' takes=''
+    local commands='{" ".join(COMMANDS)}'
+    if (( COMP_CWORD > 1 )) && [[ " $commands " == *" ${{COMP_WORDS[1]}} "* ]]; then command=${{COMP_WORDS[1]}}; fi
+    case "$command" in
+{chr(10).join(cases)}
+    esac
+    case "$command $previous" in
+{chr(10).join(values)}
+    esac
+    COMPREPLY=()
+    local word
+    if [[ -n $takes ]]; then
+        words=$values
+    elif [[ $current == -* ]]; then
+        words=$options
+    elif (( COMP_CWORD == 1 )); then
+        words=$commands
+    fi
+    for word in $words; do [[ $word == "$current"* ]] && COMPREPLY+=("$word"); done
+    if [[ $current != -* && ( -z $words || COMP_CWORD -eq 1 ) ]]; then
+        while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "$current")
+    fi
+    compopt -o filenames 2>/dev/null
+    return 0
+}}
+complete -F _{_function()} {PROG}
+"""
+
+
+def zsh() -> str:
+    """Return the script for zsh, which runs the one for bash through its own adapter."""
+    body = bash().partition("\n")[2]
+    return (
+        f"#compdef {PROG}\n# source <({PROG} completion zsh)\n"
+        f"autoload -U +X compinit && (( $+functions[compdef] )) || compinit\n"
+        f"autoload -U +X bashcompinit && bashcompinit\n{body}"
+    )
+
+
+def fish() -> str:
+    """Return the script for fish: one `complete` line for each word."""
+    return "\n".join((f"# {PROG} completion fish > ~/.config/fish/completions/{PROG}.fish", *_fish_lines())) + "\n"
+
+
+def _fish_lines() -> Iterator[str]:
+    for command in COMMANDS.values():
+        yield f"complete -c {PROG} -n __fish_use_subcommand -a {command.name} -d {_quoted(command.summary)}"
+    for name, grammar in grammars().items():
+        condition = f"'__fish_seen_subcommand_from {name}'" if name else "__fish_use_subcommand"
+        for word in grammar.words:
+            yield f"complete -c {PROG} -n {condition} -f -a {word}"
+        for option in grammar.options:
+            names = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
+            takes = (
+                ""
+                if option.values is None
+                else f" -x -a {_quoted(' '.join(option.values))}"
+                if option.values
+                else " -r"
+            )
+            yield f"complete -c {PROG} -n {condition} {names}{takes} -d {_quoted(option.help)}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _label(name: str) -> str:
+    return f"'{name}'"
+
+
+def _function() -> str:
+    return PROG.replace("-", "_")

@@ -1,0 +1,262 @@
+"""The grammar of the command line: every command with its options, and where its work is done.
+
+Only argparse is loaded here; help, completion and dispatch are all read from this one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROG: Final = "mens-console"
+EXIT_CODES: Final = (
+    "exit status: 0 fine · 1 the answer is no (a critical alert fires) · 2 wrong use or nothing readable"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. `module` is imported when it runs; its `run(arguments) -> int` does the work."""
+
+    name: str
+    summary: str
+    module: str
+    options: Callable[[argparse.ArgumentParser], None]
+    examples: str = ""
+    words: str = ""
+    """Usage of the positional arguments, for the list of commands."""
+
+
+def _paths(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="folders or files to look for runs in (default: $MENS_RUNS, the configuration, the current directory)",
+    )
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    """Options that say how runs are looked for."""
+    parser.add_argument(
+        "--follow-symlinks",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="follow links that lead outside the folders searched",
+    )
+    parser.add_argument("--max-depth", type=_positive, metavar="N", help="folders searched below each PATH (default 8)")
+
+
+def _looks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--theme", metavar="NAME", help="colour theme, such as mens-dark, mens-light or textual-ansi")
+    parser.add_argument(
+        "--slow-link",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="repaint at most once a second, for a thin connection",
+    )
+
+
+def _run_in(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or its id, name or a unique beginning of either")
+    parser.add_argument(
+        "--in",
+        dest="paths",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="PATH",
+        help="where to look for RUN (may be given again; default as for `status`)",
+    )
+    _search(parser)
+
+
+def _console(parser: argparse.ArgumentParser) -> None:
+    _paths(parser)
+    _looks(parser)
+    _search(parser)
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    _paths(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the document mens-status/1")
+    form.add_argument("--line", action="store_true", help="print one short line, at most 60 columns, for a status bar")
+    _search(parser)
+
+
+def _plot(parser: argparse.ArgumentParser) -> None:
+    _run_in(parser)
+    parser.add_argument("metrics", nargs="+", metavar="METRIC", help="names of series, such as loss or grad_norm")
+    parser.add_argument("--width", type=_positive, metavar="N", help="columns (default: the terminal's)")
+    parser.add_argument("--height", type=_positive, metavar="N", help="rows of each chart (default: fits the terminal)")
+    parser.add_argument("--log", action="store_true", help="logarithmic value axis; values that are not positive drop")
+    parser.add_argument(
+        "--x",
+        choices=("step", "relative", "wall"),
+        default="step",
+        help="x axis: step, seconds from the start, or time",
+    )
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    _run_in(parser)
+    parser.add_argument("--csv", action="store_true", required=True, help="comma-separated values, one row a step")
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        dest="metrics",
+        metavar="NAME",
+        help="only this series (may be given again)",
+    )
+    parser.add_argument("--long", action="store_true", help="one row a value instead, with what resumes went back over")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE (default: standard output)")
+
+
+def _speed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--speed", type=_rate, default=None, metavar="N", help="times real time, or `max` for as fast as it reads"
+    )
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or a recording (.mrec)")
+    _speed(parser)
+    _looks(parser)
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    _speed(parser)
+    _looks(parser)
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    _paths(parser)
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    _search(parser)
+
+
+def _completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to complete in")
+
+
+CONSOLE: Final = Command("", "open the console", "mens_console.cli.console", _console, words="[PATH …]")
+COMMANDS: Final = {
+    command.name: command
+    for command in (
+        Command(
+            "status",
+            "say how every run is doing, worst first",
+            "mens_console.cli.status",
+            _status,
+            "  mens-console status ~/runs\n  mens-console status --json | jq '.runs[].state'\n"
+            "  set -g status-right '#(mens-console status --line ~/runs)'   # in tmux.conf",
+            "[PATH …]",
+        ),
+        Command(
+            "plot",
+            "draw series in the plain terminal",
+            "mens_console.cli.plot",
+            _plot,
+            "  mens-console plot llama-r16 loss eval_loss --log\n  mens-console plot ./runs/a grad_norm --x relative",
+            "RUN METRIC…",
+        ),
+        Command(
+            "replay",
+            "watch what a run wrote as if it happened now",
+            "mens_console.cli.replay",
+            _replay,
+            "  mens-console replay ./runs/llama-r16 --speed 60",
+            "RUN",
+        ),
+        Command(
+            "demo",
+            "watch five recorded real runs; needs no GPU and no network",
+            "mens_console.cli.replay",
+            _demo,
+            "  mens-console demo --speed 10",
+        ),
+        Command(
+            "export",
+            "write a run's series as CSV",
+            "mens_console.cli.export",
+            _export,
+            "  mens-console export llama-r16 --csv -o llama.csv\n"
+            "  mens-console export ./runs/a --csv --long --metric loss",
+            "RUN --csv",
+        ),
+        Command(
+            "doctor",
+            "check terminal, limits, folders, configuration and readers",
+            "mens_console.cli.doctor",
+            _doctor,
+            "  mens-console doctor ~/runs",
+            "[PATH …]",
+        ),
+        Command(
+            "completion",
+            "print a completion script",
+            "mens_console.cli.completion",
+            _completion,
+            "  source <(mens-console completion bash)\n"
+            "  mens-console completion fish > ~/.config/fish/completions/mens-console.fish",
+            "bash|zsh|fish",
+        ),
+    )
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that never abbreviates options and fails in one line."""
+
+    def __init__(self, command: Command) -> None:
+        epilog = f"examples:\n{command.examples}\n\n{EXIT_CODES}" if command.examples else EXIT_CODES
+        super().__init__(
+            prog=f"{PROG} {command.name}".strip(),
+            description=command.summary[0].upper() + command.summary[1:] + ".",
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.options(self)
+
+
+def parser_of(command: Command) -> Parser:
+    """Return the parser of one command."""
+    parser = Parser(command)
+    if command is CONSOLE:
+        width = max(len(f"{c.name} {c.words}") for c in COMMANDS.values()) + 2
+        listing = "\n".join(f"  {f'{c.name} {c.words}'.strip():<{width}}{c.summary}" for c in COMMANDS.values())
+        parser.usage = f"{PROG} [PATH …] [options]\n       {PROG} COMMAND …"
+        parser.description = "Watch every training run of this box: how it is doing, and what is wrong with it and why."
+        parser.epilog = (
+            f"commands (each has its own --help):\n{listing}\n\n"
+            "examples:\n  mens-console                  watch the runs below the current directory\n"
+            "  mens-console ~/runs /data/ft  watch these folders\n"
+            f"  mens-console demo             see it at work on recorded runs\n\n{EXIT_CODES}"
+        )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def _rate(text: str) -> float:
+    if text == "max":
+        return float("inf")
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number or `max`")
+    return value
