@@ -20,8 +20,6 @@ _DRIFT_PRIOR: Final = 0.2
 _LEAST: Final = 0.2
 """A falling line is not followed below this share of the mean: a rate does not reach infinity."""
 _MIN_FOR_LINE: Final = 12
-_CONSTANT_PRIOR: Final = 2.0
-"""A constant rate is this many times likelier beforehand than each of the ways to drift."""
 _REACH: Final = 8.0
 _BISECTIONS: Final = 24
 
@@ -57,7 +55,6 @@ def forecast_sum(values: Sequence[float], ahead: float, confidence: float) -> Fo
         models.append(line)
     best = max(model.log_evidence for model in models)
     weights = [math.exp(model.log_evidence - best) for model in models]
-    weights[0] *= _CONSTANT_PRIOR
     total = math.fsum(weights)
     # The variance of each model is estimated: Student's t is the normal with this much more spread at its quantiles.
     spread = t_quantile(confidence, len(ys) - 1) / t_quantile(confidence, math.inf)
