@@ -17,7 +17,7 @@ from mens_console.ingest.formats import FORMATS, recognise
 from mens_console.ingest.watch import Watcher
 from mens_console.store.judge import Judge
 from mens_console.store.probe import SystemProbe
-from mens_console.store.reading import Reader
+from mens_console.store.reading import WORKERS, Reader
 from mens_console.store.run import RunState
 from mens_console.store.snapshot import EMPTY, Snapshot
 from mens_console.store.view import view
@@ -72,8 +72,9 @@ class Engine:
             max_depth=settings.max_depth,
             clock=clock,
         )
+        self._wake = threading.Event()
         self._judge = Judge(probe or SystemProbe())
-        self._reader = Reader({f.name: f for f in FORMATS})
+        self._reader = Reader({f.name: f for f in FORMATS}, self._wake.set, workers=0 if replay else WORKERS)
         self._watcher: Watcher | None = None
         self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}
@@ -86,7 +87,6 @@ class Engine:
         self._wanted: str | None = None
         self._turn = 0
         self._checked_folders = -1
-        self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._publish: Callable[[Snapshot], None] = lambda _: None
@@ -101,6 +101,9 @@ class Engine:
     def load(self, progress: Callable[[int, int], None] | None = None) -> Snapshot:
         """Find every run, read everything once and judge it; `progress` is told bytes done and in all."""
         while self.step(self._clock(), one_shot=True) or self._snapshot.scanning:
+            if not self._reader.busy:
+                self._wake.wait(0.05)  # workers are parsing
+                self._wake.clear()
             if progress is not None:
                 sources = [s for run in self._runs.values() for s in run.sources.values()]
                 progress(sum(s.done for s in sources), sum(s.size for s in sources))

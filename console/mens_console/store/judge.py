@@ -29,6 +29,7 @@ LOOK_S = 10.0
 SILENT_LOOK_S = 30.0
 """Between two looks while every live run is silent: nothing much can change."""
 _ALL_STATES_AGAIN_S = 60.0
+_LIVENESS_RULES = frozenset({"stall", "crash", "oom", "disk_full"})
 _FRESH_S = 3600.0
 _OPEN = LIVE_STATES | {"unknown"}
 """States of runs that may still go on."""
@@ -75,7 +76,7 @@ class Judge:
         run.diagnosis = found
         rev = run.signals.alerts.rev
         run.signals.liveness(evidence, found)
-        if found.state == "finished":
+        if found.state not in _OPEN:
             self._settle(run, now)
         if run.signals.alerts.rev != rev:
             run.touch("alerts")
@@ -87,7 +88,7 @@ class Judge:
     def _settle(run: RunState, now: float) -> None:
         """Let go of what asks to change the course of a run that is over; latched alerts stay."""
         for alert in run.signals.alerts.views:
-            if alert.active:
+            if alert.active and alert.rule not in _LIVENESS_RULES:
                 run.signals.alerts.apply(Observation(alert.rule, alert.entity, Signal.CLEAR, now, run.step))
 
     def evidence(self, run: RunState, now: float) -> Evidence:

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from mens_console.ingest.backlog import BacklogReader, preview, suits
 from mens_console.ingest.beat import Beat
 from mens_console.ingest.document import open_tail
 from mens_console.ingest.records import NO_TIME
@@ -18,7 +19,7 @@ from mens_console.ingest.safeopen import FdCache
 from mens_console.store.run import SourceState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from mens_console.ingest.discover import FoundFile
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 ABANDONED_S: Final = 60.0
 """A torn last record of a file this long untouched counts as complete: nobody seems to write any more."""
+WORKERS: Final = max(1, min(4, (os.cpu_count() or 2) - 1))
 TURN_BYTES: Final = 256 << 10
 """Bytes of one file read at a turn: some milliseconds of parsing, after which others get theirs."""
 
@@ -40,6 +42,10 @@ class Source:
     run: RunState
     state: SourceState
     tail: Tail | DocumentTail
+    backlog: BacklogReader | None = None
+    tried: bool = False
+    """Whether a worker was considered: only a file's first bytes are ever worth one."""
+    queued: bool = False
     gone: bool = False
 
 
@@ -48,10 +54,15 @@ class Reader:
     """Reads the sources of all runs, each in order, no byte twice."""
 
     formats: dict[str, Format]
+    wake: Callable[[], None] = lambda: None
+    workers: int = WORKERS
+    """Worker processes that may parse at the same time; with 0 all is parsed here."""
     beat: Beat = field(default_factory=Beat)
     _fds: FdCache = field(default_factory=FdCache)
     _sources: dict[str, Source] = field(default_factory=dict)
     _waiting: deque[Source] = field(default_factory=deque)
+    _parked: list[Source] = field(default_factory=list)
+    """Sources that wait for a worker: looked at once a step."""
 
     def adopt(self, run: RunState, files: Iterable[FoundFile]) -> None:
         """Make these the sources of the run: new ones are read from byte 0, those no longer named are dropped.
@@ -84,18 +95,29 @@ class Reader:
         if source is not None:
             source.gone = True
             source.tail.close()
+            if source.backlog is not None:
+                source.backlog.close()
             self.beat.discard(os.fspath(path))
 
     def due(self, now: float) -> Iterator[Source]:
         """Yield the sources whose turn it is, then those that have more, again and again while they have."""
         for path in self.beat.due(now):
             source = self._sources.get(path)
-            if source is not None and source not in self._waiting:
-                self._waiting.append(source)
+            if source is not None:
+                self._queue(source)
+        parked, self._parked = self._parked, []
+        for source in parked:
+            self._queue(source)
         while self._waiting:
             source = self._waiting.popleft()
+            source.queued = False
             if not source.gone:
                 yield source
+
+    def _queue(self, source: Source) -> None:
+        if not source.queued:
+            source.queued = True
+            self._waiting.append(source)
 
     @property
     def busy(self) -> bool:
@@ -106,7 +128,10 @@ class Reader:
         """Read a turn's worth of one source into its run."""
         run, state, tail = source.run, source.state, source.tail
         if state.format.document and run.history and not run.logs_caught_up:
-            self._waiting.append(source)  # a document tells the line as it stands; who lived through it is read first
+            self._parked.append(source)  # a document tells the line as it stands; who lived through it is read first
+            return
+        if source.backlog is not None or self._worth_a_worker(source):
+            self._read_backlog(source)
             return
         abandoned = one_shot or now - state.mtime > ABANDONED_S
         chunk = tail.poll(now, limit=TURN_BYTES, final=abandoned)
@@ -121,11 +146,46 @@ class Reader:
             run.take(state, chunk.batch, NO_TIME if run.history else now)
             self.beat.changed(tail.path, now)
         if tail.more and state.problem is None:
-            self._waiting.append(source)
+            self._queue(source)
         elif not state.caught_up:
             state.mtime = _mtime(state.path, state.mtime)
             state.caught_up = True
             run.touch("sources")
+
+    def _worth_a_worker(self, source: Source) -> bool:
+        """Start a worker on a file's history if that is long and a worker is free."""
+        if source.tried or not self.workers:
+            return False
+        size = _size(source.state.path)
+        if not suits(source.state.format, size):
+            source.tried = True
+            return False
+        if sum(s.backlog is not None for s in self._sources.values()) >= self.workers:
+            return source.run.history  # in line for one: nothing of it is read meanwhile
+        source.tried = True
+        path, state = os.fspath(source.state.path), source.state
+        source.backlog = BacklogReader(path, state.format, follow=state.follow, on_ready=self.wake)
+        state.size = size
+        if source.run.preview is None:
+            source.run.show_preview(preview(path, state.format, follow=state.follow))
+        return True
+
+    def _read_backlog(self, source: Source) -> None:
+        """Take what the worker has parsed; once it is done, read on here."""
+        run, state, worker = source.run, source.state, source.backlog
+        if worker is None:  # in line
+            self._parked.append(source)
+            return
+        for chunk in worker.poll(most=4):
+            run.take(state, chunk.batch, NO_TIME)
+            state.done = chunk.end
+        if worker.finished:
+            state.problem = worker.problem
+            source.tail = worker.hand_over(self._fds)
+            source.backlog = None
+            self._queue(source)
+        else:
+            self._parked.append(source)
 
     def restart(self, run: RunState) -> None:
         """Read all of a run again from the first byte: a source of it was rewritten, or its points are wanted back."""
@@ -138,6 +198,15 @@ class Reader:
         """Give all descriptors back."""
         for source in self._sources.values():
             source.tail.close()
+            if source.backlog is not None:
+                source.backlog.close()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _mtime(path: Path, otherwise: float) -> float:

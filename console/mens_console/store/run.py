@@ -107,6 +107,12 @@ class RunState:
             self.revs[facet] += 1
         self.dirty = True
 
+    def show_preview(self, batch: Batch | None) -> None:
+        """Show the newest rows while the history before them is still being read."""
+        if batch is not None and batch.columns:
+            self.preview = batch
+            self.touch("series")
+
     def drop(self, path: Path) -> None:
         """Forget a source; its rows stay."""
         self.sources.pop(path, None)

@@ -60,6 +60,17 @@ class CsvDecoder:
         self._delimiter = ","
         self._keys: tuple[str, ...] = ()
 
+    def state(self) -> dict[str, Any]:
+        """Return what the decoder remembers, as JSON values."""
+        header = {"delimiter": self._delimiter, "keys": list(self._keys)}
+        return {"lines": self._lines.state(), "rows": self._rows.state(), **header}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the decoder that `state` came from."""
+        self._lines.restore(state["lines"])
+        self._rows.restore(state["rows"])
+        self._delimiter, self._keys = state["delimiter"], tuple(state["keys"])
+
     def feed(self, data: bytes, at: float, *, final: bool = False) -> tuple[int, Batch]:
         """Decode the whole records of `data`; a record without its newline waits for it, unless `final`."""
         batch = Batch()

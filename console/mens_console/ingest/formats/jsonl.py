@@ -73,6 +73,16 @@ class JsonlDecoder:
         self._rows = Rows("rows of this file carry no step: numbered in order")
         self._first = True
 
+    def state(self) -> dict[str, Any]:
+        """Return what the decoder remembers, as JSON values."""
+        return {"lines": self._lines.state(), "rows": self._rows.state(), "first": self._first}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the decoder that `state` came from."""
+        self._lines.restore(state["lines"])
+        self._rows.restore(state["rows"])
+        self._first = bool(state["first"])
+
     def feed(self, data: bytes, at: float, *, final: bool = False) -> tuple[int, Batch]:
         """Decode the whole lines of `data`; a last line without a newline counts once it is a whole object."""
         batch = Batch()

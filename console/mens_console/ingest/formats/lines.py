@@ -5,7 +5,7 @@ Knows positions and nothing of what a line means.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from mens_console.ingest.formats.values import visible_bytes
 from mens_console.ingest.records import BadLine, Batch
@@ -36,6 +36,15 @@ class Lines:
         """Sizes of the lines of the last `take` that were dropped for it."""
         self._first_line = 1
         self._first_offset = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return where it stands, as JSON values."""
+        return {"line": self.line, "offset": self.offset, "skipped": self._skipped, "head": self._head.hex()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Stand where `state` did."""
+        self.line, self.offset = int(state["line"]), int(state["offset"])
+        self._skipped, self._head = int(state["skipped"]), bytes.fromhex(state["head"])
 
     def take(self, data: bytes, batch: Batch, *, final: bool = False) -> tuple[int, list[bytes]]:
         """Return how many bytes of `data` are consumed, and the lines in them, without their newlines.

@@ -59,6 +59,17 @@ class Rows:
         self._batch = Batch()
         self._at = 0.0
 
+    def state(self) -> dict[str, Any]:
+        """Return what is remembered of earlier rows, as JSON values."""
+        seen = [self._has_steps, self._has_loss, self._inferred]
+        return {"last_step": self.last_step, "seen": seen, "said": dict(self._said)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Remember what `state` did."""
+        self.last_step = state["last_step"]
+        self._has_steps, self._has_loss, self._inferred = state["seen"]
+        self._said = dict(state["said"])
+
     def begin(self, batch: Batch, at: float) -> None:
         """Direct what follows into `batch`; rows without a time of their own get `at`."""
         self._batch, self._at = batch, at

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from typing import Final
+from typing import Any, Final
 
 from mens_console.ingest import aliases
 from mens_console.ingest.formats.jsontext import parse
@@ -106,6 +106,15 @@ class TfeventsDecoder:
         self._offset = 0
         self._skip = 0
         self._is_dead = False
+
+    def state(self) -> dict[str, Any]:
+        """Return what the decoder remembers, as JSON values; what it learned of shapes it learns again."""
+        return {"records": self._records, "offset": self._offset, "skip": self._skip, "dead": self._is_dead}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the decoder that `state` came from."""
+        self._records, self._offset = int(state["records"]), int(state["offset"])
+        self._skip, self._is_dead = int(state["skip"]), bool(state["dead"])
 
     def feed(self, data: bytes, at: float, *, final: bool = False) -> tuple[int, Batch]:
         """Decode the whole records of `data`; after a damaged length nothing more of the file can be found."""
