@@ -100,11 +100,14 @@ class RunView:
     status: Mapping[str, Any]
     updated_at: float
     backlog: Progress | None = None
-    preview: bool = False
+    preview: Mapping[str, float] = field(default_factory=dict)
+    """The newest values, read ahead while the history before them is still being read."""
     cold: bool = False
 
     def last(self, metric: str) -> float | None:
         """Return the newest logged value of a metric, None if it never was."""
+        if metric in self.preview:
+            return self.preview[metric]
         series = self.series.get(metric)
         return series.last if series is not None and series.points else None
 

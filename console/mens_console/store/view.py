@@ -25,6 +25,7 @@ def view(run: RunState, now: float) -> RunView:
     series = {name: run.frame.view(name) for name in run.frame.names}
     segments = tuple(SegmentView(start.step, end, start.wall) for start, end in run.frame.segments())
     sources = run.sources.values()
+    step, ahead = _ahead(run)
     return RunView(
         id=run.found.id,
         name=run.found.name,
@@ -33,7 +34,7 @@ def view(run: RunState, now: float) -> RunView:
         revs=dict(run.revs),
         diagnosis=run.diagnosis or _READING,
         signals=run.signals.summary(now, run.facts.total_steps),
-        step=run.step,
+        step=run.step if step is None else step,
         total_steps=run.facts.total_steps,
         epoch=_epoch(run, series),
         total_epochs=run.facts.total_epochs,
@@ -48,7 +49,7 @@ def view(run: RunState, now: float) -> RunView:
         status=run.facts.status,
         updated_at=run.updated_at,
         backlog=_backlog(run),
-        preview=run.preview is not None,
+        preview=ahead,
         cold=run.cold,
     )
 
@@ -59,6 +60,17 @@ def _backlog(run: RunState) -> Progress | None:
         return None
     sources = run.sources.values()
     return Progress(sum(s.done for s in sources), sum(s.size for s in sources))
+
+
+def _ahead(run: RunState) -> tuple[int | None, dict[str, float]]:
+    """Return the newest step and values of the preview, while there is one."""
+    newest: dict[str, float] = {}
+    step = None
+    for columns in run.preview.columns if run.preview is not None else ():
+        if not columns.rank:
+            step = columns.steps[-1]
+            newest.update(zip(columns.names, (column[-1] for column in columns.values), strict=True))
+    return step, newest
 
 
 def _epoch(run: RunState, series: Mapping[str, SeriesView]) -> float | None:
