@@ -148,7 +148,7 @@ _TABLE: Final = (
     Rule(
         "crash", _CRITICAL, "Run crashed", "the process ended, or left an error, without an end marker", "events", 1, 1,
         "Read the last lines of the log, fix the cause and resume from the newest checkpoint.",
-        ("process or log",), latched=True,
+        ("process or log",),
     ),
     Rule(
         "oom", _CRITICAL, "Out of memory", "an out-of-memory error after the last row", "events", 1, 1,

@@ -53,7 +53,8 @@ class Judge:
         due = [r for r in ready if r.judge_rev != r.rows_rev or self._next.get(r.found.id, 0.0) <= now]
         if not due:
             return
-        self._look_at_box([r for r in ready if r.diagnosis is None or r.diagnosis.state in _OPEN], now)
+        asked = {id(r) for r in due}
+        self._look_at_box([r for r in ready if id(r) in asked or _open(r)], now)
         for run in due:
             self._judge(run, now)
 
@@ -132,6 +133,10 @@ class Judge:
         gone = run.seen_alive - {p.pid for p in alive}
         run.seen_alive |= {p.pid for p in alive}
         return (*facts, *(ProcessFact(pid, False) for pid in sorted(gone)))
+
+
+def _open(run: RunState) -> bool:
+    return run.diagnosis is None or run.diagnosis.state in _OPEN
 
 
 def _coarse(evidence: tuple[str, ...]) -> tuple[str, ...]:
