@@ -37,7 +37,9 @@ HEAD: Final = 64 << 10
 _TASTE: Final = 16 << 10
 """Bytes decoded to see whether a metrics file carries a loss of its own."""
 _AGAIN: Final = 256
-"""Files that nobody recognised, and runs whose details are refreshed, per scan: each in its turn."""
+"""Files that nobody recognised and that are checked for changes, per scan: each in its turn."""
+_REFRESHED: Final = 64
+"""Runs whose checkpoints and facts are looked at again per scan, each in its turn; a changed folder is at once."""
 _GLOBAL_STEP: Final = re.compile(rb'"global_step"\s*:\s*(\d{1,18})')
 
 _WEAK: Final = "log"
@@ -297,8 +299,8 @@ class Discovery:
         else:
             fresh = set()
         self._drafts = drafts
-        turn = {draft.id for draft in drafts[self._turn : self._turn + _AGAIN]}
-        self._turn = self._turn + _AGAIN if self._turn + _AGAIN < len(drafts) else 0
+        turn = {draft.id for draft in drafts[self._turn : self._turn + _REFRESHED]}
+        self._turn = self._turn + _REFRESHED if self._turn + _REFRESHED < len(drafts) else 0
         runs: dict[str, FoundRun] = {}
         for draft in drafts:
             known = self._runs.get(draft.id)
