@@ -45,7 +45,8 @@ def grammars() -> dict[str, Grammar]:
 
 
 def _grammar(parser: argparse.ArgumentParser) -> Grammar:
-    options, words = [], []
+    options: list[Option] = []
+    words: list[str] = []
     for action in parser._actions:
         choices = tuple(map(str, action.choices or ()))
         if not action.option_strings:

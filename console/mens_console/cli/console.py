@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from mens_console.config import Settings
-    from mens_console.screens.app import EngineLike
+    from mens_console.screens.app import Source
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,7 +33,7 @@ def need_terminal() -> None:
         raise CommandError("this is no terminal; use `mens-console status` (or --json) in pipes and scripts")
 
 
-def show(engine: EngineLike, settings: Settings) -> int:
+def show(engine: Source, settings: Settings) -> int:
     """Run the console over an engine that was not started yet."""
     from mens_console.screens.app import ConsoleApp
 

@@ -64,7 +64,7 @@ def _looks(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_in(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run's folder, or its id, name or a unique beginning of either")
+    parser.add_argument("run", metavar="RUN", help="a run's folder, its id or name, or a unique beginning of one")
     parser.add_argument(
         "--in",
         dest="paths",
@@ -128,7 +128,7 @@ def _speed(parser: argparse.ArgumentParser) -> None:
 
 
 def _replay(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or a recording (.mrec)")
+    _run_in(parser)
     _speed(parser)
     _looks(parser)
 

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     view = one_run(arguments)
     for name in arguments.metrics:
         require(view, name)
-        if view.series[name].xs(arguments.x) is None:
+        if view.series[name].axis_values(arguments.x) is None:
             raise CommandError(f"{name}: no source of {view.name} told the time of its rows; use --x step")
     terminal = shutil.get_terminal_size((100, 24))
     share = (terminal.lines - 1) // len(arguments.metrics)

@@ -74,7 +74,7 @@ def trace(series: SeriesView, axis: AxisKind, columns: int, *, log: bool = False
         dropped = int(cells.bad.sum()) + int(((cells.n > 0) & ~good).sum())
     kept = np.flatnonzero(good)
     holes_before = np.concatenate([[0], np.cumsum(holes)])
-    crossed = np.flatnonzero(holes_before[kept[1:]] > holes_before[kept[:-1]]) + 1 if len(kept) else []
+    crossed = np.flatnonzero(holes_before[kept[1:]] > holes_before[kept[:-1]]) + 1
     return Trace(points[kept], values[kept], tuple(int(i) for i in crossed), spread_xs, spread_ys, dropped)
 
 

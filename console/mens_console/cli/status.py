@@ -130,7 +130,10 @@ def _short(step: int) -> str:
 
 def _reasons(view: RunView) -> list[str]:
     lines = [] if view.diagnosis.state in CALM else [safe_text(text) for text in view.diagnosis.evidence[:1]]
+    told = set(lines)
     for alert in firing(view.alerts)[:3]:
+        if safe_text(alert.message) in told:
+            continue
         lines.append(f"{counts_text(*alert_counts([alert])) or 'ℹ'} {safe_text(alert.message)}")
     bad = sum(source.bad_rows for source in view.sources)
     if bad:
