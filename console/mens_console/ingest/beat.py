@@ -18,6 +18,8 @@ HOT_S: Final = 30.0
 """A file that changed within so many seconds is growing."""
 COVER_S: Final = 2.0
 """Every file is looked at within so many seconds…"""
+HINTED_COVER_S: Final = 10.0
+"""…or within these where hints arrive, so that a missed hint is made good…"""
 COLD_PER_S: Final = 2500.0
 """…as long as there are fewer than `COVER_S` times this: a look costs about 6 µs, so this is 1.5 % of a core."""
 HOT_PER_S: Final = 1000.0
@@ -93,7 +95,8 @@ class Beat:
         self._hot_debt += elapsed / self.interval() * len(self._hot)
         count, self._hot_debt = _whole(self._hot_debt, len(self._hot))
         paths.update(dict.fromkeys(self._next_hot(count, now)))
-        rate = min(len(self._known) / COVER_S, COLD_PER_S)
+        cover = HINTED_COVER_S if self.hints else COVER_S
+        rate = min(len(self._known) / cover, COLD_PER_S)
         self._cold_debt += elapsed * rate
         count, self._cold_debt = _whole(self._cold_debt, len(self._known))
         paths.update(dict.fromkeys(self._next_cold(count)))

@@ -84,6 +84,7 @@ class Engine:
         self._scanned_at = float("-inf")
         self._searched = False
         self._news = False
+        self._grew = False
         self._wanted: str | None = None
         self._turn = 0
         self._checked_folders = -1
@@ -164,7 +165,7 @@ class Engine:
         if self._watcher is None:
             return
         self._watcher.tick(time.monotonic(), self._reader.beat.changed_per_s(now))
-        self._reader.beat.hints = self._watcher.mode == "hints"
+        self._reader.beat.hints = self._watcher.mode == "hints" and not self._watcher.problems
         if self._searched and self._discovery.folders != self._checked_folders:
             self._checked_folders = self._discovery.folders
             self._watcher.check(self._checked_folders)
@@ -219,7 +220,7 @@ class Engine:
         """Read for a slice of time; True where more is known to wait."""
         until = time.monotonic() + SLICE_S
         for source in self._reader.due(now):
-            self._reader.read(source, now, one_shot=one_shot)
+            self._grew |= self._reader.read(source, now, one_shot=one_shot)
             if time.monotonic() > until:
                 break
         return self._reader.busy
@@ -242,6 +243,9 @@ class Engine:
             if wanted.cold:
                 wanted.cold = False
                 self._reader.restart(wanted)
+        if not self._grew:
+            return
+        self._grew = False
         budget = self.settings.memory_budget_mb * 1_000_000
         if sum(run.frame.nbytes for run in self._runs.values()) <= budget:
             return

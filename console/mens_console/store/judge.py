@@ -19,21 +19,24 @@ from mens_console.store.snapshot import LIVE_STATES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mens_console.signals.diagnosis import Diagnosis
     from mens_console.store.probe import Look, ProcessProbe
+    from mens_console.store.probe import ProcessFact as Seen
     from mens_console.store.run import RunState
 
-BEAT_S = 2.0
-"""Between two judgements of a live run in which nothing moved."""
-LOOK_S = 10.0
+BEAT_S = 1.0
+"""Between two judgements of a run that is about to be silent for too long; others wait for their deadline."""
+LOOK_S = 15.0
 """Between two looks at the box's processes while a run is live."""
-SILENT_LOOK_S = 30.0
+SILENT_LOOK_S = 60.0
 """Between two looks while every live run is silent: nothing much can change."""
-_ALL_STATES_AGAIN_S = 60.0
+AGAIN_S = 60.0
+"""Between two judgements of any run, whatever it waits for."""
+_PHASE_S = 5.0
 _LIVENESS_RULES = frozenset({"stall", "crash", "oom", "disk_full"})
-_FRESH_S = 3600.0
 _OPEN = LIVE_STATES | {"unknown"}
 """States of runs that may still go on."""
-_NUMBERS = re.compile(r"(\d[\d.,]*\s?([smhd]\b|ms\b)?)+")
+_NUMBERS = re.compile(r"(\d[\d.,]*\s?([smhd]\b|ms\b)?\s?)+")
 
 
 class Judge:
@@ -50,13 +53,15 @@ class Judge:
     def refresh(self, runs: Iterable[RunState], now: float) -> None:
         """Judge the runs whose turn it is."""
         ready = [r for r in runs if not r.history]
-        due = [r for r in ready if r.judge_rev != r.rows_rev or self._next.get(r.found.id, 0.0) <= now]
-        if not due:
-            return
-        asked = {id(r) for r in due}
-        self._look_at_box([r for r in ready if id(r) in asked or _open(r)], now)
-        for run in due:
-            self._judge(run, now)
+        due = {r.found.id for r in ready if self._is_due(r, now)}
+        if due or now - self._looked_at >= LOOK_S:
+            self._look_at_box([r for r in ready if r.found.id in due or _open(r)], now)
+        for run in ready:
+            if run.found.id in due or run.judge_rev < 0:
+                self._judge(run, now)
+
+    def _is_due(self, run: RunState, now: float) -> bool:
+        return run.judge_rev != run.rows_rev or self._next.get(run.found.id, 0.0) <= now
 
     def _look_at_box(self, needy: list[RunState], now: float) -> None:
         """Look for the processes of runs that may still go on, unless the last look is fresh enough."""
@@ -65,8 +70,12 @@ class Judge:
         silent = all(now - r.updated_at > LOOK_S for r in needy)
         unseen = self._look is not None and any(r.found.path not in self._look.by_run for r in needy)
         if now - self._looked_at >= (SILENT_LOOK_S if silent else LOOK_S) or unseen:
+            before = self._look.by_run if self._look is not None else {}
             self._look = self._probe.look({r.found.path: tuple(r.facts.pids) for r in needy})
             self._looked_at = now
+            for run in needy:
+                if _pids(before.get(run.found.path, ())) != _pids(self._look.by_run.get(run.found.path, ())):
+                    run.judge_rev = -1
 
     def _judge(self, run: RunState, now: float) -> None:
         evidence = self.evidence(run, now)
@@ -82,8 +91,7 @@ class Judge:
         if run.signals.alerts.rev != rev:
             run.touch("alerts")
         run.judge_rev = run.rows_rev
-        soon = found.state in _OPEN and now - run.updated_at < _FRESH_S
-        self._next[run.found.id] = now + (BEAT_S if soon else _ALL_STATES_AGAIN_S)
+        self._next[run.found.id] = now + _patience(evidence, found)
 
     @staticmethod
     def _settle(run: RunState, now: float) -> None:
@@ -133,6 +141,21 @@ class Judge:
         gone = run.seen_alive - {p.pid for p in alive}
         run.seen_alive |= {p.pid for p in alive}
         return (*facts, *(ProcessFact(pid, False) for pid in sorted(gone)))
+
+
+def _patience(e: Evidence, found: Diagnosis) -> float:
+    """Return for how many seconds time alone cannot change what was found."""
+    if found.state in ("saving", "evaluating"):
+        return _PHASE_S
+    if found.state not in _OPEN or math.isnan(e.silence_s):
+        return AGAIN_S
+    limits = (e.cadence.stall_after_s, e.cadence.critical_after_s)
+    left = min((limit - e.silence_s for limit in limits if limit > e.silence_s), default=AGAIN_S)
+    return min(max(left, BEAT_S), AGAIN_S)
+
+
+def _pids(facts: Iterable[Seen]) -> frozenset[int]:
+    return frozenset(fact.pid for fact in facts)
 
 
 def _open(run: RunState) -> bool:

@@ -45,6 +45,8 @@ class Source:
     backlog: BacklogReader | None = None
     tried: bool = False
     """Whether a worker was considered: only a file's first bytes are ever worth one."""
+    failed: bool = False
+    """Whether its worker ended without handing over."""
     queued: bool = False
     gone: bool = False
 
@@ -79,9 +81,10 @@ class Reader:
                 run.sources[path] = SourceState(path, self.formats[file.format_name], follow=file.link)
                 self._open(run, run.sources[path])
 
-    def _open(self, run: RunState, state: SourceState) -> None:
+    def _open(self, run: RunState, state: SourceState, *, tried: bool = False) -> None:
         name = os.fspath(state.path)
-        self._sources[name] = Source(run, state, open_tail(name, state.format, self._fds, follow=state.follow))
+        tail = open_tail(name, state.format, self._fds, follow=state.follow)
+        self._sources[name] = Source(run, state, tail, tried=tried)
         self.beat.discard(name)
         self.beat.add(name)
 
@@ -124,15 +127,15 @@ class Reader:
         """Whether sources wait to be read on."""
         return bool(self._waiting)
 
-    def read(self, source: Source, now: float, *, one_shot: bool) -> None:
-        """Read a turn's worth of one source into its run."""
+    def read(self, source: Source, now: float, *, one_shot: bool) -> bool:
+        """Read a turn's worth of one source into its run; True where that brought anything."""
         run, state, tail = source.run, source.state, source.tail
         if state.format.document and run.history and not run.logs_caught_up:
             self._parked.append(source)  # a document tells the line as it stands; who lived through it is read first
-            return
+            return False
         if source.backlog is not None or self._worth_a_worker(source):
             self._read_backlog(source)
-            return
+            return True
         abandoned = one_shot or now - state.mtime > ABANDONED_S
         chunk = tail.poll(now, limit=TURN_BYTES, final=abandoned)
         if (tail.problem, tail.size) != (state.problem, state.size):
@@ -142,7 +145,7 @@ class Reader:
             state.mtime = _mtime(state.path, state.mtime)
             if chunk.restarted and state.rows:
                 self.restart(run)
-                return
+                return True
             run.take(state, chunk.batch, NO_TIME if run.history else now)
             self.beat.changed(tail.path, now)
         if tail.more and state.problem is None:
@@ -151,6 +154,7 @@ class Reader:
             state.mtime = _mtime(state.path, state.mtime)
             state.caught_up = True
             run.touch("sources")
+        return chunk is not None
 
     def _worth_a_worker(self, source: Source) -> bool:
         """Start a worker on a file's history if that is long and a worker is free."""
@@ -177,10 +181,13 @@ class Reader:
             self._parked.append(source)
             return
         for chunk in worker.poll(most=4):
+            if chunk.restarted and state.rows:  # rewritten while the worker read it
+                self.restart(run)
+                return
             run.take(state, chunk.batch, NO_TIME)
             state.done = chunk.end
         if worker.finished:
-            state.problem = worker.problem
+            state.problem, source.failed = worker.problem, worker.problem is not None
             source.tail = worker.hand_over(self._fds)
             source.backlog = None
             self._queue(source)
@@ -191,8 +198,10 @@ class Reader:
         """Read all of a run again from the first byte: a source of it was rewritten, or its points are wanted back."""
         run.begin()
         for path, state in run.sources.items():
+            source = self._sources.get(os.fspath(path))
+            failed = source is not None and source.failed  # a worker that failed once is not asked again
             self._drop(path)
-            self._open(run, state)
+            self._open(run, state, tried=failed)
 
     def close(self) -> None:
         """Give all descriptors back."""
