@@ -249,7 +249,7 @@ class Spikes(Detector):
         """Begin again after a resume at `step`, with the level from before it."""
         self._points = deque((p for p in self._points if p[0] < step), maxlen=_WINDOW)
         self._high = 0
-        self._limit = _INF
+        self._limit, self.level, self.sigma = _INF, math.nan, math.nan
         self._refresh()
         return [o for rule in sorted(self._active) for o in self._clear(rule, step, wall)]
 

@@ -39,7 +39,7 @@ _ERROR_STATES: Final[dict[str, State]] = {
     "traceback": "crashed",
     "device": "crashed",
 }
-_ERROR_ORDER: Final = ("oom", "disk", "device", "traceback", "killed")
+_ERROR_ORDER: Final = {kind: place for place, kind in enumerate(("oom", "disk", "device", "traceback", "killed"))}
 _ERROR_WORDS: Final = {
     "oom": "out of memory",
     "disk": "no space left on device",
@@ -97,10 +97,10 @@ def _by_error(e: Evidence) -> Diagnosis | None:
     late = [error for error in e.errors if error.after_last_row]
     if not late or (_alive(e) and e.silence_s <= e.cadence.stall_after_s and not _fatal(late)):
         return None
-    error = min(late, key=lambda found: _ERROR_ORDER.index(found.kind))
+    error = min(late, key=lambda found: _ERROR_ORDER.get(found.kind, len(_ERROR_ORDER)))
     lines = [_error_line(error), _silence_line(e), *_progress_lines(e), *_process_lines(e)]
     since = error.wall if math.isfinite(error.wall) else e.last_sign
-    return _answer(e, _ERROR_STATES[error.kind], since, lines)
+    return _answer(e, _ERROR_STATES.get(error.kind, "crashed"), since, lines)
 
 
 def _fatal(errors: list[ErrorFact]) -> bool:
@@ -275,7 +275,7 @@ def _progress_lines(e: Evidence) -> list[str]:
 
 def _error_line(error: ErrorFact) -> str:
     where = f" after step {step_text(error.at_step)}" if error.at_step is not None else ""
-    return f"{_ERROR_WORDS[error.kind]}{where}: {error.message}"
+    return f"{_ERROR_WORDS.get(error.kind, 'error')}{where}: {error.message}"
 
 
 def liveness_observations(

@@ -15,7 +15,6 @@ State = Literal[
     "waiting", "running", "slow", "stalled", "hung", "saving", "evaluating", "finished",
     "killed", "crashed", "out_of_memory", "disk_full", "diverged", "unknown",
 ]  # fmt: skip
-ErrorKind = Literal["oom", "disk", "killed", "traceback", "device"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,13 @@ class ProcessFact:
 
 @dataclass(frozen=True, slots=True)
 class ErrorFact:
-    """An error that a log or a status file of the run reported."""
+    """An error that a log or a status file of the run reported.
 
-    kind: ErrorKind
+    Kinds with a meaning of their own are ``oom``, ``disk``, ``killed``, ``device`` and ``traceback``; any other is an
+    error.
+    """
+
+    kind: str
     message: str
     wall: float = math.nan
     at_step: int | None = None

@@ -147,18 +147,33 @@ def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line | None:
     return Line(slope, intercept, rss / (n - 2), sxx, x_mean, n)
 
 
+def curvature_removed(xs: Sequence[float], ys: Sequence[float], line: Line) -> list[float]:
+    """Return the residuals of the line and a parabola orthogonal to it: what is left when a bend is no noise."""
+    rest = [y - line.intercept - line.slope * x for x, y in zip(xs, ys, strict=True)]
+    squares = [(x - line.x_mean) ** 2 for x in xs]
+    bend = fit_line(xs, squares)
+    if bend is None:
+        return rest
+    bow = [q - bend.intercept - bend.slope * x for x, q in zip(xs, squares, strict=True)]
+    power = math.fsum(q * q for q in bow)
+    if not power > 0.0:
+        return rest
+    share = math.fsum(q * r for q, r in zip(bow, rest, strict=True)) / power
+    return [r - share * q for q, r in zip(bow, rest, strict=True)]
+
+
 def lag1(residuals: Sequence[float]) -> float:
     """Return the lag-1 autocorrelation of regression residuals, corrected for its bias, within [0, 0.9].
 
-    Residuals of a line fitted to n points estimate r too low by about (2+4r)/n (Kendall 1954); negative correlation
-    would only narrow an interval and is read as none.
+    Residuals of a curve of k parameters through n points estimate r too low by about (k+4r)/n (Kendall 1954), k is 3
+    here; negative correlation would only narrow an interval and is read as none.
     """
     n = len(residuals)
     power = math.fsum(r * r for r in residuals)
     if n < 3 or not power > 0.0:
         return 0.0
     r = math.fsum(a * b for a, b in pairwise(residuals)) / power
-    return min(max(r + (2.0 + 4.0 * r) / n, 0.0), 0.9)
+    return min(max(r + (3.0 + 4.0 * r) / n, 0.0), 0.9)
 
 
 def t_quantile(confidence: float, df: float) -> float:

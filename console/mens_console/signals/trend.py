@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from mens_console.signals.series import Blocks, fit_line, lag1, t_quantile
+from mens_console.signals.series import Blocks, curvature_removed, fit_line, lag1, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +48,10 @@ class TrendEstimator:
 
     The slope of an EMA is what is asked for, but neighbouring EMA points share 90 % of their weight and an interval
     computed from them would be several times too narrow. So the raw points are averaged in blocks of up to eight and
-    a line is fitted through at most 64 block means: the same slope, and residuals that are nearly independent. What
-    correlation is left widens the interval by √((1+r)/(1-r)), r the lag-1 autocorrelation of the residuals, and
-    lowers the degrees of freedom alike.
+    a line is fitted through at most 64 block means: the same slope, and residuals that are nearly independent. A loss
+    that falls ever more slowly bends, and a bend is not noise: the residuals are those of a parabola. What correlation
+    they have left widens the interval by √((1+r)/(1-r)), r their lag-1 autocorrelation, and lowers the degrees of
+    freedom alike.
     """
 
     __slots__ = ("_blocks", "falling_is_better")
@@ -87,11 +88,12 @@ def judge(xs: Sequence[float], ys: Sequence[float], n: int, *, falling_is_better
     line = fit_line(xs, ys)
     if line is None:
         return Trend(n=n)
-    residuals = [y - line.intercept - line.slope * x for x, y in zip(xs, ys, strict=True)]
+    residuals = curvature_removed(xs, ys, line)
     r = lag1(residuals)
     inflation = (1.0 + r) / (1.0 - r)
-    df = max(len(xs) / inflation - 2.0, 1.0)
-    half = t_quantile(_CONFIDENCE, df) * line.stderr * math.sqrt(inflation)
+    df = max(len(xs) / inflation - 3.0, 1.0)
+    noise = math.fsum(x * x for x in residuals) / (len(xs) - 3)
+    half = t_quantile(_CONFIDENCE, df) * math.sqrt(noise / line.sxx * inflation)
     window = xs[-1] - xs[0]
     start = abs(line.intercept + line.slope * xs[0])
     change = line.slope * window / start if start > 0.0 else math.copysign(math.inf, line.slope)
