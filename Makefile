@@ -1,0 +1,62 @@
+# Every target sets up what it needs in $(VENV), from Python 3.11 or newer alone; the second call only runs.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: run test lint format bench screenshots docs lock clean
+
+run: $(VENV)/.run ## open the console on the recorded demo
+	@$(BIN)/mens-console demo
+
+test: $(VENV)/.dev ## run all tests with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+lint: $(VENV)/.dev ## check style, types, layers, and that what is generated is current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/export_schemas.py --check
+	$(BIN)/python scripts/generate_docs.py --check
+
+format: $(VENV)/.dev ## rewrite the sources in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## measure speed, memory and terminal traffic against their targets
+	$(BIN)/python scripts/bench.py
+
+screenshots: $(VENV)/.dev ## draw the real console over the recordings into screenshots/
+	$(BIN)/python scripts/screenshots.py
+
+docs: $(VENV)/.dev ## write the generated parts of README.md, docs/ and contracts/
+	$(BIN)/python scripts/export_schemas.py
+	$(BIN)/python scripts/generate_docs.py
+
+lock: $(VENV)/.dev ## pin every dependency anew
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev -o requirements-dev.lock
+	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
+
+clean: ## remove everything that was made here
+	rm -rf .venv build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    exec $$python -m venv $(VENV); \
+	  fi; \
+	done; echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1
+
+$(VENV)/.run: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements.lock -r requirements-build.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.run
