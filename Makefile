@@ -38,7 +38,7 @@ docs: $(VENV)/.dev ## write the generated parts of README.md, docs/ and contract
 lock: $(VENV)/.dev ## pin every dependency anew
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev -o requirements-dev.lock
-	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
+	printf 'hatchling>=1.27\neditables>=0.5\n' | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove everything that was made here
 	rm -rf .venv build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -56,7 +56,7 @@ $(VENV)/.run: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
-	$(PIP) --require-hashes -r requirements-dev.lock
+$(VENV)/.dev: requirements-dev.lock requirements-build.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements-dev.lock -r requirements-build.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run
