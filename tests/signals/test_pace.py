@@ -190,8 +190,7 @@ def test_the_interval_covers_the_true_finish():
     print(each)
     assert 0.80 <= sum(each.values()) / len(each) <= 0.97
     foreseeable = [each[name] for name in FORESEEABLE]
-    assert min(foreseeable) >= 0.76
-    assert 0.85 <= sum(foreseeable) / len(foreseeable) <= 0.97
+    assert min(foreseeable) >= 0.80
 
 
 def test_what_nothing_announced_is_covered_once_it_happened():
@@ -233,11 +232,29 @@ def test_eta_of_a_clockwork_run_is_exact():
     estimator.update_many(*rows([2.0] * 100))
     eta = estimator.eta(200, START + 200.0)
     assert eta.seconds == pytest.approx(200.0, rel=1e-3)
-    assert eta.high - eta.low < 1.0
+    assert eta.high - eta.low < 0.06 * 200
     assert estimator.eta(200, START + 201.0).seconds == pytest.approx(199.0, rel=1e-3)
     # A silence longer than the usual gap is no progress.
     assert estimator.eta(200, START + 500.0).seconds == pytest.approx(198.0, rel=1e-2)
     assert estimator.eta(100, START + 200.0).seconds == 0.0
+
+
+def test_slow_rows_one_after_another_are_one_pause_and_no_rhythm():
+    times = [1.0] * 100 + [6.0] * 5 + [1.0] * 45
+    estimator = EtaEstimator()
+    estimator.update_many(*rows(times))
+    assert estimator.pauses == 1
+    eta = estimator.eta(300, NAN)
+    assert eta.seconds == pytest.approx(150.0, rel=0.05)
+    assert eta.high < 300.0
+
+
+def test_regular_pauses_are_counted_out_to_the_end():
+    estimator = EtaEstimator()
+    estimator.update_many(*rows([1.0] * 490, pauses=dict.fromkeys(range(100, 500, 100), 30.0)))
+    assert estimator.pauses == 4
+    eta = estimator.eta(1050, NAN)
+    assert eta.seconds == pytest.approx(560 + 6 * 30.0, rel=0.05)
 
 
 def test_a_clock_that_is_set_back_does_no_harm():

@@ -24,6 +24,11 @@ _PAUSE_FACTOR: Final = 3.0
 _RING: Final = 32
 _REFRESH: Final = 8
 _PAUSES_KEPT: Final = 64
+_SAME_PAUSE: Final = 3
+_EARLIER: Final = 0.015
+_LATER: Final = 0.03
+"""Half of the interval that stays however regular the past was, as a share of what is left: recorded real runs differ
+from their own past by this much, more often towards late than towards early (a pause of a kind not seen yet)."""
 _REGULAR_CV: Final = 0.25
 _REGULAR_MIN: Final = 3
 _NOWHERE: Final = (-1, math.nan)
@@ -134,13 +139,21 @@ class EtaEstimator:
         gaps.append(per_step)
         if per_step > self._limit:
             usual = self._limit / _PAUSE_FACTOR
-            self._pauses.append(_Pause(step, seconds - usual * steps))
-            self.pauses += 1
+            self._pause(_Pause(step, seconds - usual * steps), near=_SAME_PAUSE * steps)
             seconds = usual * steps
         self._steps += steps
         self._blocks.add(step, steps, seconds)
         if not self.n % _REFRESH:
             self._limit = _PAUSE_FACTOR * median(sorted(gaps))
+
+    def _pause(self, pause: _Pause, near: int) -> None:
+        """Note a pause; slow rows right after one another are one pause."""
+        before = self._pauses[-1] if self._pauses else None
+        if before is not None and pause.step - before.step <= near:
+            self._pauses[-1] = _Pause(pause.step, before.seconds + pause.seconds)
+        else:
+            self._pauses.append(pause)
+            self.pauses += 1
 
     def _start(self) -> None:
         """Judge the first rows together, now that it is known what is usual; their pauses are start-up."""
@@ -172,14 +185,15 @@ class EtaEstimator:
         per_block = sum(block.x for block in blocks) / len(blocks)
         base = forecast_sum(durations, left / per_block, CONFIDENCE)
         pause = self._pauses_ahead(left)
+        usual_gap = median(sorted(self._gaps)) * (self._steps / self.n)
         mean = base.mean * per_block + pause.seconds
-        high = mean + math.hypot((base.high - base.mean) * per_block, pause.high - pause.seconds)
-        low = mean - math.hypot((base.mean - base.low) * per_block, pause.seconds - pause.low)
+        down = ((base.mean - base.low) * per_block, pause.seconds - pause.low, _EARLIER * mean, 0.5 * usual_gap)
+        up = ((base.high - base.mean) * per_block, pause.high - pause.seconds, _LATER * mean, 0.5 * usual_gap)
         # A row that is late is not progress: at most one usual gap of the silence since the last row is credited.
-        usual_gap = median(sorted(self._gaps)) * (self._steps / max(self.n, 1))
         waited = min(max(now - self.last_wall, 0.0), usual_gap) if math.isfinite(now) else 0.0
         seconds = max(mean - waited, 0.0)
-        return Eta(seconds, max(low - waited, 0.0), max(high - waited, seconds), CONFIDENCE, self.n)
+        low, high = mean - math.hypot(*down) - waited, mean + math.hypot(*up) - waited
+        return Eta(seconds, max(low, 0.0), max(high, seconds), CONFIDENCE, self.n)
 
     def _missing(self, total_steps: int | None) -> str:
         if total_steps is None:
