@@ -297,7 +297,7 @@ def liveness_observations(
         value = {"stall": e.silence_s, "disk_full": free}.get(name, 1.0)
         limit = {"stall": e.cadence.stall_after_s, "disk_full": rule.entry}.get(name)
         if name in held:
-            text = d.evidence[0] if d.evidence else ""
+            text = f"{rules[name].title}: {d.evidence[0]}" if d.evidence else ""
             signal, evidence = Signal.BREACH, d.evidence
         else:
             text, evidence = "", ()
