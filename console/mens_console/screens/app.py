@@ -1,0 +1,207 @@
+"""The app: routes between screens and hands each new snapshot to the one that is shown, at most four times a second.
+
+It draws nothing itself. Nothing of a run is interpreted here.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.worker import Worker, WorkerState
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.fleet import FleetScreen
+from mens_console.screens.help import HelpScreen, active
+from mens_console.screens.logs import LogsScreen
+from mens_console.screens.palette import Commands
+from mens_console.screens.room import ROOMS, Room
+from mens_console.screens.run import RunScreen
+from mens_console.screens.themes import THEMES, theme_name
+from mens_console.screens.words import next_change
+from mens_console.store.snapshot import EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import tzinfo
+    from pathlib import Path
+    from typing import Protocol
+
+    from textual.timer import Timer
+
+    from mens_console.config import Settings
+    from mens_console.store.snapshot import Snapshot
+
+    class Source(Protocol):
+        """What the screens need of an engine, or of a replay."""
+
+        @property
+        def snapshot(self) -> Snapshot:
+            """The latest snapshot."""
+            ...
+
+        def start(self, on_publish: Callable[[Snapshot], None]) -> None:
+            """Publish on a thread of its own."""
+            ...
+
+        def stop(self) -> None:
+            """Stop publishing."""
+            ...
+
+        def want(self, run_id: str | None) -> None:
+            """Tell which run is being looked at."""
+            ...
+
+
+FRAME_S = 0.25
+SLOW_FRAME_S = 1.0
+
+
+class Published(Message):
+    """The engine has a new snapshot. Those that wait in the queue count as one."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest matters."""
+        return isinstance(message, Published)
+
+
+class ConsoleApp(App[None]):
+    """The console over one engine. Tests give `clock`, `host` and `zone`; a replay's snapshots bring their own time."""
+
+    TITLE = "mens-console"
+    MODES = {"fleet": FleetScreen, "run": RunScreen, "logs": LogsScreen}  # noqa: RUF012  (declared so by the base class)
+    DEFAULT_MODE = "fleet"
+    COMMANDS = {Commands}  # noqa: RUF012
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    CSS = """
+    Screen { background: $background; }
+    Keys { background: $panel; }
+    Chart, Grid, LogView, Sheet { background: $background; }
+    Header { background: $panel; }
+    CommandPalette { background: $background 60%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "room('fleet')", "Fleet", show=False, id="app.fleet"),
+        Binding("2", "room('run')", "Run", show=False, id="app.run"),
+        Binding("0", "room('logs')", "Logs", show=False, id="app.logs"),
+        Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
+        Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
+        Binding("q", "quit", "Quit", id="app.quit"),
+    ]
+
+    def __init__(
+        self,
+        engine: Source,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+        host: str | None = None,
+        zone: tzinfo | None = None,
+    ) -> None:
+        super().__init__()
+        self.engine, self.settings = engine, settings
+        self.clock, self.zone = clock, zone
+        self.host = safe_text(host or socket.gethostname(), 24)
+        self.chosen: str | None = None
+        self.chosen_log: Path | None = None
+        self._interval = SLOW_FRAME_S if settings.slow_link else FRAME_S
+        self._snapshot = EMPTY
+        self._posted = False
+        self._painted = float("-inf")
+        self._due: Timer | None = None
+        self._tick: Timer | None = None
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = theme_name(settings.theme, set(self.available_themes))
+        self.set_keymap(dict(settings.keymap))
+
+    # Snapshots
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The snapshot that is shown."""
+        return self._snapshot
+
+    @property
+    def room(self) -> Room:
+        """The current screen, beneath any overlay."""
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, Room))
+
+    def now(self) -> float:
+        """Return the time that ages are told against."""
+        return self._snapshot.at if self._snapshot.replay else self.clock()
+
+    def on_mount(self) -> None:
+        """Start the engine."""
+        for problem in self.settings.problems:
+            self.notify(safe_text(problem, 300), title="Configuration", severity="warning", markup=False)
+        self.engine.start(self._published)
+
+    def on_unmount(self) -> None:
+        """Stop the engine."""
+        self.engine.stop()
+
+    def _published(self, _snapshot: Snapshot) -> None:
+        """Ask for a frame; called on the engine's thread, so it only posts."""
+        if not self._posted:
+            self._posted = True
+            self.post_message(Published())
+
+    @on(Published)
+    def _pace(self) -> None:
+        """Paint at once where the last frame is long ago, else when its time comes."""
+        self._posted = False
+        wait = self._painted + self._interval - time.monotonic()
+        if wait <= 0.0:
+            self.paint()
+        elif self._due is None:
+            self._due = self.set_timer(wait, self.paint, name="frame")
+
+    def paint(self) -> None:
+        """Show the latest snapshot, and come back when the clock or an age on screen reads differently."""
+        for timer in (self._due, self._tick):
+            if timer is not None:
+                timer.stop()
+        self._due = None
+        if not any(isinstance(screen, Room) for screen in self.screen_stack):
+            return
+        self._painted = time.monotonic()
+        self._snapshot = self.engine.snapshot
+        now, room = self.now(), self.room
+        room.present(self._snapshot, now)
+        self._tick = self.set_timer(next_change(room.ages(self._snapshot), now), self.paint, name="clock")
+
+    # Routes
+
+    def action_room(self, mode: str) -> None:
+        """Go to a screen."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.switch_mode(mode)
+
+    def open_run(self, run_id: str) -> None:
+        """Go to one run."""
+        self.chosen = run_id
+        self.action_room("run")
+
+    def open_log(self, path: Path) -> None:
+        """Go to one log stream."""
+        self.chosen_log = path
+        self.action_room("logs")
+
+    def action_help(self) -> None:
+        """Show the keys of this screen."""
+        if isinstance(self.screen, Room):
+            title = next((title for _, mode, title in ROOMS if mode == self.screen.MODE), "")
+            self.push_screen(HelpScreen(title, active(self.screen)))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Tell what went wrong in the background."""
+        if event.state is WorkerState.ERROR:
+            text = safe_text(f"{type(event.worker.error).__name__}: {event.worker.error}", 300)
+            self.notify(text, title="Background work failed", severity="error", markup=False)

@@ -1,0 +1,123 @@
+"""From a run's series to what a chart draws: curves, rewound pieces, marks, and which panels there are.
+
+Only views go in and only chart data comes out; nothing is computed and no widget is touched.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from mens_widgets.curve import Bins, Point
+from mens_widgets.face import Mark, Trace
+from mens_widgets.sparkline import spark
+
+if TYPE_CHECKING:
+    from mens_console.store.series import SeriesView
+    from mens_console.store.snapshot import RunView
+    from mens_widgets.curve import Axis, Floats
+
+
+class SeriesCurve:
+    """One series of the store as a chart's curve."""
+
+    __slots__ = ("_series", "name")
+
+    def __init__(self, series: SeriesView, name: str = "") -> None:
+        self.name = name or series.name
+        self._series = series
+
+    def bounds(self, axis: Axis) -> tuple[float, float] | None:
+        """Return the first and last x."""
+        return self._series.bounds(axis)
+
+    def bins(self, edges: Floats, axis: Axis) -> Bins:
+        """Return the points of each column."""
+        return Bins(*self._series.bins(edges, axis))
+
+    def at(self, x: float, axis: Axis) -> Point | None:
+        """Return the logged point nearest to x."""
+        point = self._series.at(x, axis)
+        return None if point is None else Point(point.x, point.value)
+
+
+class Panel(NamedTuple):
+    """One chart of a run: its key and title, the metrics drawn in it, and their unit."""
+
+    key: str
+    title: str
+    metrics: tuple[str, ...]
+    unit: str = ""
+
+
+PANELS: Final = (
+    Panel("loss", "loss", ("loss", "eval_loss"), "nats"),
+    Panel("learning_rate", "learning rate", ("learning_rate",)),
+    Panel("grad_norm", "gradient norm", ("grad_norm",)),
+    Panel("tokens_per_sec", "throughput", ("tokens_per_sec",), "tok/s"),
+    Panel("steps_per_sec", "throughput", ("steps_per_sec",), "step/s"),
+    Panel("streaming_ce", "streaming CE", ("streaming_ce",), "nats"),
+    Panel("entropy", "token entropy", ("entropy",), "nats"),
+    Panel("mean_token_accuracy", "token accuracy", ("mean_token_accuracy",)),
+    Panel("accuracy", "accuracy", ("accuracy", "eval_accuracy")),
+)
+"""In this order; any other series follows by name, on a panel of its own."""
+
+HIDDEN: Final = frozenset({"epoch", "step", "total_steps", "total_flos", "num_tokens", "num_input_tokens_seen"})
+"""Series that only count up: facts of the run, but nothing to look at."""
+
+
+def panels_of(run: RunView) -> list[Panel]:
+    """Return the panels this run has data for, in the order they are shown."""
+    have = {name for name, series in run.series.items() if series.points}
+    if "tokens_per_sec" in have:
+        have.discard("steps_per_sec")
+    shown = [
+        panel._replace(metrics=metrics)
+        for panel in PANELS
+        if (metrics := tuple(name for name in panel.metrics if name in have))
+    ]
+    used = {name for panel in PANELS for name in panel.metrics} | HIDDEN
+    return shown + [Panel(name, name, (name,)) for name in sorted(have - used)]
+
+
+def traces_of(run: RunView, panel: Panel) -> list[Trace]:
+    """Return a panel's curves: rewound pieces beneath, then one line a metric."""
+    series = [run.series[name] for name in panel.metrics if name in run.series]
+    pieces = [Trace(SeriesCurve(piece), rewound=True) for one in series for piece in one.rewound]
+    return pieces + [Trace(SeriesCurve(one)) for one in series]
+
+
+def marks_of(run: RunView) -> list[Mark]:
+    """Return what happened, at its place on each axis it has a place on."""
+    start = start_wall(run)
+    return [Mark(mark.kind, _places(mark.step, mark.wall, start), mark.text) for mark in run.marks]
+
+
+def _places(step: int, wall: float, start: float) -> dict[Axis, float]:
+    places: dict[Axis, float] = {"step": float(step)}
+    if math.isfinite(wall):
+        places["wall"] = wall
+        if math.isfinite(start):
+            places["relative"] = wall - start
+    return places
+
+
+def start_wall(run: RunView) -> float:
+    """Return when the first row was logged, NaN where no source told."""
+    firsts = [float(series.walls[0]) for series in run.series.values() if len(series.walls)]
+    return min((wall for wall in firsts if math.isfinite(wall)), default=math.nan)
+
+
+def spark_of(series: SeriesView | None, width: int) -> str:
+    """Return a whole series as one line of blocks; a column of nothing but bad values shows ``✖``."""
+    if series is None or (bounds := series.bounds("step")) is None:
+        return " " * width
+    first, last = bounds
+    if len(series.values) <= width:
+        return spark(series.values.tolist(), width)
+    bins = series.bins(np.linspace(first, max(last, first + 1), width + 1), "step")
+    pairs = zip(bins.mean.tolist(), bins.n.tolist(), bins.bad.tolist(), strict=True)
+    return spark([mean if n else (math.nan if bad else None) for mean, n, bad in pairs], width)

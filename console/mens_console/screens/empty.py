@@ -1,0 +1,66 @@
+"""What a screen says when it has nothing to show: what was looked at, and what to do next.
+
+Words only; no widget and no run enters here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.sheet import Line, prose
+
+if TYPE_CHECKING:
+    from mens_console.store.snapshot import Snapshot
+
+FILES = (
+    "*.jsonl with a step in each row · trainer_state.json · TensorBoard event files · metrics.csv · "
+    "training_status.json · console logs of Hugging Face Trainer"
+)
+
+
+def no_runs(snapshot: Snapshot, width: int) -> list[Line]:
+    """Return the page of a box without runs."""
+    width = min(width, 76)
+    if snapshot.scanning and not snapshot.problems:
+        lines: list[Line] = [(), (("Looking for runs…", "strong"),), ()]
+    else:
+        lines = [(), (("No training run found yet.", "strong"),), ()]
+    lines.append((("Searched, with everything below:", "muted"),))
+    lines += [((f"  {safe_text(str(root), width)}", ""),) for root in snapshot.roots] or [(("  nothing", "warn"),)]
+    for problem in snapshot.problems:
+        lines += prose(safe_text(problem), width, "warn", "! ")
+    lines += [(), (("A run shows up here by itself as soon as one of these is written:", "muted"),)]
+    lines += prose(FILES, width, "", "  ")
+    lines += [(), (("Somewhere else?", "muted"),), (("  mens-console /path/to/runs", "accent"),)]
+    lines += [(("Set it for good:", "muted"),), (("  export MENS_RUNS=/path/to/runs", "accent"),)]
+    lines += [(("Look around with recorded runs:", "muted"),), (("  mens-console demo", "accent"),)]
+    return lines
+
+
+def no_rows(width: int) -> list[Line]:
+    """Return what the charts' place says of a run that has logged nothing."""
+    width = min(width, 76)
+    return [
+        (),
+        (("No metric row yet.", "strong"),),
+        (),
+        *prose("The run is known from its files, but none of them holds a step with a number so far.", width, "muted"),
+        *prose(
+            "Trainers write their first row after logging_steps steps; a small value shows life sooner.", width, "muted"
+        ),
+        (),
+        (("0 shows the run's log streams.", "muted"),),
+    ]
+
+
+def no_logs(snapshot: Snapshot, width: int) -> list[Line]:
+    """Return the page of a box without log streams."""
+    roots = ", ".join(safe_text(str(root)) for root in snapshot.roots) or "nothing"
+    return [
+        (),
+        (("No log stream found.", "strong"),),
+        (),
+        *prose(f"Looked below {roots} for *.log, *.out, *.err, nohup.out and the like.", min(width, 76), "muted"),
+        *prose("Keep a trainer's output with:  python train.py 2>&1 | tee run/train.log", min(width, 76), "muted"),
+    ]

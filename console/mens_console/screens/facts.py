@@ -1,0 +1,215 @@
+"""A run in words: state with evidence, progress, figures, files, alerts, as lines of a sheet.
+
+Pure functions from views to lines; numbers come as they are and are only formatted here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.rows import step_text
+from mens_console.screens.sheet import LABEL, Line, fact, heading, prose
+from mens_console.screens.words import (
+    SEVERITY_LOOKS,
+    TREND_INKS,
+    age,
+    firing,
+    look,
+    rate_of,
+)
+from mens_console.signals.human import count, duration, number, rate, size, span, step
+from mens_widgets.bar import bar
+
+if TYPE_CHECKING:
+    from mens_console.signals.alerts import AlertView
+    from mens_console.signals.trend import Trend
+    from mens_console.store.snapshot import RunView, SourceView
+
+BAD_LINES = 3
+CONFIG_LINES = 24
+CHECKPOINTS = 4
+
+
+def state_lines(run: RunView, now: float, width: int, evidence: int = 6) -> list[Line]:
+    """Return what state the run is in, since when, and why it is thought so."""
+    state = look(run.diagnosis.state)
+    since = run.diagnosis.since
+    held = f"  for {span(now - since)}" if since is not None and math.isfinite(since) and 0 < since < now - 60 else ""
+    lines: list[Line] = [((f"{state.glyph} {state.word}", state.ink), (_coarse(held), "muted"))]
+    for text in run.diagnosis.evidence[:evidence]:
+        lines += prose(safe_text(text), width, "muted", "· ")
+    if run.backlog is not None:
+        share = run.backlog.fraction
+        note = "preview of the newest rows" if run.preview else "history"
+        lines.append(((f"reading {bar(share, 10)} {share:.0%} ", "accent"), (note, "muted")))
+    if run.cold:
+        lines.append((("points were put away; loading them again", "muted"),))
+    return lines
+
+
+def _coarse(held: str) -> str:
+    """Drop the seconds, which would change every second."""
+    return held.rsplit(" m ", 1)[0] + " m" if " m " in held and held.endswith(" s") else held
+
+
+def progress_lines(run: RunView, width: int) -> list[Line]:
+    """Return how far the run is and when it will be done."""
+    lines: list[Line] = []
+    share = run.progress
+    if share is not None:
+        lines.append(((bar(share, max(4, width - 8)), "accent"), (f" {share:6.1%}", "strong")))
+    lines.append(fact("step", step_text(run), "strong"))
+    eta = run.signals.eta
+    if run.live and eta is not None and math.isfinite(eta.seconds):
+        interval = f"{duration(eta.low)} … {duration(eta.high)}"
+        lines.append(fact("time left", duration(eta.seconds), "strong", f"{interval} at {eta.confidence:.0%}"))
+    elif run.live and run.step is not None and run.signals.eta_reason:
+        lines += _note("time left", run.signals.eta_reason, width)
+    if run.epoch is not None:
+        total = f" / {number(run.total_epochs)}" if run.total_epochs else ""
+        lines.append(fact("epoch", f"{run.epoch:.2f}{total}"))
+    return lines
+
+
+def _note(label: str, text: str, width: int) -> list[Line]:
+    first, *more = prose(text, max(width - LABEL - 1, 8), "muted")
+    return [(*fact(label, ""), *first), *((*fact("", ""), *line) for line in more)]
+
+
+def figures_lines(run: RunView) -> list[Line]:
+    """Return the figures an operator looks for first."""
+    signals = run.signals
+    lines: list[Line] = []
+    loss = run.last("loss")
+    if loss is not None:
+        lines.append(fact("loss", number(loss), "strong" if math.isfinite(loss) else "bad", "nats, newest"))
+    if signals.streaming_ce is not None and math.isfinite(signals.streaming_ce):
+        lines.append(fact("streaming CE", number(signals.streaming_ce), "", "EMA of the loss"))
+    lines += _trend_lines(signals.trend)
+    for label, name in (("eval loss", "eval_loss"), ("lr", "learning_rate"), ("grad norm", "grad_norm")):
+        value = run.last(name)
+        if value is not None:
+            lines.append(fact(label, number(value), "" if math.isfinite(value) else "bad"))
+    value, unit = rate_of(run)
+    if value is not None:
+        lines.append(fact("throughput", f"{count(value)} {unit}"))
+        throughput = signals.tokens if unit == "tok/s" else signals.steps
+        if math.isfinite(throughput.average):
+            lines.append(fact("  average", f"{count(throughput.average)} {unit}", "", f"n={throughput.n}"))
+    if signals.best_eval is not None:
+        lines.append(fact("best eval", number(signals.best_eval[1]), "good", f"at step {step(signals.best_eval[0])}"))
+    for name in ("entropy", "mean_token_accuracy"):
+        if (value := run.last(name)) is not None:
+            lines.append(fact("entropy" if name == "entropy" else "token acc.", number(value)))
+    return lines
+
+
+def _trend_lines(trend: Trend) -> list[Line]:
+    direction = str(trend.direction)
+    if direction == "unknown":
+        return [fact("trend", "—", "muted", f"too few points (n={trend.n})")] if trend.n else []
+    note = f"{trend.slope:+.2g} per 1000 steps, 95 %: {trend.low:+.2g} … {trend.high:+.2g}"
+    return [fact("trend", direction, TREND_INKS.get(direction, "")), fact("", note, "muted")]
+
+
+def alert_lines(run: RunView, now: float, width: int, most: int = 6) -> list[Line]:
+    """Return the alerts that are on, with what to do."""
+    alerts = firing(run.alerts)
+    lines: list[Line] = []
+    for alert in alerts[:most]:
+        lines += one_alert(alert, now, width)
+    if len(alerts) > most:
+        lines.append(((f"and {len(alerts) - most} more", "muted"),))
+    return lines
+
+
+def one_alert(alert: AlertView, now: float, width: int) -> list[Line]:
+    """Return one alert: what, where and how often, and the recommendation."""
+    glyph, _, ink = SEVERITY_LOOKS.get(str(alert.severity), ("▲", "", "warn"))
+    lines = prose(safe_text(alert.message) or alert.rule, width, ink, f"{glyph} ")
+    place = [f"since step {step(alert.since_step)}"] if alert.since_step is not None else []
+    seen = age(alert.last_seen, now)
+    place += [f"×{alert.count}"] if alert.count > 1 else []
+    place += [] if seen == "—" else [f"last {seen}" + (" ago" if seen != "now" else "")]
+    lines.append(((f"  {' · '.join(place)}", "muted"),))
+    return lines + prose(alert.recommendation, width, "", "  → ")
+
+
+def history_lines(run: RunView, now: float, width: int) -> list[Line]:
+    """Return segments, checkpoints, sources and configuration."""
+    lines: list[Line] = []
+    if len(run.segments) > 1:
+        lines += heading(f"Resumed {len(run.segments) - 1}×")
+        for segment in run.segments[-4:]:
+            lines.append(fact("segment", f"{step(segment.start_step)} … {step(segment.end_step)}"))
+    if run.checkpoints:
+        newest = sorted(run.checkpoints, key=lambda c: c.step)[-CHECKPOINTS:]
+        total = sum(checkpoint.bytes for checkpoint in run.checkpoints)
+        lines += heading(f"Checkpoints  {len(run.checkpoints)}, {size(total)}")
+        for checkpoint in reversed(newest):
+            lines.append(fact(f"▾ {step(checkpoint.step)}", size(checkpoint.bytes), "", age(checkpoint.mtime, now)))
+    lines += heading("Sources")
+    for source in run.sources:
+        lines += _source_lines(source, run, width)
+    if run.config:
+        lines += heading("Configuration")
+        for key, value in list(run.config.items())[:CONFIG_LINES]:
+            lines.append(fact(safe_text(key, 40), safe_text(value, 80)))
+    return lines
+
+
+def _source_lines(source: SourceView, run: RunView, width: int) -> list[Line]:
+    path = source.path
+    name = safe_text(
+        str(path.relative_to(run.path)) if path.is_relative_to(run.path) and path != run.path else path.name
+    )
+    keep = max(width - 4, 8)
+    name = name if len(name) <= keep else "…" + name[-keep + 1 :]
+    bad = f", {source.bad_rows} bad" if source.bad_rows else ""
+    lines: list[Line] = [
+        ((name, ""),),
+        (
+            (f"  {source.format} · {count(source.rows)} rows", "muted"),
+            (bad, "warn"),
+            (f" · {size(source.size)}", "muted"),
+        ),
+    ]
+    if source.problem:
+        lines += prose(safe_text(source.problem), width, "warn", "  ! ")
+    for line in source.bad[:BAD_LINES]:
+        text = f"{path.name}:{line.line}: {line.reason}: {line.sample}"
+        lines += prose(safe_text(text, 160), width, "warn", "  ! ")
+    return lines
+
+
+def side_lines(run: RunView, now: float, width: int) -> list[Line]:
+    """Return everything about a run, the most urgent first."""
+    lines: list[Line] = [((safe_text(run.name, 200), "strong"),), *state_lines(run, now, width)]
+    alerts = alert_lines(run, now, width)
+    if alerts:
+        lines += heading("Alerts") + alerts
+    lines += [*heading("Progress"), *progress_lines(run, width)]
+    lines += [*heading("Figures"), *figures_lines(run)]
+    return lines + history_lines(run, now, width)
+
+
+def strip_lines(run: RunView, now: float, width: int) -> list[Line]:
+    """Return a run in two lines, for screens without room for a column."""
+    state, share = look(run.diagnosis.state), run.progress
+    eta = run.signals.eta
+    left = f"  ETA {duration(eta.seconds)}" if run.live and eta is not None and math.isfinite(eta.seconds) else ""
+    value, _ = rate_of(run)
+    first: Line = (
+        (f"{state.glyph} {state.word}  ", state.ink),
+        (safe_text(run.name, max(8, width - 50)), "strong"),
+        (f"  {step_text(run)} {bar(share, 10) if share is not None else ''}{left}", ""),
+        (f"  {rate(value)}" if value is not None and run.live and width >= 100 else "", "muted"),
+    )
+    alerts = firing(run.alerts)
+    if run.backlog is not None:
+        return [first, *state_lines(run, now, width, 0)[1:2]]
+    if alerts:
+        return [first, *prose(f"{safe_text(alerts[0].message)} → {alerts[0].recommendation}", width, "warn", "▲ ")[:1]]
+    return [first, *prose(safe_text(next(iter(run.diagnosis.evidence), "")), width, "muted", "· ")[:1]]

@@ -1,0 +1,229 @@
+"""Screen 1: every run of the box as one row, the worst first, and a closer look at the one under the cursor.
+
+What a row says is in `rows`; opening a run is the app's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.curves import PANELS, SeriesCurve, marks_of, traces_of
+from mens_console.screens.empty import no_runs
+from mens_console.screens.facts import alert_lines, state_lines
+from mens_console.screens.query import Query
+from mens_console.screens.room import Room
+from mens_console.screens.rows import COLUMNS, ORDERS, ordered, rev_of, row_of
+from mens_console.screens.sheet import Line, Sheet, heading
+from mens_widgets.face import ChartFace
+from mens_widgets.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from textual.app import ComposeResult
+
+    from mens_console.store.snapshot import RunView, Snapshot
+    from mens_widgets.grid import Row
+
+OVERLAY = 6
+
+
+class FleetScreen(Room):
+    """The fleet table with its preview."""
+
+    MODE = "fleet"
+    AUTO_FOCUS = "Grid"
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-narrow"),
+        (100, "-middle"),
+        (160, "-wide"),
+    ]
+    CSS = """
+    FleetScreen #fleet { height: 1fr; }
+    FleetScreen #status { height: 1; color: $text-muted; }
+    FleetScreen #preview { display: none; background: $background; }
+    FleetScreen.-middle #fleet { layout: vertical; }
+    FleetScreen.-middle #preview { display: block; layout: horizontal; height: 45%; min-height: 11; }
+    FleetScreen #preview { border-top: solid $border; }
+    FleetScreen.-middle #preview ChartFace { width: 3fr; }
+    FleetScreen.-middle #preview Sheet { width: 2fr; margin-left: 2; }
+    FleetScreen.-wide #preview ChartFace { width: 3fr; }
+    FleetScreen #welcome { display: none; margin: 0 2; }
+    FleetScreen.-empty #welcome { display: block; }
+    FleetScreen.-empty #fleet { display: none; }
+    FleetScreen Input { dock: bottom; display: none; height: 1; border: none; background: $panel; padding: 0 1; }
+    FleetScreen.-filtering Input { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", key_display="/", id="fleet.filter"),
+        Binding("s", "sort", "Sort", id="fleet.sort"),
+        Binding("S", "reverse", "Reverse", show=False, id="fleet.reverse"),
+        Binding("c", "overlay", "Overlay marked", show=False, id="fleet.overlay"),
+        Binding("L", "log", "Log of the run", show=False, id="fleet.log"),
+        Binding("escape", "clear", "Clear filter and marks", show=False, id="fleet.clear"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._order, self._reverse, self._overlay = 0, False, False
+        self._query = Query("")
+        self._rows: dict[str, Row] = {}
+
+    def body(self) -> ComposeResult:
+        """Lay out table, preview and filter."""
+        yield Sheet(id="welcome")
+        with Vertical(id="fleet"):
+            yield Grid(COLUMNS, empty="no run matches the filter; Esc clears it", id="runs")
+            with Horizontal(id="preview"):
+                yield ChartFace("loss", unit="nats", empty="no loss logged yet", zone=self.console_app.zone)
+                yield Sheet(id="story")
+        yield Sheet(id="status")
+        yield Input(placeholder="name, state:stalled, alert:nan_loss, key:value, -not …", id="query")
+
+    def ages(self, snapshot: Snapshot) -> Iterable[float]:
+        """Return the runs' ages."""
+        return [run.updated_at for run in snapshot.runs]
+
+    # Showing
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show the runs that match, in order."""
+        self.set_class(not snapshot.runs, "-empty")
+        if not snapshot.runs:
+            self.query_one("#welcome", Sheet).write(lambda width: no_runs(snapshot, width))
+            self.query_one("#status", Sheet).write(lambda _: ())
+            return
+        runs = [run for run in snapshot.runs if self._query.matches(run)]
+        order = ORDERS[self._order]
+        grid = self.query_one(Grid)
+        grid.sort = (order.column, self._reverse)
+        rows = {run.id: self._row(run, now) for run in ordered(runs, order, reverse=self._reverse)}
+        self._rows = rows
+        grid.set_rows(list(rows.values()))
+        note = f" {len(runs)} of {len(snapshot.runs)} runs · {order.name}" + (", reversed" if self._reverse else "")
+        note += f" · filter {self._query.text}" if self._query else ""
+        self.query_one("#status", Sheet).write(lambda _: [((note, "muted"),)])
+        self._preview(snapshot, now)
+
+    def _row(self, run: RunView, now: float) -> Row:
+        known = self._rows.get(run.id)
+        return known if known is not None and known.rev == rev_of(run, now) else row_of(run, now)
+
+    def _preview(self, snapshot: Snapshot, now: float) -> None:
+        if self.size.width < 100:
+            return
+        grid = self.query_one(Grid)
+        run = snapshot.get(grid.cursor_key) if grid.cursor_key is not None else None
+        chart, story = self.query_one(ChartFace), self.query_one("#story", Sheet)
+        marked = [one for key in grid.marked[:OVERLAY] if (one := snapshot.get(key)) is not None]
+        if self._overlay and len(marked) > 1:
+            chart.title = "loss of marked runs"
+            chart.show([SeriesCurve(one.series["loss"], one.name) for one in marked if "loss" in one.series])
+        elif run is not None:
+            chart.title = f"loss  {safe_text(run.name, 60)}"
+            chart.show(traces_of(run, PANELS[0]._replace(metrics=("loss",))), marks_of(run))
+        else:
+            chart.title = "loss"
+            chart.show([])
+        story.write(lambda width: [] if run is None else _story(run, now, width))
+
+    # Keys
+
+    @on(Grid.Highlighted)
+    def _look_closer(self) -> None:
+        app = self.console_app
+        app.chosen = self.query_one(Grid).cursor_key
+        self._preview(app.snapshot, app.now())
+
+    @on(Grid.Marked)
+    def _marks_changed(self) -> None:
+        self._preview(self.console_app.snapshot, self.console_app.now())
+
+    @on(Grid.Selected)
+    def _open(self, event: Grid.Selected) -> None:
+        self.console_app.open_run(event.key)
+
+    @on(Grid.HeaderClicked)
+    def _sort_by(self, event: Grid.HeaderClicked) -> None:
+        places = [i for i, order in enumerate(ORDERS) if order.column == event.column]
+        if places and places[0] == self._order:
+            self.action_reverse()
+        elif places:
+            self._order, self._reverse = places[0], False
+            self.console_app.paint()
+
+    def action_sort(self) -> None:
+        """Take the next order."""
+        self._order, self._reverse = (self._order + 1) % len(ORDERS), False
+        self.console_app.paint()
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._reverse = not self._reverse
+        self.console_app.paint()
+
+    def action_overlay(self) -> None:
+        """Draw the losses of the marked runs over each other, or the run's own again."""
+        grid = self.query_one(Grid)
+        if self.size.width < 100:
+            self.notify("The overlay needs a terminal of 100 columns", markup=False)
+        elif len(grid.marked) < 2:
+            self.notify("Mark two runs or more with Space first", markup=False)
+        else:
+            self._overlay = not self._overlay
+            self._marks_changed()
+
+    def action_log(self) -> None:
+        """Go to the newest log stream of the run under the cursor."""
+        app = self.console_app
+        run = app.snapshot.get(self.query_one(Grid).cursor_key or "")
+        if run is not None and run.logs:
+            app.open_log(run.logs[-1])
+        else:
+            self.notify("This run has no log stream", markup=False)
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.add_class("-filtering")
+        self.query_one(Input).focus()
+
+    def action_clear(self) -> None:
+        """Leave the filter, then drop it, then drop the marks."""
+        box, grid = self.query_one(Input), self.query_one(Grid)
+        if self._query or self.has_class("-filtering"):
+            self.remove_class("-filtering")
+            box.value = ""
+        else:
+            grid.set_marked(())
+            self._overlay = False
+        grid.focus()
+        self.console_app.paint()
+
+    @on(Input.Changed)
+    def _filter(self, event: Input.Changed) -> None:
+        self._query = Query(event.value)
+        self.console_app.paint()
+
+    @on(Input.Submitted)
+    def _filtered(self) -> None:
+        self.remove_class("-filtering")
+        self.query_one(Grid).focus()
+
+    def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
+        """Offer this screen's views to the palette."""
+        return {
+            "Fleet: next order": ("key s", self.action_sort),
+            "Fleet: filter": ("key /", self.action_filter),
+            "Fleet: overlay marked runs": ("key c", self.action_overlay),
+        }
+
+
+def _story(run: RunView, now: float, width: int) -> list[Line]:
+    alerts = alert_lines(run, now, width, 3)
+    return state_lines(run, now, width, 4) + (heading("Alerts") + alerts if alerts else [])

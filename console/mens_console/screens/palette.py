@@ -1,0 +1,66 @@
+"""The command palette: every run, screen, theme and view by name.
+
+It only finds commands; what they do is the app's and the screens' business.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from rich.text import Text
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.room import ROOMS
+from mens_console.screens.themes import SHORT
+from mens_console.screens.words import look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mens_console.screens.app import ConsoleApp
+
+Command = tuple[str, str, "Callable[[], object]"]
+"""Name, help, what it does."""
+
+
+class Commands(Provider):
+    """What the palette offers."""
+
+    def _commands(self) -> Iterator[Command]:
+        app = cast("ConsoleApp", self.app)
+        for key, mode, title in ROOMS:
+            yield f"Screen: {title}", f"key {key}", partial(app.action_room, mode)
+        for run in app.snapshot.runs:
+            name = safe_text(run.name, 60)
+            yield f"Run: {name}", look(run.diagnosis.state).word, partial(app.open_run, run.id)
+        for short, name in SHORT.items():
+            yield f"Theme: {short}", "ours", partial(setattr, app, "theme", name)
+        for name in sorted(set(app.available_themes) - set(SHORT.values())):
+            yield f"Theme: {name}", "", partial(setattr, app, "theme", name)
+        for name, (help_text, action) in app.room.commands().items():
+            yield name, help_text, action
+        yield "Keys of this screen", "key ?", app.action_help
+        yield "Quit", "key q", app.exit
+
+    async def discover(self) -> Hits:
+        """Offer everything while nothing is typed."""
+        for name, help_text, run in self._commands():
+            yield DiscoveryHit(Text(name), run, text=name, help=help_text)
+
+    async def search(self, query: str) -> Hits:
+        """Offer what matches."""
+        matcher = self.matcher(query)
+        for name, help_text, run in self._commands():
+            if (score := matcher.match(name)) > 0:
+                yield Hit(score, matcher_highlight(name, query), run, text=name, help=help_text)
+
+
+def matcher_highlight(name: str, query: str) -> Text:
+    """Return the name with the first literal occurrence of the query made bold; never read as markup."""
+    text = Text(name)
+    start = name.lower().find(query.lower())
+    if start >= 0:
+        text.stylize("bold", start, start + len(query))
+    return text

@@ -1,0 +1,133 @@
+"""One run as one row of the fleet table: which columns there are, what they say, and how runs are ordered.
+
+Pure functions from views to cells; no widget is touched.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.curves import spark_of
+from mens_console.screens.words import (
+    CALM,
+    TREND_GLYPHS,
+    TREND_INKS,
+    age,
+    alert_counts,
+    counts_text,
+    eta_text,
+    look,
+    rate_of,
+)
+from mens_console.signals.human import number, rate, step
+from mens_widgets.bar import bar
+from mens_widgets.grid import Cell, Column, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mens_console.store.snapshot import RunView
+
+TONES: Final = {"good": "good", "warn": "warning", "bad": "critical", "accent": "info", "muted": "muted", "": ""}
+SPARK = 8
+BAR = 8
+
+COLUMNS: Final = (
+    Column("state", "state", 12, priority=90),
+    Column("run", "run", 14, flex=3, priority=100),
+    Column("step", "step", 13, align="right", priority=80),
+    Column("bar", "progress", BAR, priority=55),
+    Column("loss", "loss", 7, align="right", priority=85),
+    Column("spark", "trend", SPARK, priority=60),
+    Column("ce", "CE ema", 8, align="right", priority=45),
+    Column("rate", "rate", 9, align="right", priority=40),
+    Column("eta", "ETA", 7, align="right", priority=50),
+    Column("alerts", "alerts", 6, priority=75),
+    Column("age", "age", 4, align="right", priority=70),
+    Column("why", "why", 26, flex=5, priority=30),
+)
+
+
+def row_of(run: RunView, now: float) -> Row:
+    """Return the row of a run."""
+    return Row(run.id, _cells(run, age(run.updated_at, now)), rev_of(run, now))
+
+
+def rev_of(run: RunView, now: float) -> tuple[int, str]:
+    """Return what a row depends on: the run's revision and the text of its age."""
+    return run.rev, age(run.updated_at, now)
+
+
+def _cells(run: RunView, seen: str) -> tuple[Cell | str, ...]:
+    state, signals = look(run.diagnosis.state), run.signals
+    loss, ce = run.last("loss"), signals.streaming_ce
+    direction = str(signals.trend.direction)
+    arrow = TREND_GLYPHS.get(direction, " ")
+    value, _ = rate_of(run) if run.live else (None, "")
+    warnings, criticals = alert_counts(run.alerts)
+    quiet = TONES["muted"]
+    return (
+        Cell(f"{state.glyph} {state.word}", TONES[state.ink]),
+        Cell(safe_text(run.name, 200), "strong" if run.live else ""),
+        step_text(run),
+        Cell(bar(run.progress, BAR) if run.progress is not None else "", "info" if run.live else quiet),
+        Cell(number(loss), "critical" if loss is not None and not math.isfinite(loss) else ""),
+        Cell(spark_of(run.series.get("loss"), SPARK), "info" if run.live else quiet),
+        Cell(f"{number(ce)} {arrow}", TONES[TREND_INKS.get(direction, "")]),
+        rate(value),
+        eta_text(run),
+        Cell(counts_text(warnings, criticals), "critical" if criticals else "warning"),
+        Cell(seen, quiet),
+        Cell(why(run), quiet),
+    )
+
+
+def step_text(run: RunView) -> str:
+    """Return ``8 120/12 000``; the total alone gives way where the run never said one."""
+    if run.step is None:
+        return "—"
+    return f"{step(run.step)}/{step(run.total_steps)}" if run.total_steps else step(run.step)
+
+
+def why(run: RunView) -> str:
+    """Return the first line of evidence, for runs whose state needs explaining."""
+    if run.backlog is not None:
+        return f"reading history, {run.backlog.fraction:.0%}"
+    if str(run.diagnosis.state) in CALM or not run.diagnosis.evidence:
+        return ""
+    return safe_text(run.diagnosis.evidence[0], 300)
+
+
+class Order(NamedTuple):
+    """One way to sort: its name for people, the column it shows at, its key, and whether largest come first."""
+
+    name: str
+    column: str
+    key: Callable[[RunView], tuple[object, ...]]
+    reverse: bool = False
+
+
+def _worst(run: RunView) -> tuple[object, ...]:
+    warnings, criticals = alert_counts(run.alerts)
+    return (look(run.diagnosis.state).rank, -criticals, -warnings, -_known(run.updated_at, -math.inf), run.id)
+
+
+def _known(value: float | None, missing: float) -> float:
+    return value if value is not None and math.isfinite(value) else missing
+
+
+ORDERS: Final = (
+    Order("worst first", "state", _worst),
+    Order("newest first", "age", lambda r: (-_known(r.updated_at, -math.inf), r.id)),
+    Order("name", "run", lambda r: (r.name.casefold(), r.id)),
+    Order("loss", "loss", lambda r: (_known(r.last("loss"), math.inf), r.id)),
+    Order("progress", "step", lambda r: (-_known(r.progress, -1.0), r.id)),
+    Order("time left", "eta", lambda r: (_known(r.signals.eta.seconds if r.signals.eta else None, math.inf), r.id)),
+)
+
+
+def ordered(runs: Iterable[RunView], order: Order, *, reverse: bool) -> list[RunView]:
+    """Return the runs in an order, or in its reverse."""
+    return sorted(runs, key=order.key, reverse=reverse)
