@@ -77,9 +77,9 @@ def load_settings(
 
 
 def _beside(roots: Sequence[Path]) -> list[Path]:
-    """Return the candidates, the last root's first, so that the first root's word stands."""
+    """Return the candidates in the order of the roots; the first that says something stands."""
     folders = dict.fromkeys(root if root.is_dir() else root.parent for root in roots)
-    return [folder / BESIDE for folder in reversed(folders)]
+    return [folder / BESIDE for folder in folders]
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
@@ -109,8 +109,9 @@ def find_roots(
         usual = [cwd / name for name in ("runs", "outputs") if (cwd / name).is_dir()]
         chosen = [folder for folder in usual if not folder.resolve().is_relative_to(here)] + [cwd]
     absolute = [Path(os.path.abspath(cwd / path.expanduser())) for path in chosen]  # noqa: PTH100 (links stay)
-    distinct = list(dict.fromkeys(absolute))
-    return tuple(p for p in distinct if not any(p != other and p.is_relative_to(other) for other in distinct))
+    real = {Path(os.path.realpath(path)): path for path in reversed(absolute)}
+    outer = {path for place, path in real.items() if not any(p in real for p in place.parents)}
+    return tuple(path for path in dict.fromkeys(absolute) if path in outer)
 
 
 def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:

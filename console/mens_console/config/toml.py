@@ -75,10 +75,11 @@ def _read(path: Path) -> str:
 
 def line_of(text: str, key: Sequence[str]) -> int | None:
     """Return the line on which `key` is set, or else the innermost table that holds it; None if neither is found."""
-    places = dict(reversed(list(_lines(text))))
+    places = list(_lines(text))
     for length in range(len(key), 0, -1):
-        if (line := places.get(tuple(key[:length]))) is not None:
-            return line
+        for place, line in places:
+            if place[:length] == tuple(key[:length]):
+                return line
     return None
 
 
