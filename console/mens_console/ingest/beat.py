@@ -22,8 +22,8 @@ HINTED_COVER_S: Final = 10.0
 """…or within these where hints arrive, so that a missed hint is made good…"""
 COLD_PER_S: Final = 2500.0
 """…as long as there are fewer than `COVER_S` times this: a look costs about 6 µs, so this is 1.5 % of a core."""
-HOT_PER_S: Final = 1000.0
-"""Looks a second at growing files: each is likely a read, some 40 µs."""
+HOT_PER_S: Final = 250.0
+"""Looks a second at growing files: each is likely a read, some 100 µs with all that follows from its rows."""
 
 
 class Beat:
@@ -78,6 +78,11 @@ class Beat:
         """Return how many changes a second were found lately (at most 1024 are counted)."""
         recent = sum(1 for at in self._changes if now - at <= over_s)
         return recent / over_s
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many files grow that each has to wait for its turn."""
+        return len(self._hot) > HOT_PER_S
 
     def interval(self) -> float:
         """Return the seconds from one beat to the next, in steps that keep within the looks a second."""

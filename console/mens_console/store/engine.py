@@ -5,6 +5,7 @@ The same engine answers the screens (`start`), the one-shot commands (`load`) an
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -23,7 +24,7 @@ from mens_console.store.snapshot import EMPTY, Snapshot
 from mens_console.store.view import view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from mens_console.config import Settings
@@ -33,12 +34,18 @@ if TYPE_CHECKING:
 
 SCAN_S = 1.5
 """Between two searches for new runs and files, so that one appears within two seconds."""
+HINTED_SCAN_S = 10.0
+"""The same where the kernel hints at what is new."""
 NEWS_S = 0.2
 """Between two searches when the kernel hints at files that nobody knows."""
 REFOLD_S = 5.0
 """Between two judgements of a run anew because rows went in before its end."""
 SLICE_S = 0.04
 """How long one step may read before it publishes what it has."""
+WEIGH_S = 1.0
+"""Between two weighings of the points in memory."""
+VIEWS_PER_S = 100
+"""Views of runs out of sight rebuilt in a second: each costs some 200 µs, and thousands of runs may move at once."""
 COLD_POINTS = 512
 """Rows an axis keeps of a run that went cold."""
 
@@ -86,6 +93,10 @@ class Engine:
         self._news = False
         self._grew = False
         self._wanted: str | None = None
+        self._in_sight: frozenset[str] = frozenset()
+        self._viewed_at = float("-inf")
+        self._weighed_at = float("-inf")
+        self._view_turn = 0
         self._turn = 0
         self._checked_folders = -1
         self._stopping = False
@@ -134,9 +145,14 @@ class Engine:
         self._scanned_at = float("-inf")
         self._wake.set()
 
-    def want(self, run_id: str | None) -> None:
-        """Tell which run is being looked at: its points are loaded again if it went cold."""
+    def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
+        """Tell which run is being looked at, and which others are in sight.
+
+        The wanted one's points are loaded again if it went cold. Where thousands of runs move at once, these are
+        followed closely and the others refreshed in turn.
+        """
         self._wanted = run_id
+        self._in_sight = frozenset(in_sight) | ({run_id} if run_id is not None else set())
         self._wake.set()
 
     def hint(self, paths: Iterable[Path]) -> None:
@@ -181,17 +197,27 @@ class Engine:
         With `one_shot` nobody comes back later: torn last records count, and nothing is put off.
         """
         hints = {self._hints.popleft() for _ in range(len(self._hints))}
+        if self._reader.beat.crowded:
+            hints.update(str(path) for run_id in self._in_sight for path in self._sources_of(run_id))
         unknown = [path for path in hints if not self._reader.beat.hint(path)]
         self._news |= bool(unknown)
-        since = now - self._scanned_at
-        if since >= SCAN_S or not self._searched or (self._news and (since >= NEWS_S or self.replay)):
+        if self._is_time_to_search(now):
             self._search(now)
         more = self._read(now, one_shot=one_shot)
         self._fold_histories(now)
         self._judge.refresh(self._runs.values(), now)
-        self._keep_budget()
+        self._keep_budget(now)
         self._publish_changes(now)
         return more
+
+    def _sources_of(self, run_id: str) -> Iterable[Path]:
+        run = self._runs.get(run_id)
+        return run.sources if run is not None else ()
+
+    def _is_time_to_search(self, now: float) -> bool:
+        since = now - self._scanned_at
+        usual = HINTED_SCAN_S if self._reader.beat.hints else SCAN_S
+        return since >= usual or not self._searched or (self._news and (since >= NEWS_S or self.replay))
 
     def _search(self, now: float) -> None:
         self._scanned_at = now
@@ -229,12 +255,12 @@ class Engine:
         """Judge what was read whole, and what had rows put in before its end (not more often than it is worth)."""
         for run in self._runs.values():
             late = run.stale_signals and now - run.folded_at >= REFOLD_S
-            if run.caught_up and (run.history or late):
+            if (run.history or late) and run.caught_up:
                 run.folded_at = now
                 for _ in run.fold():
                     time.sleep(0)
 
-    def _keep_budget(self) -> None:
+    def _keep_budget(self, now: float) -> None:
         """Let the runs that nobody looked at for longest go cold until the points fit the budget."""
         wanted = self._runs.get(self._wanted) if self._wanted is not None else None
         if wanted is not None:
@@ -243,9 +269,9 @@ class Engine:
             if wanted.cold:
                 wanted.cold = False
                 self._reader.restart(wanted)
-        if not self._grew:
+        if not self._grew or now - self._weighed_at < WEIGH_S:
             return
-        self._grew = False
+        self._grew, self._weighed_at = False, now
         budget = self.settings.memory_budget_mb * 1_000_000
         if sum(run.frame.nbytes for run in self._runs.values()) <= budget:
             return
@@ -260,13 +286,18 @@ class Engine:
 
     def _publish_changes(self, now: float) -> None:
         scanning = not self._searched or any(run.history for run in self._runs.values())
-        for run_id, run in self._runs.items():
+        room = VIEWS_PER_S * min(now - self._viewed_at, 1.0) if self._snapshot.rev and not self.replay else math.inf
+        for run in self._stale_views():
+            run_id = run.found.id
             if not run.shown(now):
                 self._changed |= self._views.pop(run_id, None) is not None
-            elif run.dirty:
+            elif room <= 0 and run_id not in self._in_sight:
+                break
+            else:
                 self._views[run_id] = view(run, now)
                 run.dirty = False
-                self._changed = True
+                self._changed, self._viewed_at = True, now
+                room -= 1
         problems = (*self.settings.problems, *self._discovery.problems, *self._watch_problems())
         if not self._changed and scanning == self._snapshot.scanning and problems == self._snapshot.problems:
             return
@@ -282,6 +313,18 @@ class Engine:
             dict(self._views),
         )
         self._publish(self._snapshot)
+
+    def _stale_views(self) -> Iterator[RunState]:
+        """Yield the runs whose views are out of date: those in sight, then the others in turn."""
+        for run_id in self._in_sight:
+            if run_id in self._runs and self._runs[run_id].dirty:
+                yield self._runs[run_id]
+        runs = list(self._runs.values())
+        for i in range(len(runs)):
+            run = runs[(self._view_turn + i) % len(runs)]
+            if run.dirty:
+                yield run
+                self._view_turn = (self._view_turn + i) % len(runs)
 
     def _watch_problems(self) -> tuple[str, ...]:
         return tuple(self._watcher.problems) if self._watcher is not None else ()

@@ -32,6 +32,8 @@ SILENT_LOOK_S = 60.0
 """Between two looks while every live run is silent: nothing much can change."""
 AGAIN_S = 60.0
 """Between two judgements of any run, whatever it waits for."""
+RUNNING_S = 10.0
+"""Between two judgements of a run that is well: its pace may have changed."""
 _PHASE_S = 5.0
 _LIVENESS_RULES = frozenset({"stall", "crash", "oom", "disk_full"})
 _OPEN = LIVE_STATES | {"unknown"}
@@ -61,7 +63,16 @@ class Judge:
                 self._judge(run, now)
 
     def _is_due(self, run: RunState, now: float) -> bool:
-        return run.judge_rev != run.rows_rev or self._next.get(run.found.id, 0.0) <= now
+        """Whether anything happened that may change the verdict, or its deadline came.
+
+        More rows of a run that was judged to be running change nothing unless they bring facts or alerts.
+        """
+        if self._next.get(run.found.id, 0.0) <= now:
+            return True
+        if run.judge_rev == run.rows_rev:
+            return False
+        running = run.diagnosis is not None and run.diagnosis.state == "running"
+        return not running or run.verdict_key() != run.judged_key
 
     def _look_at_box(self, needy: list[RunState], now: float) -> None:
         """Look for the processes of runs that may still go on, unless the last look is fresh enough."""
@@ -90,7 +101,7 @@ class Judge:
             self._settle(run, now)
         if run.signals.alerts.rev != rev:
             run.touch("alerts")
-        run.judge_rev = run.rows_rev
+        run.judge_rev, run.judged_key = run.rows_rev, run.verdict_key()
         self._next[run.found.id] = now + _patience(evidence, found)
 
     @staticmethod
@@ -119,7 +130,7 @@ class Judge:
             phase=facts.phase if facts.phase_since >= run.last_row_wall - 1.0 else "",
             phase_since=facts.phase_since,
             end=None if end is None else EndMarker(end.text, end.wall),
-            errors=tuple(ErrorFact(e.kind, e.text, e.wall, e.step, True) for e in errors),  # type: ignore[arg-type]
+            errors=tuple(ErrorFact(e.kind, e.text, e.wall, e.step, True) for e in errors),
             processes=processes,
             process_scan_complete=self._look is not None and self._look.complete,
             pid_seen_alive_earlier=bool(run.seen_alive),
@@ -151,7 +162,7 @@ def _patience(e: Evidence, found: Diagnosis) -> float:
         return AGAIN_S
     limits = (e.cadence.stall_after_s, e.cadence.critical_after_s)
     left = min((limit - e.silence_s for limit in limits if limit > e.silence_s), default=AGAIN_S)
-    return min(max(left, BEAT_S), AGAIN_S)
+    return min(max(left, BEAT_S), RUNNING_S if found.state == "running" else AGAIN_S)
 
 
 def _pids(facts: Iterable[Seen]) -> frozenset[int]:

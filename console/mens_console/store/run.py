@@ -81,6 +81,7 @@ class RunState:
         self.dirty = True
         self.rows_rev = 0
         self.judge_rev = -1
+        self.judged_key: object = None
         self.diagnosis: Diagnosis | None = None
         self.seen_alive: set[int] = set()
         self._alpha = ema_alpha
@@ -106,6 +107,10 @@ class RunState:
         for facet in facets:
             self.revs[facet] += 1
         self.dirty = True
+
+    def verdict_key(self) -> object:
+        """Return what must change for more rows to change the verdict on a running run."""
+        return self.revs["facts"], self.signals.alerts.rev, self.signals.nan is None
 
     def show_preview(self, batch: Batch | None) -> None:
         """Show the newest rows while the history before them is still being read."""
@@ -134,6 +139,7 @@ class RunState:
             self.facts.take(fact, source.path, rank=rank, rows=source.rows, wall=seen)
         if batch.facts:
             self.touch("facts")
+            self.signals.total(self.facts.total_steps)
         weak = source.path in self.facts.inferred
         for columns in batch.columns:
             if len(columns):
@@ -144,7 +150,7 @@ class RunState:
         if batch.columns:
             self.touch("series")
             if not self.history and not math.isnan(at):
-                self.signals.arrival(at)
+                self.signals.arrival(at, "saving" if self.facts.phase == "saving" else "training")
 
     def _note_walls(self, wall: float, at: float) -> None:
         latest = wall if not math.isnan(wall) else at
@@ -173,6 +179,7 @@ class RunState:
     def fold(self) -> Iterable[None]:
         """Judge the whole history from its first row, a slice at a time (consume the iterator to do it)."""
         self.signals = RunSignals(self.found.id, ema_alpha=self._alpha)
+        self.signals.total(self.facts.total_steps)
         names = [n for n in self.frame.names if RunSignals.watches(n)]
         order = sorted(names, key=lambda n: n != "loss")
         segments = {name: list(self.frame.history(name)) for name in order}
