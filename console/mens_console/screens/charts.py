@@ -26,6 +26,8 @@ COLUMN: Final = 46
 """Cells a chart should have, gutter and all."""
 ROWS: Final = 9
 """Lines a chart should have, title and axis and all."""
+SMOOTHING: Final = 0.6
+"""How smooth curves are at first; schedules and evaluations are shown as they are."""
 
 
 class Charts(Container):
@@ -45,6 +47,8 @@ class Charts(Container):
         self._run: RunView | None = None
         self._panels: list[Panel] = []
         self._charts: dict[str, Chart] = {}
+        self._exact: set[Chart] = set()
+        self._smoothing = SMOOTHING
         self._current = 0
         self._drawn: dict[str, tuple[str, int]] = {}
         self._placed: tuple[object, ...] = ()
@@ -85,7 +89,8 @@ class Charts(Container):
         if other:
             self._drawn.clear()
             for chart in self._charts.values():
-                chart.action_reset()
+                chart.set_cursor(None)
+                chart.set_window(None)
         key = self.current.key if self.current else None
         self._run, self._panels = run, panels_of(run)
         places = [i for i, panel in enumerate(self._panels) if panel.key == key]
@@ -109,9 +114,12 @@ class Charts(Container):
         missing = []
         for panel in page:
             if panel.key not in self._charts:
-                chart = self._charts[panel.key] = Chart(safe_text(panel.title, 60), unit=panel.unit, zone=self._zone)
+                chart = Chart(
+                    safe_text(panel.title, 60), unit=panel.unit, zone=self._zone, id=f"panel-{len(self._charts)}"
+                )
+                self._join(chart, exact=panel.exact)
+                self._charts[panel.key] = chart
                 missing.append(chart)
-                self._join(chart)
         if missing:
             self.mount_all(missing)
         order = {id(self._charts[panel.key]): i for i, panel in enumerate(page)}
@@ -122,12 +130,15 @@ class Charts(Container):
         if isinstance(focused, Chart) or focused is None:
             self.call_after_refresh(self.focus_current)
 
-    def _join(self, chart: Chart) -> None:
+    def _join(self, chart: Chart, *, exact: bool) -> None:
         """Give a new chart the axis, view and cursor of those that are there."""
-        model = next((other for other in self._charts.values() if other is not chart), None)
+        chart.smoothing = 0.0 if exact else self._smoothing
+        if exact:
+            self._exact.add(chart)
+        model = next(iter(self._charts.values()), None)
         if model is not None:
-            chart.axis, chart.smoothing = model.axis, model.smoothing
-            chart.viewport.window, chart.cursor = model.viewport.window, model.cursor
+            chart.axis, chart.cursor = model.axis, model.cursor
+            chart.viewport.window = model.viewport.window
 
     def _draw(self) -> None:
         run = self._run
@@ -192,12 +203,15 @@ class Charts(Container):
     @on(Chart.ViewChanged)
     def _view_changed(self, event: Chart.ViewChanged) -> None:
         """Move all charts together; the value axis of each stays its own."""
+        if event.chart not in self._exact:
+            self._smoothing = event.smoothing
         for chart in self._charts.values():
             if chart is event.chart:
                 continue
             if chart.axis != event.axis:
                 chart.axis, chart.cursor = event.axis, event.chart.cursor
                 self._drawn.clear()
-            chart.smoothing = event.smoothing
+            if event.chart not in self._exact and chart not in self._exact:
+                chart.smoothing = event.smoothing
             chart.set_window(event.window)
         self._draw()

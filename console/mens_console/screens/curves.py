@@ -51,6 +51,11 @@ class Panel(NamedTuple):
     metrics: tuple[str, ...]
     unit: str = ""
 
+    @property
+    def exact(self) -> bool:
+        """Whether smoothing would only blur it: schedules, and the few points of an evaluation."""
+        return self.key in ("learning_rate", "epoch") or self.key.startswith("eval_")
+
 
 PANELS: Final = (
     Panel("loss", "loss", ("loss", "eval_loss"), "nats"),
@@ -64,6 +69,9 @@ PANELS: Final = (
     Panel("accuracy", "accuracy", ("accuracy", "eval_accuracy")),
 )
 """In this order; any other series follows by name, on a panel of its own."""
+
+TITLE: Final = 30
+_TIMINGS: Final = ("_runtime", "_per_second", "_duration")
 
 HIDDEN: Final = frozenset({"epoch", "step", "total_steps", "total_flos", "num_tokens", "num_input_tokens_seen"})
 """Series that only count up: facts of the run, but nothing to look at."""
@@ -80,7 +88,17 @@ def panels_of(run: RunView) -> list[Panel]:
         if (metrics := tuple(name for name in panel.metrics if name in have))
     ]
     used = {name for panel in PANELS for name in panel.metrics} | HIDDEN
-    return shown + [Panel(name, name, (name,)) for name in sorted(have - used)]
+    return shown + [Panel(name, short(name), (name,)) for name in sorted(have - used, key=_interest)]
+
+
+def _interest(name: str) -> tuple[int, str]:
+    """Put metrics of the whole run first, then those of parts of it (``…/layer.0``), then how long things took."""
+    return (2 if name.endswith(_TIMINGS) else 1 if "/" in name else 0, name)
+
+
+def short(name: str) -> str:
+    """Return a name that leaves room for the value beside it; what tells long names apart is their end."""
+    return name if len(name) <= TITLE else "…" + name[1 - TITLE :]
 
 
 def traces_of(run: RunView, panel: Panel) -> list[Trace]:

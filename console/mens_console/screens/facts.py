@@ -36,8 +36,9 @@ def state_lines(run: RunView, now: float, width: int, evidence: int = 6) -> list
     """Return what state the run is in, since when, and why it is thought so."""
     state = look(run.diagnosis.state)
     since = run.diagnosis.since
-    held = f"  for {span(now - since)}" if since is not None and math.isfinite(since) and 0 < since < now - 60 else ""
-    lines: list[Line] = [((f"{state.glyph} {state.word}", state.ink), (_coarse(held), "muted"))]
+    held = "" if not math.isfinite(since) or not 0 < since < now - 60 else _coarse(span(now - since))
+    held = f"  for {held}" if held and run.live else f"  {held} ago" if held else ""
+    lines: list[Line] = [((f"{state.glyph} {state.word}", state.ink), (held, "muted"))]
     for text in run.diagnosis.evidence[:evidence]:
         lines += prose(safe_text(text), width, "muted", "· ")
     if run.backlog is not None:
@@ -74,11 +75,11 @@ def progress_lines(run: RunView, width: int) -> list[Line]:
 
 
 def _note(label: str, text: str, width: int) -> list[Line]:
-    first, *more = prose(text, max(width - LABEL - 1, 8), "muted")
-    return [(*fact(label, ""), *first), *((*fact("", ""), *line) for line in more)]
+    pieces = prose(text, max(width - LABEL - 1, 8), "muted")
+    return [(*fact(label if not i else "", ""), *piece) for i, piece in enumerate(pieces)]
 
 
-def figures_lines(run: RunView) -> list[Line]:
+def figures_lines(run: RunView, width: int) -> list[Line]:
     """Return the figures an operator looks for first."""
     signals = run.signals
     lines: list[Line] = []
@@ -87,7 +88,7 @@ def figures_lines(run: RunView) -> list[Line]:
         lines.append(fact("loss", number(loss), "strong" if math.isfinite(loss) else "bad", "nats, newest"))
     if signals.streaming_ce is not None and math.isfinite(signals.streaming_ce):
         lines.append(fact("streaming CE", number(signals.streaming_ce), "", "EMA of the loss"))
-    lines += _trend_lines(signals.trend)
+    lines += _trend_lines(signals.trend, width)
     for label, name in (("eval loss", "eval_loss"), ("lr", "learning_rate"), ("grad norm", "grad_norm")):
         value = run.last(name)
         if value is not None:
@@ -106,12 +107,12 @@ def figures_lines(run: RunView) -> list[Line]:
     return lines
 
 
-def _trend_lines(trend: Trend) -> list[Line]:
+def _trend_lines(trend: Trend, width: int) -> list[Line]:
     direction = str(trend.direction)
     if direction == "unknown":
         return [fact("trend", "—", "muted", f"too few points (n={trend.n})")] if trend.n else []
     note = f"{trend.slope:+.2g} per 1000 steps, 95 %: {trend.low:+.2g} … {trend.high:+.2g}"
-    return [fact("trend", direction, TREND_INKS.get(direction, "")), fact("", note, "muted")]
+    return [fact("trend", direction, TREND_INKS.get(direction, "")), *_note("", note, width)]
 
 
 def alert_lines(run: RunView, now: float, width: int, most: int = 6) -> list[Line]:
@@ -191,7 +192,7 @@ def side_lines(run: RunView, now: float, width: int) -> list[Line]:
     if alerts:
         lines += heading("Alerts") + alerts
     lines += [*heading("Progress"), *progress_lines(run, width)]
-    lines += [*heading("Figures"), *figures_lines(run)]
+    lines += [*heading("Figures"), *figures_lines(run, width)]
     return lines + history_lines(run, now, width)
 
 

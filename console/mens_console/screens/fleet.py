@@ -47,13 +47,11 @@ class FleetScreen(Room):
     CSS = """
     FleetScreen #fleet { height: 1fr; }
     FleetScreen #status { height: 1; color: $text-muted; }
-    FleetScreen #preview { display: none; background: $background; }
-    FleetScreen.-middle #fleet { layout: vertical; }
-    FleetScreen.-middle #preview { display: block; layout: horizontal; height: 45%; min-height: 11; }
-    FleetScreen #preview { border-top: solid $border; }
-    FleetScreen.-middle #preview ChartFace { width: 3fr; }
-    FleetScreen.-middle #preview Sheet { width: 2fr; margin-left: 2; }
-    FleetScreen.-wide #preview ChartFace { width: 3fr; }
+    FleetScreen #preview { height: 8; background: $background; border-top: solid $border; }
+    FleetScreen #preview ChartFace { display: none; width: 3fr; }
+    FleetScreen #preview Sheet { width: 2fr; height: 1fr; margin-left: 1; }
+    FleetScreen.-middle #preview, FleetScreen.-wide #preview { height: 45%; min-height: 11; }
+    FleetScreen.-middle #preview ChartFace, FleetScreen.-wide #preview ChartFace { display: block; }
     FleetScreen #welcome { display: none; margin: 0 2; }
     FleetScreen.-empty #welcome { display: block; }
     FleetScreen.-empty #fleet { display: none; }
@@ -116,8 +114,6 @@ class FleetScreen(Room):
         return known if known is not None and known.rev == rev_of(run, now) else row_of(run, now)
 
     def _preview(self, snapshot: Snapshot, now: float) -> None:
-        if self.size.width < 100:
-            return
         grid = self.query_one(Grid)
         run = snapshot.get(grid.cursor_key) if grid.cursor_key is not None else None
         chart, story = self.query_one(ChartFace), self.query_one("#story", Sheet)

@@ -25,7 +25,7 @@ from mens_console.screens.sheet import Sheet
 from mens_console.screens.words import age
 from mens_console.signals.human import size, step
 from mens_widgets.grid import Cell, Column, Grid, Row
-from mens_widgets.logview import LogView
+from mens_widgets.logview import LogLine, LogView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,6 +46,22 @@ LEVEL_SETS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("warnings and worse", ("critical", "error", "warning")),
     ("errors and worse", ("critical", "error")),
 )
+
+
+class Lines:
+    """A log, or a filter of one, as the source of a log view."""
+
+    def __init__(self, log: LogTail | LogFilter) -> None:
+        self._log = log
+
+    @property
+    def line_count(self) -> int | None:
+        """How many lines there are; None while that is not known."""
+        return self._log.line_count
+
+    def lines(self, start: int, n: int) -> list[LogLine]:
+        """Return up to n lines from `start` on."""
+        return [LogLine(line.text, line.level, line.number) for line in self._log.lines(start, n)]
 
 
 class Grown(Message):
@@ -246,7 +262,8 @@ class LogsScreen(Room):
         if self._tail is not None and (self._pattern or levels):
             self._filter = LogFilter(self._tail, self._pattern, levels, self._grown)
         view.empty = "no line matches yet; Esc shows all" if self._filter else "the stream is empty"
-        view.set_source(self._filter or self._tail)
+        source = self._filter or self._tail
+        view.set_source(None if source is None else Lines(source))
         self._tell()
 
     def action_ask(self, what: str) -> None:

@@ -73,10 +73,8 @@ class Room(Screen[None]):
         wide = self.size.width >= 100
         left: list[tuple[str, str]] = [(f" {app.host}  ", "strong")]
         for key, mode, title in ROOMS:
-            if mode == self.MODE:
-                left.append((f" {title} ", "badge"))
-            elif wide:
-                left.append((f" {key} {title} ", "muted"))
+            if wide or mode == self.MODE:
+                left.append((f" {key} {title} ", "badge" if mode == self.MODE else "muted"))
         live = sum(run.live for run in snapshot.runs)
         left += [("  ", ""), (f"{live}", "good" if live else "muted"), (f" live / {len(snapshot.runs)} runs", "muted")]
         warnings = criticals = 0

@@ -41,7 +41,7 @@ COLUMNS: Final = (
     Column("bar", "progress", BAR, priority=55),
     Column("loss", "loss", 7, align="right", priority=85),
     Column("spark", "trend", SPARK, priority=60),
-    Column("ce", "CE ema", 8, align="right", priority=45),
+    Column("ce", "CE ema", 10, align="right", priority=45),
     Column("rate", "rate", 9, align="right", priority=40),
     Column("eta", "ETA", 7, align="right", priority=50),
     Column("alerts", "alerts", 6, priority=75),
