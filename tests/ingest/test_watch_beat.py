@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mens_console.ingest.beat import COLD_PER_S, COVER_S, HOT_S, Beat
+from mens_console.ingest.beat import COLD_PER_S, COVER_S, HOT_PER_S, HOT_S, Beat
 
 
 def beat_of(count):
@@ -60,7 +60,7 @@ def test_looks_a_second_are_bounded():
     hot = beat_of(2000)
     for index in range(2000):
         hot.changed(f"/{index}", 0.0)
-    assert hot.interval() == 8.0
+    assert hot.interval() == 2000 / HOT_PER_S
     assert hot.crowded
     looks = sum(len(hot.due(tick / 4)) for tick in range(1, 41))
     assert looks <= 10 * 2100

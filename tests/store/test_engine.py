@@ -214,6 +214,7 @@ def test_a_cold_run_is_read_again_when_wanted(tmp_path: Path) -> None:
     write(tmp_path / "a" / "metrics.jsonl", rows(0, 60_000, lr=0.1))
     write(tmp_path / "b" / "metrics.jsonl", rows(0, 60_000, lr=0.1))
     bench = Bench(tmp_path, memory_budget_mb=3)
+    bench.settle()
     snapshot = bench.settle()
     assert any(r.cold for r in snapshot.runs)
     cold = next(r for r in snapshot.runs if r.cold)

@@ -22,7 +22,7 @@ HINTED_COVER_S: Final = 10.0
 """…or within these where hints arrive, so that a missed hint is made good…"""
 COLD_PER_S: Final = 2500.0
 """…as long as there are fewer than `COVER_S` times this: a look costs about 6 µs, so this is 1.5 % of a core."""
-HOT_PER_S: Final = 250.0
+HOT_PER_S: Final = 150.0
 """Looks a second at growing files: each is likely a read, some 100 µs with all that follows from its rows."""
 
 
@@ -120,7 +120,7 @@ class Beat:
         found = list(islice(self._turn, count))
         for path in found:
             self._turn.move_to_end(path)
-        return found
+        return [path for path in found if path not in self._hot]
 
 
 def _whole(debt: float, most: int) -> tuple[int, float]:

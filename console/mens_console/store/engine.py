@@ -36,6 +36,8 @@ SCAN_S = 1.5
 """Between two searches for new runs and files, so that one appears within two seconds."""
 HINTED_SCAN_S = 10.0
 """The same where the kernel hints at what is new."""
+LONGEST_REST_S = 1.0
+"""How long the engine sleeps at most: what is in sight is never older."""
 NEWS_S = 0.2
 """Between two searches when the kernel hints at files that nobody knows."""
 REFOLD_S = 5.0
@@ -44,7 +46,7 @@ SLICE_S = 0.04
 """How long one step may read before it publishes what it has."""
 WEIGH_S = 1.0
 """Between two weighings of the points in memory."""
-VIEWS_PER_S = 100
+VIEWS_PER_S = 50
 """Views of runs out of sight rebuilt in a second: each costs some 200 µs, and thousands of runs may move at once."""
 COLD_POINTS = 512
 """Rows an axis keeps of a run that went cold."""
@@ -171,7 +173,7 @@ class Engine:
             more = self.step(now)
             self._attend_watcher(now)
             if not more:
-                self._wake.wait(min(self._reader.beat.interval(), SCAN_S))
+                self._wake.wait(min(self._reader.beat.interval(), LONGEST_REST_S))
             self._wake.clear()
         if self._watcher is not None:
             self._watcher.close()
