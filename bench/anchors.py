@@ -78,5 +78,5 @@ def install(folder: Path) -> Anchors:
         home = folder / "leet"
         home.mkdir(parents=True, exist_ok=True)
         writer = Path(__file__).with_name("leet_writer.py")
-        subprocess.run([python, writer, str(LEET_ROWS)], cwd=home, check=True, stdout=sys.stderr)
+        subprocess.run([python, writer, "record", str(LEET_ROWS)], cwd=home, check=True, stdout=sys.stderr)
     return anchors

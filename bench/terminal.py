@@ -108,7 +108,7 @@ class Terminal:
         """Return what the screen shows after all that was read so far."""
         while self._fed < len(self.chunks):
             self._feed()
-        return "\n".join(self.screen.display)
+        return "\n".join(line.rstrip() for line in self.screen.display)
 
     def _feed(self) -> float:
         at, data = self.chunks[self._fed]
@@ -132,14 +132,21 @@ class Terminal:
                 raise TimeoutError(f"not shown within {timeout} s; the program {ended}; its screen:\n{self.text()}")
 
     def wait_quiet(self, seconds: float, timeout: float = 60.0, *, bytes_per_s: float = 4000.0) -> None:
-        """Take in output until less than `bytes_per_s` came during `seconds`."""
+        """Take in output until less than `bytes_per_s` came during `seconds`; nothing is looked at."""
         until = time.monotonic() + timeout
         while self.pump(seconds) > bytes_per_s * seconds:
             if time.monotonic() > until:
                 raise TimeoutError(f"still printing after {timeout} s; its screen:\n{self.text()}")
 
+    def wait_bytes(self, count: int, timeout: float = 30.0) -> None:
+        """Take in output until so much came in all; nothing is looked at."""
+        until = time.monotonic() + timeout
+        while self.received < count:
+            if not self._take(until):
+                raise TimeoutError(f"only {self.received} bytes within {timeout} s; its screen:\n{self.text()}")
+
     def frames(self) -> list[Frame]:
-        """Replay everything that was printed, frame by frame (nothing may have been looked at before)."""
+        """Replay what was printed since the screen was last looked at, frame by frame."""
         out: list[Frame] = []
         while self._fed < len(self.chunks):
             at = self._feed()
@@ -149,11 +156,14 @@ class Terminal:
         return out
 
 
-def settled(frames: Sequence[Frame], quiet_s: float) -> float:
-    """Return when the last lasting change was on screen: lines that change in the final `quiet_s` do not count."""
+def settled(frames: Sequence[Frame], calm_from: float) -> float:
+    """Return when the last lasting change was on screen.
+
+    Lines that still change after `calm_from` (a spinner) do not count, nor does the first one (a clock).
+    """
     last = frames[-1]
-    calm = [f for f in frames if f.at >= last.at - quiet_s]
-    steady = [y for y in range(len(last.lines)) if all(f.lines[y] == last.lines[y] for f in calm)]
+    calm = [frame for frame in frames if frame.at >= calm_from]
+    steady = [y for y in range(1, len(last.lines)) if all(frame.lines[y] == last.lines[y] for frame in calm)]
     at = last.at
     for frame in reversed(frames):
         if any(frame.lines[y] != last.lines[y] for y in steady):
@@ -162,6 +172,7 @@ def settled(frames: Sequence[Frame], quiet_s: float) -> float:
     return at
 
 
-def has_chart(lines: Sequence[str]) -> bool:
-    """Say whether braille is drawn anywhere."""
-    return any("\u2801" <= char <= "\u28ff" for line in lines for char in line)
+def has_chart(lines: Sequence[str], title: str) -> bool:
+    """Say whether a chart of that title is drawn: braille somewhere, and its title."""
+    text = "\n".join(lines)
+    return title in text and any("\u2801" <= char <= "\u28ff" for char in text)
