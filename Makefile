@@ -26,7 +26,7 @@ format: $(VENV)/.dev ## rewrite the sources in the house style
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev ## measure speed, memory and terminal traffic against their targets
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python -m bench --anchors
 
 screenshots: $(VENV)/.dev ## draw the real console over the recordings into screenshots/
 	$(BIN)/python scripts/screenshots.py

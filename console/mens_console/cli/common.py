@@ -135,22 +135,22 @@ def _only(snapshot: Snapshot, path: Path) -> RunView:
 
 
 def _named(snapshot: Snapshot, name: str) -> RunView:
-    """Return the run of that id or name, or the only one that begins so."""
+    """Return the run of that id, name or folder name, or the only one that begins so."""
     if not snapshot.runs:
         raise CommandError(f"{name}: no runs were found; {why_none(snapshot)}")
     for matches in (
         [run for run in snapshot.runs if run.id == name],
-        [run for run in snapshot.runs if run.name == name],
-        [run for run in snapshot.runs if run.id.startswith(name) or run.name.startswith(name)],
+        [run for run in snapshot.runs if name in (run.name, run.path.name)],
+        [run for run in snapshot.runs if any(n.startswith(name) for n in (run.id, run.name, run.path.name))],
     ):
         if len(matches) == 1:
             return matches[0]
         if matches:
             raise CommandError(f"{name} is ambiguous; it could be:", _candidates(matches))
-    known = list(dict.fromkeys([*(run.id for run in snapshot.runs), *(run.name for run in snapshot.runs)]))
+    known = {word: run.id for run in snapshot.runs for word in (run.path.name, run.name, run.id)}
     near = get_close_matches(name, known, n=3, cutoff=0.4)
     if near:
-        raise CommandError(f"{name}: no such run; the nearest:", tuple(near))
+        raise CommandError(f"{name}: no such run; the nearest:", tuple(dict.fromkeys(known[word] for word in near)))
     raise CommandError(f"{name}: no such run; there are:", _candidates(snapshot.runs))
 
 

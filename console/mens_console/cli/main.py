@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return the exit status."""
-    # A folder of runs may hold an `orjson.py`: nothing is ever imported from the working directory.
-    sys.path[:] = [entry for entry in sys.path if entry not in {"", "."}]
+    _forget_working_directory()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         status = _dispatch(words)
@@ -34,6 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(error)
     return status
+
+
+def _forget_working_directory() -> None:
+    """Take the current directory off the path, unless we ourselves lie there.
+
+    A folder of runs may hold an `orjson.py`: nothing is ever imported from the working directory.
+    """
+    try:
+        here = os.getcwd()  # noqa: PTH109 (pathlib would be all that `--version` loads)
+    except FileNotFoundError:
+        here = ""
+    ours = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120
+    sys.path[:] = [entry for entry in sys.path if entry == ours or entry not in {"", ".", here}]
 
 
 def _dispatch(words: list[str]) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 
 from mens_console.ingest.text import safe_text
 from mens_console.signals.human import count, duration, number
@@ -67,7 +68,7 @@ def trace(series: SeriesView, axis: AxisKind, columns: int, *, log: bool = False
         points, values = (edges[:-1] + edges[1:]) / 2, cells.mean
         good = _drawable(values, log=log)
         # An empty bin between two logged values is no hole: its neighbours are joined.
-        holes = (cells.bad > 0) | ((cells.n > 0) & ~good)
+        holes = ((cells.bad > 0) & (cells.n == 0)) | ((cells.n > 0) & ~good)
         spread = _drawable(cells.lo, log=log) & (cells.n > 1)
         spread_xs = np.concatenate([points[spread], points[spread]])
         spread_ys = np.concatenate([cells.lo[spread], cells.hi[spread]])
@@ -86,31 +87,38 @@ def _drawable(values: Floats, *, log: bool) -> NDArray[np.bool_]:
 def charts(
     panels: Sequence[tuple[str, SeriesView]], *, axis: AxisKind, width: int, height: int, log: bool, colour: bool
 ) -> str:
-    """Return one chart below the other, each `width` × `height` cells, as text; plain without `colour`."""
+    """Return one chart below the other, each a heading and `height` rows in all, as text; plain without `colour`."""
     import plotext
 
     plotext.terminal.limit(width=False, height=False)
-    drawn = []
+    lines: list[str] = []
     for name, series in panels:
+        drawn = trace(series, axis, width, log=log)
+        lines.append(_heading(name, series, drawn, width, log=log))
+        if not len(drawn.xs):
+            lines.append("  no value can be drawn")
+            continue
         figure = plotext.figure.clear()
         figure.theme("default" if colour else "colorless")
         figure.canvas("default")
-        figure.plot_size(width, height)
-        _draw(plotext, figure, trace(series, axis, width, log=log), name, series, axis, log=log)
+        figure.plot_size(width, height - 1)
+        _draw(plotext, figure, drawn, axis, log=log)
         text: str = figure.build().string(colorless=not colour)
-        drawn += [line.rstrip() for line in text.strip("\n").split("\n")]
+        lines += [line.rstrip() for line in text.strip("\n").split("\n")]
     plotext.figure.clear()
-    return "\n".join(drawn)
+    return "\n".join(lines)
 
 
-def _draw(plotext: Any, panel: Any, drawn: Trace, name: str, series: SeriesView, axis: AxisKind, *, log: bool) -> None:
+def _heading(name: str, series: SeriesView, drawn: Trace, width: int, *, log: bool) -> str:
+    """Return name, newest value and counts on one line of at most `width` columns."""
     notes = [safe_text(name), f"last {number(series.last)}", f"{count(series.points)} points"]
     if drawn.dropped:
         notes.append(f"{drawn.dropped} {'not positive or ' if log else ''}not finite, left out")
-    panel.title(" · ".join(notes))
-    if not len(drawn.xs):
-        panel.draw(panel.text(0.0, 0.0, "no value can be drawn here", alignment="center"))
-        return
+    text = " · ".join(notes)
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _draw(plotext: Any, panel: Any, drawn: Trace, axis: AxisKind, *, log: bool) -> None:
     if len(drawn.range_xs):
         spread = panel.signal(
             drawn.range_xs.tolist(), drawn.range_ys.tolist(), marker=plotext.marker("braille", pixel=_RANGE)

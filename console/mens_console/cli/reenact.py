@@ -35,10 +35,11 @@ _ROW_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Whole records of one file, up to byte `end`, and the latest time that they carry (NaN: none)."""
+    """Whole records of one file, up to byte `end`, and the first and last time that they carry (NaN: none)."""
 
     end: int
-    wall: float
+    first: float = math.nan
+    wall: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,10 @@ def reenact(run: RunView) -> Reenactment:
     for log in run.logs:
         contents.setdefault(log, (_content(log), None))
     slices = {path: _slices(data, format_) for path, (data, format_) in contents.items()}
-    walls = [piece.wall for pieces in slices.values() for piece in pieces if math.isfinite(piece.wall)]
+    dated = [piece for pieces in slices.values() for piece in pieces if math.isfinite(piece.wall)]
     rows = max((source.rows for source in run.sources), default=0)
-    start = min(walls) if walls else run.updated_at - rows * _ROW_S
-    end = max(max(walls), start + _ROW_S) if walls else run.updated_at
+    start = min(piece.first for piece in dated) if dated else run.updated_at - rows * _ROW_S
+    end = max(max(piece.wall for piece in dated), start + _ROW_S) if dated else run.updated_at
     events: list[Event] = []
     for path, (data, format_) in contents.items():
         inside = _inside(run, path)
@@ -97,7 +98,7 @@ def _slices(data: bytes, format_: Format | None) -> list[Slice]:
     """Cut a file at ends of records."""
     length = max(_LEAST_SLICE, len(data) // _SLICES)
     if format_ is None or format_.document:
-        return [Slice(min(end, len(data)), math.nan) for end in range(length, len(data) + length, length)]
+        return [Slice(min(end, len(data))) for end in range(length, len(data) + length, length)]
     decoder = format_.decoder()
     pieces: list[Slice] = []
     begin, stop = 0, 0
@@ -106,14 +107,15 @@ def _slices(data: bytes, format_: Format | None) -> list[Slice]:
         consumed, batch = decoder.feed(data[begin:stop], NO_TIME)
         if consumed:
             begin += consumed
-            pieces.append(Slice(begin, _latest(batch)))
+            pieces.append(Slice(begin, *_times(batch)))
     if begin < len(data):
-        pieces.append(Slice(len(data), math.nan))
+        pieces.append(Slice(len(data)))
     return pieces
 
 
-def _latest(batch: Batch) -> float:
-    return max((wall for part in batch.columns for wall in part.walls if math.isfinite(wall)), default=math.nan)
+def _times(batch: Batch) -> tuple[float, float]:
+    walls = [wall for part in batch.columns for wall in part.walls if math.isfinite(wall)]
+    return (min(walls), max(walls)) if walls else (math.nan, math.nan)
 
 
 def _appends(path: str, data: bytes, pieces: Sequence[Slice], start: float, duration: float) -> Iterator[Event]:

@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     elif snapshot.runs:
         print(table(snapshot, paint if colour(sys.stdout) else plain))
     for problem in snapshot.problems:
-        complain(problem)
+        if problem not in settings.problems:  # those were told when they were read
+            complain(problem)
     if not snapshot.runs:
         complain(f"no runs found: {why_none(snapshot)}")
         return WRONG

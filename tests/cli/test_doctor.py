@@ -1,0 +1,100 @@
+import json
+import os
+import sys
+
+import pytest
+from cli.runs import healthy
+
+from mens_console.cli import doctor
+from mens_console.ingest.aliases import describe
+
+
+def levels(findings):
+    return {finding.text: finding.level for finding in findings}
+
+
+def test_findings_are_told_with_cures(cli, box):
+    healthy(box)
+    code, out, err = cli("doctor", box, box / "good")
+    assert (code, err) == (0, "")
+    for topic in ("terminal", "program", "watching", "configuration", "folders", "GPU", "fields"):
+        assert f"\n{topic}\n" in f"\n{out}"
+    assert f"{box}: readable" in out
+    assert f"Python {sys.version.split()[0]}" in out
+    for alias in describe():
+        assert f"{alias.name} " in out
+
+
+def test_json_holds_the_same(cli, box):
+    code, out, _ = cli("doctor", box, "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert {"topic", "level", "text", "cure"} == set(found[0])
+    assert any(f"{box}: readable" == item["text"] for item in found)
+
+
+def test_a_broken_configuration_is_a_finding_not_an_end(cli, box, tmp_path):
+    (tmp_path / "xdg/mens-console").mkdir(parents=True)
+    (tmp_path / "xdg/mens-console/config.toml").write_text("max_depth = 0\n")
+    code, out, err = cli("doctor", box)
+    assert (code, err) == (1, "")
+    assert "✖" in out
+    assert "config.toml:1: max_depth: " in out
+
+
+def test_an_ignored_setting_is_a_warning(cli, box):
+    (box / "mens-console.toml").write_text("bell = false\n")
+    code, out, _ = cli("doctor", box)
+    assert code == 0
+    assert f"▲ ignored: {box}/mens-console.toml:1: bell: " in out
+    assert f"read {box}/mens-console.toml" in out
+
+
+@pytest.mark.parametrize(
+    ("environ", "said", "level"),
+    [
+        ({"TERM": "dumb"}, "TERM=dumb cannot place a cursor", "fail"),
+        ({"NO_COLOR": "1", "TERM": "xterm"}, "NO_COLOR is set: states show by glyph and word alone", "note"),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, "24-bit colours", "ok"),
+        ({"TERM": "xterm-256color"}, "256 colours", "note"),
+    ],
+)
+def test_colours(environ, said, level):
+    assert levels(doctor.terminal(environ))[said] == level
+
+
+def test_size_and_character_set(monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(doctor.shutil, "get_terminal_size", lambda: os.terminal_size((60, 20)))
+    monkeypatch.setattr(doctor.locale, "getpreferredencoding", lambda **_: "ANSI_X3.4-1968")
+    found = levels(doctor.terminal({"TERM": "linux"}))
+    assert found["60×20 cells, TERM=linux"] == "warn"
+    assert found["character set ANSI_X3.4-1968"] == "fail"
+
+
+def test_kernel_limits(tmp_path):
+    (tmp_path / "max_user_watches").write_text("100\n")
+    (tmp_path / "max_user_instances").write_text("512\n")
+    found = list(doctor.watcher(tmp_path))
+    assert [finding.level for finding in found] == ["warn", "ok"]
+    assert "sysctl fs.inotify.max_user_watches=8192" in found[0].cure
+    assert [finding.level for finding in doctor.watcher(tmp_path / "none")] == ["note", "note"]
+
+
+def test_folders(tmp_path, monkeypatch):
+    assert next(doctor.roots([tmp_path / "gone"])).level == "warn"
+    monkeypatch.setattr("mens_console.ingest.watch.network_filesystem", lambda path: "nfs4")
+    assert "on nfs4" in next(doctor.roots([tmp_path])).text
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)
+    assert next(doctor.roots([tmp_path])).level == "fail"
+
+
+def test_gpu(tmp_path):
+    assert next(doctor.gpu(tmp_path / "none")).text.startswith("no NVIDIA driver")
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.1\nGCC\n")
+    assert next(doctor.gpu(tmp_path / "version")).text == "NVIDIA UNIX x86_64 Kernel Module  580.1"
+
+
+def test_a_missing_package_fails(monkeypatch):
+    monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
+    assert [finding.level for finding in doctor.program()] == ["ok", "ok", "fail"]
