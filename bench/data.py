@@ -66,6 +66,7 @@ def write_log(path: Path, size: int) -> Path:
         for i in range(10_000)
     ]
     block = "".join(lines).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as out:
         for _ in range(max(1, size // len(block))):
             out.write(block)

@@ -18,13 +18,13 @@ _CHILD = """
 import gc, sys, psutil
 import numpy as np
 from pathlib import Path
-from bench.reading import _format, read_all
+from bench.reading import format_named, read_all
 me = psutil.Process()
 small, large = Path(sys.argv[1]), Path(sys.argv[2])
-read_all(small, _format("jsonl"))
+read_all(small, format_named("jsonl"))
 gc.collect()
 before = me.memory_info().rss
-frame = read_all(large, _format("jsonl"))
+frame = read_all(large, format_named("jsonl"))
 for name in frame.names:
     series = frame.view(name)
     series.bins(np.linspace(0, len(series.values), 241), "step")

@@ -37,7 +37,8 @@ print(time.process_time() - start, count)
 """
 
 
-def _format(name: str) -> Format:
+def format_named(name: str) -> Format:
+    """Return a format of the registry."""
     return next(f for f in FORMATS if f.name == name)
 
 
@@ -78,7 +79,7 @@ def bench_flat_rows(context: Context) -> Iterator[Figure]:
     """Measure throughput in file bytes a second, all three ways in turn."""
     rows = context.pick(100_000, 20_000)
     path = data.write_metrics(context.work / "metrics.jsonl", rows)
-    megabytes, jsonl = path.stat().st_size / 1e6, _format("jsonl")
+    megabytes, jsonl = path.stat().st_size / 1e6, format_named("jsonl")
 
     def ours(read: object) -> float:
         seconds, frame = timed(lambda: read_through_child(path, jsonl) if read else read_all(path, jsonl))
@@ -102,7 +103,7 @@ def bench_flat_rows(context: Context) -> Iterator[Figure]:
 def bench_tensorboard(context: Context) -> Iterator[Figure]:
     """Measure processor time to read and store an event file."""
     scalars = context.pick(200_000, 40_000)
-    path, events = data.write_tfevents(context.work / "events.out.tfevents.1.box", scalars), _format("tfevents")
+    path, events = data.write_tfevents(context.work / "events.out.tfevents.1.box", scalars), format_named("tfevents")
     python = context.anchors.python
 
     def ours() -> float:

@@ -1,4 +1,4 @@
-"""Minutes of appends, as a scaled stand-in for days: does memory grow by more than the points that were stored?"""
+"""Minutes of appends, a scaled stand-in for days: memory must grow by no more than the points that were stored."""
 
 from __future__ import annotations
 
