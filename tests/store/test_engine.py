@@ -32,13 +32,16 @@ class FakeProbe:
     """Says what the test says."""
 
     def __init__(self) -> None:
-        self.alive: dict[str, tuple[ProcessFact, ...]] = {}
+        self.alive_now: dict[str, tuple[ProcessFact, ...]] = {}
 
     def boot_time(self) -> float:
         return 0.0
 
+    def alive(self, process) -> bool:
+        return any(p.pid == process.pid for facts in self.alive_now.values() for p in facts)
+
     def look(self, runs) -> Look:
-        return Look({run: self.alive.get(run.name, ()) for run in runs}, complete=True, at=0.0)
+        return Look({run: self.alive_now.get(run.name, ()) for run in runs}, complete=True, at=0.0)
 
 
 class Bench:
@@ -189,7 +192,7 @@ def test_nan_rings_live_and_stays(tmp_path: Path) -> None:
 def test_stall_fires_and_resolves(tmp_path: Path) -> None:
     log = tmp_path / "a" / "metrics.jsonl"
     probe = FakeProbe()
-    probe.alive = {"a": (ProcessFact(77, "python", True, "sleeping", 0.0, "writes a file of the run", 0.0),)}
+    probe.alive_now = {"a": (ProcessFact(77, "python", True, "sleeping", 0.0, "writes a file of the run", 0.0),)}
     bench = Bench(tmp_path, probe)
     begin = bench.clock.now
     for i in range(40):

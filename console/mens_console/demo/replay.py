@@ -40,13 +40,18 @@ class RecordedProbe:
         """Return a moment before anything was recorded."""
         return self._player.epoch - 1.0
 
+    def alive(self, process: ProcessFact) -> bool:
+        """Whether the recorded process was alive now."""
+        alive = (p for processes in self._player.processes().values() for p in processes)
+        return any(p.pid == process.pid and p.ended is None for p in alive)
+
     def look(self, runs: Mapping[Path, Collection[int]]) -> Look:
         """Find the processes that were alive now."""
         alive = self._player.processes()
         return Look(
             {
                 run: tuple(
-                    ProcessFact(p.pid, Path(p.command[0]).name, True, "recorded", None, "was recorded", p.started)
+                    ProcessFact(p.pid, Path(p.command[0]).name, True, "", None, "recorded", p.started)
                     for p in alive.get(run.name, ())
                     if p.ended is None
                 )

@@ -39,7 +39,7 @@ _RATE_SOURCES: Final = ("wall", "steps_per_sec", "tokens_per_sec")
 class SignalSummary:
     """What the signals of a run say at one moment. NaN and None mean that there is no evidence.
 
-    `streaming_ce` is NaN while the newest loss is not finite; `loss_level` is the median of the last 50 losses;
+    `streaming_ce` is NaN while the newest loss is not finite, hidden NaN included; `loss_level` is the median of the last 50 losses;
     `eta` is None where `eta_reason` says why; `best_eval` is (step, eval loss). Entropy is in nats.
     """
 
@@ -312,7 +312,7 @@ class RunSignals:
         tokens = self._tokens_reported.throughput
         steps = self._steps_reported.throughput
         return SignalSummary(
-            streaming_ce=self._ema.value if self._ema.last_finite else math.nan,
+            streaming_ce=self._ema.value if self._ema.last_finite and self.nan is None else math.nan,
             loss_level=self._spikes.level,
             loss_variance=self._variance.moments,
             trend=self._trend.trend,

@@ -34,6 +34,8 @@ AGAIN_S = 60.0
 """Between two judgements of any run, whatever it waits for."""
 RUNNING_S = 10.0
 """Between two judgements of a run that is well: its pace may have changed."""
+CHECK_S = 2.0
+"""Between two checks whether the processes found earlier still run."""
 _PHASE_S = 5.0
 _LIVENESS_RULES = frozenset({"stall", "crash", "oom", "disk_full"})
 _OPEN = LIVE_STATES | {"unknown"}
@@ -47,7 +49,7 @@ class Judge:
     def __init__(self, probe: ProcessProbe) -> None:
         self._probe = probe
         self._look: Look | None = None
-        self._looked_at = float("-inf")
+        self._looked_at = self._checked_at = float("-inf")
         self._next: dict[str, float] = {}
         self._boot = probe.boot_time()
         self._host = socket.gethostname()
@@ -56,11 +58,20 @@ class Judge:
         """Judge the runs whose turn it is."""
         ready = [r for r in runs if not r.history]
         due = {r.found.id for r in ready if self._is_due(r, now)}
+        if self._lost_a_process(now):
+            self._looked_at = float("-inf")
         if due or now - self._looked_at >= LOOK_S:
             self._look_at_box([r for r in ready if r.found.id in due or _open(r)], now)
         for run in ready:
             if run.found.id in due or run.judge_rev < 0:
                 self._judge(run, now)
+
+    def _lost_a_process(self, now: float) -> bool:
+        """Whether a process of an earlier look has ended since: worth another look at once."""
+        if self._look is None or now - self._checked_at < CHECK_S:
+            return False
+        self._checked_at = now
+        return not all(self._probe.alive(p) for facts in self._look.by_run.values() for p in facts)
 
     def _is_due(self, run: RunState, now: float) -> bool:
         """Whether anything happened that may change the verdict, or its deadline came.

@@ -55,6 +55,10 @@ class ProcessProbe(Protocol):
         """Find the processes of each run; the numbers are process ids that its own files name."""
         ...
 
+    def alive(self, process: ProcessFact) -> bool:
+        """Whether a process found earlier still runs; much cheaper than a look."""
+        ...
+
     def boot_time(self) -> float:
         """Return when the box came up, seconds since the epoch."""
         ...
@@ -72,6 +76,16 @@ class SystemProbe:
         import psutil
 
         return float(psutil.boot_time())
+
+    def alive(self, process: ProcessFact) -> bool:
+        """Whether a process found earlier still runs, and is the same one."""
+        import psutil
+
+        try:
+            now = psutil.Process(process.pid)
+            return bool(now.create_time() == process.started and now.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
 
     def look(self, runs: Mapping[Path, Collection[int]]) -> Look:
         """Find the processes of each run."""
@@ -156,6 +170,10 @@ class NoProbe:
     def look(self, runs: Mapping[Path, Collection[int]]) -> Look:
         """Find nothing, and say that nothing could be seen."""
         return Look(dict.fromkeys(runs, ()), complete=False, at=time.time())
+
+    def alive(self, process: ProcessFact) -> bool:
+        """Know nothing of any process."""
+        return False
 
     def boot_time(self) -> float:
         """Return the beginning of time."""
