@@ -1,0 +1,111 @@
+"""The recorded runs through the real engine: the same conclusions at any speed, and every value as it was written."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+
+import numpy as np
+import pytest
+
+from mens_console.config import Settings
+from mens_console.demo.recording import Recording, shipped
+from mens_console.demo.replay import Replay
+from mens_console.store.report import status_document
+from mens_contracts.status import Status
+
+
+def alerts(snapshot):
+    return {
+        run.name: [(a.rule, str(a.state), a.since, a.since_step, a.count, a.message) for a in run.alerts]
+        for run in snapshot.runs
+    }
+
+
+@pytest.fixture(scope="module")
+def played():
+    replay = Replay([Recording.open(path) for path in shipped()], Settings(), speed=math.inf)
+    snapshot = replay.run()
+    states = {path.relative_to(replay.roots[0]).parts[0]: path for path in replay.roots[0].glob("*/trainer_state.json")}
+    truth = {name: json.loads(path.read_text())["log_history"] for name, path in states.items()}
+    yield snapshot, truth
+    replay.stop()
+
+
+def test_the_diagnosis_of_each_recorded_run(played) -> None:
+    snapshot, _ = played
+    states = {run.name: run.diagnosis.state for run in snapshot.runs}
+    assert states == {
+        "llama-lora-r8": "finished",
+        "qwen-lora-r16": "finished",
+        "llama-lora-r4-lr1e-3": "stalled",
+        "llama-lora-r16-lr2e-1": "diverged",
+        "qwen-lora-r4": "finished",
+        "qwen-lora-r8-lr5e-1": "diverged",
+    }
+    firing = {run.name: {a.rule for a in run.alerts if a.state == "firing"} for run in snapshot.runs}
+    assert firing["llama-lora-r16-lr2e-1"] == {"hidden_nan", "nan_grad"}
+    assert firing["qwen-lora-r8-lr5e-1"] == {"nan_loss", "nan_grad"}
+    assert firing["llama-lora-r4-lr1e-3"] >= {"stall"}
+    assert not firing["llama-lora-r8"]
+
+
+def test_every_value_of_the_trainers_own_history_is_there(played) -> None:
+    snapshot, truth = played
+    assert len(truth) == 5
+    for run in snapshot.runs:
+        for name in ("loss", "eval_loss", "grad_norm", "learning_rate"):
+            wanted = {row["step"]: row[name] for row in truth.get(run.name, ()) if name in row}
+            if not wanted:
+                continue
+            series = run.series[name]
+            got = dict(zip(series.steps.tolist(), series.values.tolist(), strict=True))
+            assert got.keys() == wanted.keys()
+            np.testing.assert_equal([got[s] for s in wanted], [float(v) for v in wanted.values()])
+
+
+def test_three_sources_of_one_run_are_one_line(played) -> None:
+    snapshot, _ = played
+    run = next(r for r in snapshot.runs if r.name == "qwen-lora-r16")
+    assert {source.format for source in run.sources} == {"hf_console", "tfevents", "trainer_state"}
+    assert [(s.start_step, s.end_step) for s in run.segments] == [(1, 249), (201, 400)]
+    loss = run.series["loss"]
+    assert loss.steps.tolist() == list(range(1, 401))
+    assert [piece.steps.tolist() for piece in loss.rewound] == [list(range(201, 250))]
+    # resumed with the random state of the checkpoint, the trainer went the same way again
+    np.testing.assert_allclose(loss.rewound[0].values, loss.values[200:249], rtol=2e-3)
+
+
+def test_the_status_document_keeps_its_contract(played) -> None:
+    snapshot, _ = played
+    document = json.loads(json.dumps(status_document(snapshot), allow_nan=False))
+    status = Status.model_validate(document)
+    assert status.schema_ == "mens-status/1"
+    by_name = {run["name"]: run for run in document["runs"]}
+    assert by_name["qwen-lora-r8-lr5e-1"]["loss"] == "NaN"
+    assert by_name["llama-lora-r8"]["progress"] == 1.0
+
+
+def test_the_same_alerts_at_any_speed(played) -> None:
+    recordings = [Recording.open(path) for path in shipped() if path.stem in ("stalled", "diverged")]
+    ends = []
+    for speed in (60.0, math.inf):
+        replay = Replay(recordings, Settings(), speed=speed)
+        done = threading.Event()
+        replay.start(lambda snapshot: None)
+        while not replay.player.finished:
+            done.wait(0.05)
+        replay._thread.join()
+        ends.append(alerts(replay.snapshot))
+        replay.stop()
+    assert ends[0] == ends[1]
+    assert ends[0]["llama-lora-r4-lr1e-3"]
+
+
+def test_a_stopped_replay_leaves_nothing_behind() -> None:
+    replay = Replay([Recording.open(shipped()[0])], Settings(), speed=1.0)
+    replay.start(lambda snapshot: None)
+    root = replay.roots[0]
+    replay.stop()
+    assert not root.exists()
