@@ -1,0 +1,168 @@
+"""Write the generated parts of README.md and docs/ from the tables that the code uses; `--check` only compares."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.dom import DOMNode
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FILES = {
+    "jsonl": (
+        "`*.jsonl`: `metrics`, `telemetry`, `train_log`, `trainer_log` and any other",
+        "rows that are JSON objects with a step and a number, or `{ts_ms, event, payload}`",
+    ),
+    "trainer_state": (
+        "`trainer_state.json`, at the top or in the newest checkpoint",
+        "a JSON object with a `log_history` and the trainer's counters",
+    ),
+    "csv": ("`*.csv`, such as `metrics.csv`", "a header that names a step and a metric"),
+    "tfevents": ("`*tfevents*`", "a TFRecord that frames an event, its length checksum right"),
+    "training_status": ("`training_status.json`, `status.json`", "a JSON object with a status and the current step"),
+    "hf_console": ("console output of the HF Trainer", "lines such as `{'loss': 2.1, …}`, or its progress bars"),
+    "log": (
+        "`*.log`, `*.out`, `*.err`, `stdout`, `nohup.out`, `train*.txt`, …",
+        "any other text: shown, searched and read for errors, but no series",
+    ),
+}
+
+
+def formats() -> str:
+    """Return the table of formats, in order of precedence."""
+    from mens_console.ingest.formats import FORMATS
+
+    lines = ["| format | files | recognised by | precedence |", "|---|---|---|---|"]
+    for entry in sorted(FORMATS, key=lambda one: one.precedence):
+        files, content = FILES[entry.name]
+        lines.append(f"| `{entry.name}` | {files} | {content} | {entry.precedence} |")
+    return "\n".join(lines)
+
+
+def nodes() -> list[type[DOMNode]]:
+    """Return everything that has keys, screens before what stands on them."""
+    from mens_console.screens.app import ConsoleApp
+    from mens_console.screens.fleet import FleetScreen
+    from mens_console.screens.logs import LogsScreen
+    from mens_console.screens.run import RunScreen
+    from mens_widgets.chart import Chart
+    from mens_widgets.grid import Grid
+    from mens_widgets.logview import LogView
+
+    return [ConsoleApp, FleetScreen, Grid, RunScreen, Chart, LogsScreen, LogView]
+
+
+def keys() -> str:
+    """Return the keys by where they work, from the bindings themselves."""
+    from mens_console.screens.help import described
+
+    groups: dict[str, list[str]] = {}
+    for group, names, text in described(nodes()):
+        groups.setdefault(group, []).append(f"{' '.join(f'`{name}`' for name in names.split(' '))} {text.lower()}")
+    rows = [f"| {group} | {' · '.join(listed)} |" for group, listed in groups.items()]
+    return "\n".join(["| where | keys |", "|---|---|", *rows])
+
+
+def bindings() -> str:
+    """Return every binding's id with its default keys."""
+    from textual.binding import Binding
+
+    found = [b for node in nodes() for b in node.__dict__.get("BINDINGS", ()) if isinstance(b, Binding) and b.id]
+    rows = [f"| `{binding.id}` | `{binding.key}` | {binding.description} |" for binding in found]
+    return "\n".join(["| id | keys | what |", "|---|---|---|", *rows])
+
+
+def commands() -> str:
+    """Return the help of every command."""
+    from mens_console.cli.parser import COMMANDS, parser_of
+
+    parts = []
+    for command in COMMANDS.values():
+        parser = parser_of(command)
+        parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100)
+        parts.append(f"### `mens-console {command.name}`\n\n```\n{parser.format_help().rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
+def fields() -> str:
+    """Return the table of field names."""
+    from mens_console.ingest.aliases import describe
+
+    lines = ["| series | unit | fields that feed it, best first | note |", "|---|---|---|---|"]
+    for alias in describe():
+        spellings = ", ".join(f"`{name}`" for name in alias.spellings)
+        lines.append(f"| `{alias.name}` | {alias.unit} | {spellings} | {alias.note} |")
+    return "\n".join(lines)
+
+
+def environment() -> str:
+    """Return the table of settings."""
+    from dataclasses import fields as fields_of
+
+    from mens_console.config.loader import ENVIRONMENT
+    from mens_console.config.model import RunsConfig, UserConfig
+    from mens_console.config.settings import Settings
+
+    variables = {name: variable for variable, name in ENVIRONMENT.items()} | {"roots": "MENS_RUNS"}
+    defaults = {f.name: getattr(Settings(), f.name) for f in fields_of(Settings)}
+    lines = ["| key | default | environment | beside the runs | what |", "|---|---|---|---|---|"]
+    for name, field in UserConfig.model_fields.items():
+        default = defaults[name]
+        shown = (
+            f"`{str(default).lower() if isinstance(default, bool) else default}`" if default or default is False else ""
+        )
+        variable = f"`{variables[name]}`" if name in variables else ""
+        beside = "yes" if name in RunsConfig.model_fields else ""
+        lines.append(f"| `{name}` | {shown} | {variable} | {beside} | {field.description} |")
+    return "\n".join(lines)
+
+
+def between(text: str, name: str, body: str) -> str:
+    """Return `text` with what stands between the markers of `name` replaced."""
+    begin, end = f"<!-- {name}: generated by scripts/generate_docs.py -->", f"<!-- end of {name} -->"
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not (found and closed):
+        raise SystemExit(f"the markers of {name} are missing")
+    return f"{head}{begin}\n{body}\n{end}{tail}"
+
+
+def pages() -> dict[Path, str]:
+    """Return what every page with a generated part should read."""
+    from mens_console.signals.rules import describe
+
+    parts = {
+        "README.md": {"formats": formats, "keys": keys},
+        "docs/formats.md": {"formats": formats, "fields": fields},
+        "docs/headless.md": {"commands": commands, "settings": environment, "bindings": bindings},
+    }
+    made = {ROOT / "docs/thresholds.md": describe()}
+    for page, names in parts.items():
+        text = (ROOT / page).read_text()
+        for name, body in names.items():
+            text = between(text, name, body())
+        made[ROOT / page] = text
+    return made
+
+
+def main() -> int:
+    """Write the pages, or with `--check` name those that differ."""
+    stale = []
+    for path, text in pages().items():
+        if path.exists() and path.read_text() == text:
+            continue
+        if "--check" in sys.argv:
+            stale.append(path)
+        else:
+            path.write_text(text)
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} is not current; run python scripts/generate_docs.py", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
