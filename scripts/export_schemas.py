@@ -6,10 +6,11 @@ import json
 import sys
 from pathlib import Path
 
+from mens_console.config.model import UserConfig
 from mens_contracts.status import Status
 
 ROOT = Path(__file__).resolve().parent.parent / "contracts"
-SCHEMAS = {"run/mens-status-1.schema.json": Status}
+SCHEMAS = {"run/mens-status-1.schema.json": Status, "run/mens-config-1.schema.json": UserConfig}
 
 
 def render(model: type) -> str:

@@ -67,7 +67,9 @@ class Series(_Model):
     points: int = Field(ge=0, description="distinct steps on the run's line")
     last_step: int | None
     last: Number | None
-    rewound_points: int = Field(default=0, ge=0, description="points that a resume went back over, kept beside the line")
+    rewound_points: int = Field(
+        default=0, ge=0, description="points that a resume went back over, kept beside the line"
+    )
     source: str = Field(default="", description="formats that fed it, best precedence first where they disagree")
 
 

@@ -254,3 +254,12 @@ def test_watching_never_writes(tmp_path: Path) -> None:
     before = sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*"))
     Bench(tmp_path).settle()
     assert sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*")) == before
+
+
+def test_thresholds_are_the_operators(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.jsonl", rows(0, 20) + '{"step": 20, "loss": 0.9}\n')
+    usual = Bench(tmp_path)
+    assert "loss_spike" not in {a.rule for a in usual.run().alerts}
+    strict = Bench(tmp_path, thresholds={"loss_spike": {"entry": 1.05, "exit": 1.01}, "los_spike": {"entry": 2}})
+    assert "loss_spike" in {a.rule for a in strict.run().alerts}
+    assert any("did you mean loss_spike" in problem for problem in strict.engine.snapshot.problems)

@@ -18,7 +18,7 @@ from mens_console.store.engine import Engine
 from mens_console.store.probe import Look, ProcessFact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Literal
 
     from mens_console.config import Settings
@@ -106,9 +106,9 @@ class Replay:
         """Where the replayed runs lie."""
         return self.engine.roots
 
-    def want(self, run_id: str | None) -> None:
-        """Tell which run is being looked at."""
-        self.engine.want(run_id)
+    def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
+        """Tell which run is being looked at, and which others are in sight."""
+        self.engine.want(run_id, in_sight)
 
     def poke(self) -> None:
         """Look again now: a replay always does."""

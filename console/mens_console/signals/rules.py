@@ -6,7 +6,8 @@ Data only, and its documentation; the detectors and the reducer read it. No valu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -167,6 +168,20 @@ _TABLE: Final = (
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in _TABLE})
 """Every rule that is implemented, by id, in the order of the documentation."""
+
+
+def adjusted(overrides: Mapping[str, Mapping[str, float]]) -> tuple[Mapping[str, Rule], tuple[str, ...]]:
+    """Return the rules with fields overridden by rule id, and a sentence for each override that names no rule."""
+    rules = dict(RULES)
+    problems = []
+    for name, fields in overrides.items():
+        if name in rules:
+            rules[name] = replace(rules[name], **dict(fields))
+        else:
+            near = get_close_matches(name, rules, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            problems.append(f"thresholds.{name}: there is no such rule{hint}")
+    return MappingProxyType(rules), tuple(problems)
 
 
 def describe(rules: Mapping[str, Rule] = RULES) -> str:

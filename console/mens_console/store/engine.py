@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mens_console.ingest.discover import Discovery
 from mens_console.ingest.formats import FORMATS, recognise
 from mens_console.ingest.watch import Watcher
+from mens_console.signals.rules import adjusted
 from mens_console.store.judge import Judge
 from mens_console.store.probe import SystemProbe
 from mens_console.store.reading import WORKERS, Reader
@@ -84,6 +85,7 @@ class Engine:
         self._wake = threading.Event()
         self._judge = Judge(probe or SystemProbe())
         self._reader = Reader({f.name: f for f in FORMATS}, self._wake.set, workers=0 if replay else WORKERS)
+        self._rules, self._rule_problems = adjusted(settings.thresholds)
         self._watcher: Watcher | None = None
         self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}
@@ -209,7 +211,7 @@ class Engine:
         self._fold_histories(now)
         self._judge.refresh(self._runs.values(), now)
         self._keep_budget(now)
-        self._publish_changes(now)
+        self._publish_changes(now, one_shot=one_shot)
         return more
 
     def _sources_of(self, run_id: str) -> Iterable[Path]:
@@ -236,7 +238,7 @@ class Engine:
     def _admit(self, run_id: str, fresh: FoundRun) -> None:
         run = self._runs.get(run_id)
         if run is None:
-            run = self._runs[run_id] = RunState(fresh, ema_alpha=self.settings.ema_alpha)
+            run = self._runs[run_id] = RunState(fresh, ema_alpha=self.settings.ema_alpha, rules=self._rules)
         elif run.found == fresh:
             return
         run.found = fresh
@@ -286,21 +288,22 @@ class Engine:
             run.chill(COLD_POINTS)
             total -= before - run.frame.nbytes
 
-    def _publish_changes(self, now: float) -> None:
+    def _publish_changes(self, now: float, *, one_shot: bool) -> None:
         scanning = not self._searched or any(run.history for run in self._runs.values())
-        room = VIEWS_PER_S * min(now - self._viewed_at, 1.0) if self._snapshot.rev and not self.replay else math.inf
+        hurried = self.replay or one_shot or scanning or self._snapshot.scanning
+        room = math.inf if hurried else VIEWS_PER_S * min(now - self._viewed_at, 1.0)
         for run in self._stale_views():
             run_id = run.found.id
             if not run.shown(now):
                 self._changed |= self._views.pop(run_id, None) is not None
-            elif room <= 0 and run_id not in self._in_sight:
+            elif room <= 0 and run_id not in self._in_sight and run_id in self._views:
                 break
             else:
                 self._views[run_id] = view(run, now)
                 run.dirty = False
                 self._changed, self._viewed_at = True, now
                 room -= 1
-        problems = (*self.settings.problems, *self._discovery.problems, *self._watch_problems())
+        problems = (*self.settings.problems, *self._rule_problems, *self._discovery.problems, *self._watch_problems())
         if not self._changed and scanning == self._snapshot.scanning and problems == self._snapshot.problems:
             return
         self._changed = False
@@ -321,12 +324,12 @@ class Engine:
         for run_id in self._in_sight:
             if run_id in self._runs and self._runs[run_id].dirty:
                 yield self._runs[run_id]
-        runs = list(self._runs.values())
-        for i in range(len(runs)):
-            run = runs[(self._view_turn + i) % len(runs)]
+        runs, start = list(self._runs.values()), self._view_turn
+        for i in range(start, start + len(runs)):
+            run = runs[i % len(runs)]
             if run.dirty:
                 yield run
-                self._view_turn = (self._view_turn + i) % len(runs)
+                self._view_turn = i % len(runs)
 
     def _watch_problems(self) -> tuple[str, ...]:
         return tuple(self._watcher.problems) if self._watcher is not None else ()

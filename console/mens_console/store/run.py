@@ -11,19 +11,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mens_console.ingest.records import NO_TIME, BadLine
+from mens_console.signals.rules import RULES
 from mens_console.signals.run import RunSignals
 from mens_console.store.facts import RunFacts
 from mens_console.store.frame import Frame
 from mens_console.store.snapshot import FACETS, Facet, SourceView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mens_console.ingest.discover import FoundRun
     from mens_console.ingest.formats.base import Format
     from mens_console.ingest.records import Batch
     from mens_console.signals.diagnosis import Diagnosis
+    from mens_console.signals.rules import Rule
     from mens_console.store.frame import Growth
 
 TEXT = frozenset({"log", "hf_console"})
@@ -70,7 +72,7 @@ class SourceState:
 class RunState:
     """Mutable state of one run, touched by the engine's thread alone."""
 
-    def __init__(self, found: FoundRun, *, ema_alpha: float) -> None:
+    def __init__(self, found: FoundRun, *, ema_alpha: float, rules: Mapping[str, Rule] = RULES) -> None:
         self.found = found
         self.sources: dict[Path, SourceState] = {}
         self.cold = False
@@ -84,14 +86,14 @@ class RunState:
         self.judged_key: object = None
         self.diagnosis: Diagnosis | None = None
         self.seen_alive: set[int] = set()
-        self._alpha = ema_alpha
+        self._alpha, self._rules = ema_alpha, rules
         self.begin()
 
     def begin(self) -> None:
         """Forget all rows: the sources are about to be read again from their first byte."""
         self.frame = Frame()
         self.facts = RunFacts()
-        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha)
+        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules)
         self.history = True
         self.stale_signals = False
         self.last_row_wall = NO_TIME
@@ -178,7 +180,7 @@ class RunState:
 
     def fold(self) -> Iterable[None]:
         """Judge the whole history from its first row, a slice at a time (consume the iterator to do it)."""
-        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha)
+        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules)
         self.signals.total(self.facts.total_steps)
         names = [n for n in self.frame.names if RunSignals.watches(n)]
         order = sorted(names, key=lambda n: n != "loss")
