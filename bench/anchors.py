@@ -56,8 +56,14 @@ class Anchors:
         """A recorded offline run of `LEET_ROWS` rows."""
         return next(iter(sorted(self.folder.glob("leet/wandb/offline-run-*/*.wandb"))), None)
 
+    def leet_typed(self, run: Path) -> list[str | Path]:
+        """Return the command that an operator types to open `run`."""
+        if self.python is None:
+            raise FileNotFoundError(HOW)
+        return [self.python.with_name("wandb"), "leet", "run", run]
+
     def leet_command(self, run: Path) -> list[str | Path]:
-        """Return the command that opens `run`, without its telemetry."""
+        """Return what that command runs, without the Python process that waits in front of it or telemetry."""
         if self.leet is None:
             raise FileNotFoundError(HOW)
         return [self.leet, "leet", "run", "--no-observability", "--run-file", run, run.parent.parent]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench.context import Context
 
 HISTORY: Final = 2000
-_SETTLE_S: Final = 2.0
+_SETTLE_S: Final = 1.2
 _GRACE_S: Final = 1.5
 """How long after the last row its value may still appear."""
 _BARE: Final = """
@@ -69,7 +69,7 @@ def marker(turn: int) -> float:
 
 def bench_idle(context: Context) -> Iterator[Figure]:
     """Measure one open run that nobody writes to; LEET and bare Textual likewise."""
-    seconds = context.pick(20, 6)
+    seconds = context.pick(15, 4)
     log = data.write_metrics(context.work / "runs" / "lora-r16" / "metrics.jsonl", HISTORY)
     age(log)
     script = context.work / "bare.py"
@@ -162,7 +162,7 @@ class LeetWriter:
 
 def bench_rows(context: Context) -> Iterator[Figure]:
     """Measure one row a second, then ten; the anchor's turn follows ours each time."""
-    for rate, seconds in ((1, context.pick(24, 8)), (10, context.pick(15, 6))):
+    for rate, seconds in ((1, context.pick(20, 5)), (10, context.pick(12, 3))):
         ours = _ours(context.work / f"ours-{rate}", rate, seconds, [])
         leet = _leet(context, rate, seconds) if context.anchors.python else None
         yield from _figures(rate, ours, leet)

@@ -36,7 +36,7 @@ def bench_logs(context: Context) -> Iterator[Figure]:
     size = context.pick(1_000_000_000, 100_000_000)
     log = data.write_log(context.work / "runs" / "lora-r16" / "train.log", size)
     _append(log, LAST)
-    turns, lines = context.pick(3, 2), context.pick(20, 8)
+    turns, lines = context.pick(3, 1), context.pick(20, 5)
     opened = [_open([*CONSOLE, log.parent.parent], log, context.work, lines, b"0") for _ in range(turns)]
     name, ours = f"open a {size / 1e9:g} GB log at its tail", [one.open_s for one in opened]
     resident = [one.rss / 1e6 for one in opened]

@@ -50,9 +50,12 @@ class Terminal:
         self._fed = 0
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("MENS_", "XDG_", "NO_COLOR"))}
+        # Without PYTHON…: a box that forbids writing byte code would have every launch compile the source.
+        foreign = ("MENS_", "XDG_", "NO_COLOR", "PYTHON")
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         home = {f"XDG_{name}_HOME": str(cwd / ".xdg" / name.lower()) for name in ("CONFIG", "STATE", "CACHE", "DATA")}
         terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8", "LESSSECURE": "1"}
+        terminal["WANDB_ERROR_REPORTING"] = "false"
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             [str(arg) for arg in args],

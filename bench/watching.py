@@ -30,10 +30,10 @@ def bench_watching(context: Context) -> Iterator[Figure]:
         ready = engine.wait(lambda said: said["runs"] == count and not said["scanning"])
         yield Figure(f"{count} run directories: all read after the start", "s", [ready - start])
         time.sleep(3)
-        yield from _idle(engine, count, context.pick(15, 6))
+        yield from _idle(engine, count, context.pick(15, 4))
         found = [_discovery(engine, root, count + i) for i in range(context.pick(5, 2))]
         yield Figure(f"{count} run directories: a new run is found", "s", found, Target(2.0))
-        seconds = context.pick(10, 5)
+        seconds = context.pick(10, 3)
         busy, written = _write(engine, paths[:_LIVE], rate, seconds)
         name = f"{count} run directories: {rate} rows/s"
         yield Figure(name, "% CPU", [busy], Target(4.0), note=f"{written} rows in {seconds} s over {_LIVE} runs")
