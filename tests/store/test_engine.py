@@ -257,7 +257,7 @@ def test_watching_never_writes(tmp_path: Path) -> None:
 
 
 def test_thresholds_are_the_operators(tmp_path: Path) -> None:
-    write(tmp_path / "a" / "metrics.jsonl", rows(0, 20) + '{"step": 20, "loss": 0.9}\n')
+    write(tmp_path / "a" / "metrics.jsonl", rows(0, 20) + '{"step": 20, "loss": 1.5}\n')
     usual = Bench(tmp_path)
     assert "loss_spike" not in {a.rule for a in usual.run().alerts}
     strict = Bench(tmp_path, thresholds={"loss_spike": {"entry": 1.05, "exit": 1.01}, "los_spike": {"entry": 2}})

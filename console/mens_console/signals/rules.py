@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 
 class Severity(StrEnum):
@@ -176,7 +176,8 @@ def adjusted(overrides: Mapping[str, Mapping[str, float]]) -> tuple[Mapping[str,
     problems = []
     for name, fields in overrides.items():
         if name in rules:
-            rules[name] = replace(rules[name], **dict(fields))
+            changed: dict[str, Any] = dict(fields)
+            rules[name] = replace(rules[name], **changed)
         else:
             near = get_close_matches(name, rules, 1)
             hint = f"; did you mean {near[0]}?" if near else ""

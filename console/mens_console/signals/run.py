@@ -39,8 +39,8 @@ _RATE_SOURCES: Final = ("wall", "steps_per_sec", "tokens_per_sec")
 class SignalSummary:
     """What the signals of a run say at one moment. NaN and None mean that there is no evidence.
 
-    `streaming_ce` is NaN while the newest loss is not finite, hidden NaN included; `loss_level` is the median of the last 50 losses;
-    `eta` is None where `eta_reason` says why; `best_eval` is (step, eval loss). Entropy is in nats.
+    `streaming_ce` is NaN while the newest loss is not finite, hidden NaN included; `loss_level` is the median of the
+    last 50 losses; `eta` is None where `eta_reason` says why; `best_eval` is (step, eval loss). Entropy is in nats.
     """
 
     streaming_ce: float
