@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from mens_console.store.probe import ProcessProbe
     from mens_console.store.snapshot import RunView
 
-SCAN_S = 1.5
+SCAN_S = 1.0
 """Between two searches for new runs and files, so that one appears within two seconds."""
 HINTED_SCAN_S = 10.0
 """The same where the kernel hints at what is new."""
+RESTLESS_S = 3.0
+"""After news, searches go on as without hints: a folder may get its files before the kernel watches it."""
 LONGEST_REST_S = 1.0
 """How long the engine sleeps at most: what is in sight is never older."""
 NEWS_S = 0.2
@@ -95,6 +97,7 @@ class Engine:
         self._scanned_at = float("-inf")
         self._searched = False
         self._news = False
+        self._restless_until = float("-inf")
         self._grew = False
         self._wanted: str | None = None
         self._in_sight: frozenset[str] = frozenset()
@@ -185,7 +188,10 @@ class Engine:
         if self._watcher is None:
             return
         self._watcher.tick(time.monotonic(), self._reader.beat.changed_per_s(now))
-        self._reader.beat.hints = self._watcher.mode == "hints" and not self._watcher.problems
+        hints = self._watcher.mode == "hints" and not self._watcher.problems
+        if hints and not self._reader.beat.hints:
+            self._restless_until = now + RESTLESS_S  # what was made before the watch began gave no hint
+        self._reader.beat.hints = hints
         if self._searched and self._discovery.folders != self._checked_folders:
             self._checked_folders = self._discovery.folders
             self._watcher.check(self._checked_folders)
@@ -204,7 +210,8 @@ class Engine:
         if self._reader.beat.crowded:
             hints.update(str(path) for run_id in self._in_sight for path in self._sources_of(run_id))
         unknown = [path for path in hints if not self._reader.beat.hint(path)]
-        self._news |= bool(unknown)
+        if unknown:
+            self._news, self._restless_until = True, now + RESTLESS_S
         if self._is_time_to_search(now):
             self._search(now)
         more = self._read(now, one_shot=one_shot)
@@ -220,7 +227,7 @@ class Engine:
 
     def _is_time_to_search(self, now: float) -> bool:
         since = now - self._scanned_at
-        usual = HINTED_SCAN_S if self._reader.beat.hints else SCAN_S
+        usual = HINTED_SCAN_S if self._reader.beat.hints and now > self._restless_until else SCAN_S
         return since >= usual or not self._searched or (self._news and (since >= NEWS_S or self.replay))
 
     def _search(self, now: float) -> None:
