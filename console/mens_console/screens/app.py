@@ -27,7 +27,7 @@ from mens_console.screens.words import next_change
 from mens_console.store.snapshot import EMPTY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import tzinfo
     from pathlib import Path
     from typing import Protocol
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
             """Stop publishing."""
             ...
 
-        def want(self, run_id: str | None) -> None:
-            """Tell which run is being looked at."""
+        def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
+            """Tell which run is being looked at, and which others are in sight."""
             ...
 
 

@@ -114,9 +114,7 @@ class Charts(Container):
         missing = []
         for panel in page:
             if panel.key not in self._charts:
-                chart = Chart(
-                    safe_text(panel.title, 60), unit=panel.unit, zone=self._zone, id=f"panel-{len(self._charts)}"
-                )
+                chart = Chart(safe_text(panel.title, 60), unit=panel.unit, zone=self._zone)
                 self._join(chart, exact=panel.exact)
                 self._charts[panel.key] = chart
                 missing.append(chart)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mens_console.signals.trend import Trend
     from mens_console.store.snapshot import RunView, SourceView
 
+ENDED = frozenset({"finished", "killed", "crashed", "diverged", "out_of_memory", "disk_full"})
+"""States that are a moment in the past; the others last."""
 BAD_LINES = 3
 CONFIG_LINES = 24
 CHECKPOINTS = 4
@@ -37,7 +39,7 @@ def state_lines(run: RunView, now: float, width: int, evidence: int = 6) -> list
     state = look(run.diagnosis.state)
     since = run.diagnosis.since
     held = "" if not math.isfinite(since) or not 0 < since < now - 60 else _coarse(span(now - since))
-    held = f"  for {held}" if held and run.live else f"  {held} ago" if held else ""
+    held = f"  for {held}" if held and str(run.diagnosis.state) not in ENDED else f"  {held} ago" if held else ""
     lines: list[Line] = [((f"{state.glyph} {state.word}", state.ink), (held, "muted"))]
     for text in run.diagnosis.evidence[:evidence]:
         lines += prose(safe_text(text), width, "muted", "· ")

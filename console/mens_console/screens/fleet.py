@@ -71,6 +71,7 @@ class FleetScreen(Room):
         super().__init__()
         self._order, self._reverse, self._overlay = 0, False, False
         self._query = Query("")
+        self._in_sight: tuple[str | None, frozenset[str]] = (None, frozenset())
         self._rows: dict[str, Row] = {}
 
     def body(self) -> ComposeResult:
@@ -113,7 +114,23 @@ class FleetScreen(Room):
         known = self._rows.get(run.id)
         return known if known is not None and known.rev == rev_of(run, now) else row_of(run, now)
 
+    def _want(self) -> None:
+        """Tell the engine which runs to follow closely: the one under the cursor, and all that may be on screen."""
+        grid = self.query_one(Grid)
+        keys, key = list(self._rows), grid.cursor_key
+        place = keys.index(key) if key in self._rows and key is not None else 0
+        rows = self.size.height
+        wanted = (key, frozenset(keys[max(0, place - rows) : place + rows]))
+        if wanted != self._in_sight:
+            self._in_sight = wanted
+            self.console_app.engine.want(*wanted)
+
+    def on_screen_suspend(self) -> None:
+        """Nobody looks at the table any more."""
+        self._in_sight = (None, frozenset())
+
     def _preview(self, snapshot: Snapshot, now: float) -> None:
+        self._want()
         grid = self.query_one(Grid)
         run = snapshot.get(grid.cursor_key) if grid.cursor_key is not None else None
         chart, story = self.query_one(ChartFace), self.query_one("#story", Sheet)

@@ -105,7 +105,7 @@ class LogsScreen(Room):
         Binding("slash", "ask('search')", "Search", key_display="/", id="logs.search"),
         Binding("ampersand", "ask('filter')", "Filter", key_display="&", id="logs.filter"),
         Binding("L", "level", "Level", id="logs.level"),
-        Binding("F", "follow", "Follow", id="logs.follow"),
+        Binding("F", "follow", "Follow or stay", show=False, id="logs.follow"),
         Binding("tab", "other", "Streams", id="logs.other", priority=True),
         Binding("right_square_bracket", "stream(1)", "Next stream", show=False, key_display="]", id="logs.next"),
         Binding(
