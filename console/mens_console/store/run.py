@@ -192,10 +192,11 @@ class RunState:
                 growth = segments[name][turn]
                 if growth.rewound_to is not None and name == order[0]:
                     self.signals.rewind(growth.rewound_to)
-                steps, walls, values = growth.steps.tolist(), growth.walls.tolist(), growth.values.tolist()
-                for i in range(0, len(steps), FOLD_ROWS):
+                for i in range(0, len(growth.steps), FOLD_ROWS):
                     part = slice(i, i + FOLD_ROWS)
-                    self.signals.observe(name, steps[part], walls[part], values[part])
+                    self.signals.observe(
+                        name, growth.steps[part].tolist(), growth.walls[part].tolist(), growth.values[part].tolist()
+                    )
                     yield
         self.history = self.stale_signals = False
         self.preview = None
