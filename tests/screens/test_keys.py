@@ -115,11 +115,11 @@ async def test_fleet_overlay_says_what_it_needs(console, lively):
 
 async def test_fleet_goes_to_the_log_of_a_run(console, lively):
     async with console(lively) as (app, pilot):
-        await press(pilot, "L")
+        await press(pilot, "v")
         assert isinstance(app.screen, FleetScreen)  # this run has none, and says so
         app.room.query_one(Grid).cursor_key = "qwen-lora-r16"
         await settle(pilot)
-        await press(pilot, "L")
+        await press(pilot, "v")
         assert isinstance(app.screen, LogsScreen)
         await until(pilot, lambda: "other.err · 2 lines" in text_of(app))
 
@@ -184,13 +184,13 @@ async def test_run_scrolls_its_facts_and_opens_its_log(console, lively):
         assert text_of(app) != before
         await press(pilot, "K")
         assert text_of(app) == before
-        await press(pilot, "L")
+        await press(pilot, "v")
         assert "This run has no" in text_of(app)
         app.chosen = "qwen-lora-r16"
-        await press(pilot, "L")
+        await press(pilot, "v")
         app.action_room("run")
         await settle(pilot)
-        await press(pilot, "L")
+        await press(pilot, "v")
         assert isinstance(app.screen, LogsScreen)
 
 

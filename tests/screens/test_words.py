@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from screens.box import NOW, box, run, series
 
 from mens_console.screens import facts, rows
-from mens_console.screens.curves import SeriesCurve, marks_of, panels_of, short, spark_of, start_wall
+from mens_console.screens.curves import marks_of, panels_of, short, spark_of, start_wall
 from mens_console.screens.query import Query
 from mens_console.screens.words import CALM, LOOKS, age, clock_text, eta_text, firing, look, next_change, rate_of
 from mens_console.store.snapshot import LIVE_STATES, Mark
@@ -122,13 +122,6 @@ def test_sparks_fit_and_never_hide_that_all_is_bad(values, width):
     assert len(text) == width
     if values and all(math.isnan(v) for v in values):
         assert "✖" in text
-
-
-def test_a_series_is_a_curve():
-    curve = SeriesCurve(series("loss", [1, 2, 4], [3.0, 2.0, math.nan], [10.0, 11.0, 13.0]), "renamed")
-    assert curve.name == "renamed" and curve.bounds("relative") == (0.0, 3.0)
-    assert curve.at(2.2, "step").value == 2.0
-    assert SeriesCurve(series("empty", [], [])).at(1.0, "step") is None
 
 
 @pytest.mark.parametrize("width", [20, 44, 80])

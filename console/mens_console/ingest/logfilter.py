@@ -142,8 +142,8 @@ class LogFilter:
 
     def _fail(self, problem: str) -> None:
         if not self._closed:
-            self.problem = problem
             self._end()
+            self.problem = problem
             self._on_change()
 
 

@@ -170,9 +170,9 @@ class _File:
                 break
             place += len(data)
         tail = read_at(self.fd, max(start, place - LINE_CAP), min(LINE_CAP, place - start))
-        if b"\r" in tail[:-1]:
-            return _text(tail), place + 1
-        return _text(read_at(self.fd, start, LINE_CAP)), place + 1
+        if (redrawn := tail.rfind(b"\r", 0, -1)) >= 0:
+            return _text(tail[redrawn + 1 :]), place + 1
+        return _text(read_at(self.fd, start, min(LINE_CAP, place - start))), place + 1
 
 
 def _text(raw: bytes) -> str:

@@ -10,37 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from mens_widgets.curve import Bins, Point
 from mens_widgets.face import Mark, Trace
 from mens_widgets.sparkline import spark
 
 if TYPE_CHECKING:
     from mens_console.store.series import SeriesView
     from mens_console.store.snapshot import RunView
-    from mens_widgets.curve import Axis, Floats
-
-
-class SeriesCurve:
-    """One series of the store as a chart's curve."""
-
-    __slots__ = ("_series", "name")
-
-    def __init__(self, series: SeriesView, name: str = "") -> None:
-        self.name = name or series.name
-        self._series = series
-
-    def bounds(self, axis: Axis) -> tuple[float, float] | None:
-        """Return the first and last x."""
-        return self._series.bounds(axis)
-
-    def bins(self, edges: Floats, axis: Axis) -> Bins:
-        """Return the points of each column."""
-        return Bins(*self._series.bins(edges, axis))
-
-    def at(self, x: float, axis: Axis) -> Point | None:
-        """Return the logged point nearest to x."""
-        point = self._series.at(x, axis)
-        return None if point is None else Point(point.x, point.value)
+    from mens_widgets.curve import Axis
 
 
 class Panel(NamedTuple):
@@ -104,8 +80,8 @@ def short(name: str) -> str:
 def traces_of(run: RunView, panel: Panel) -> list[Trace]:
     """Return a panel's curves: rewound pieces beneath, then one line a metric."""
     series = [run.series[name] for name in panel.metrics if name in run.series]
-    pieces = [Trace(SeriesCurve(piece), rewound=True) for one in series for piece in one.rewound]
-    return pieces + [Trace(SeriesCurve(one)) for one in series]
+    pieces = [Trace(piece, rewound=True) for one in series for piece in one.rewound]
+    return pieces + [Trace(one) for one in series]
 
 
 def marks_of(run: RunView) -> list[Mark]:

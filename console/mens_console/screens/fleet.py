@@ -5,6 +5,7 @@ What a row says is in `rows`; opening a run is the app's.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -13,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
 from mens_console.ingest.text import safe_text
-from mens_console.screens.curves import PANELS, SeriesCurve, marks_of, traces_of
+from mens_console.screens.curves import PANELS, marks_of, traces_of
 from mens_console.screens.empty import no_runs
 from mens_console.screens.facts import alert_lines, state_lines
 from mens_console.screens.query import Query
@@ -63,7 +64,7 @@ class FleetScreen(Room):
         Binding("s", "sort", "Sort", id="fleet.sort"),
         Binding("S", "reverse", "Reverse", show=False, id="fleet.reverse"),
         Binding("c", "overlay", "Overlay marked", show=False, id="fleet.overlay"),
-        Binding("L", "log", "Log of the run", show=False, id="fleet.log"),
+        Binding("v", "log", "View its log", show=False, id="fleet.log"),
         Binding("escape", "clear", "Clear filter and marks", show=False, id="fleet.clear"),
     ]
 
@@ -137,7 +138,7 @@ class FleetScreen(Room):
         marked = [one for key in grid.marked[:OVERLAY] if (one := snapshot.get(key)) is not None]
         if self._overlay and len(marked) > 1:
             chart.title = "loss of marked runs"
-            chart.show([SeriesCurve(one.series["loss"], one.name) for one in marked if "loss" in one.series])
+            chart.show([replace(one.series["loss"], name=one.name) for one in marked if "loss" in one.series])
         elif run is not None:
             chart.title = f"loss  {safe_text(run.name, 60)}"
             chart.show(traces_of(run, PANELS[0]._replace(metrics=("loss",))), marks_of(run))

@@ -61,7 +61,7 @@ class RunScreen(Room):
         Binding("p", "step(-1)", "Previous run", show=False, id="run.previous"),
         Binding("J", "read(1)", "Facts down", show=False, id="run.facts_down"),
         Binding("K", "read(-1)", "Facts up", show=False, id="run.facts_up"),
-        Binding("L", "log", "Log", show=False, id="run.log"),
+        Binding("v", "log", "View its log", show=False, id="run.log"),
         Binding("escape", "back", "Back", show=False, id="run.back"),
     ]
 
@@ -201,7 +201,7 @@ class RunScreen(Room):
             "Chart: reset view": ("key r", lambda: self._chart("reset")),
             "Chart: maximise": ("key f", self.action_maximise),
             "Run: next": ("key n", lambda: self.action_step(1)),
-            "Run: log": ("key L", self.action_log),
+            "Run: log": ("key v", self.action_log),
         }
 
     def _chart(self, action: str) -> None:
