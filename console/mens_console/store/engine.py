@@ -6,11 +6,14 @@ The same engine answers the screens (`start`), the one-shot commands (`load`) an
 from __future__ import annotations
 
 import math
+import os
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mens_console.ingest.discover import Discovery
@@ -26,7 +29,6 @@ from mens_console.store.view import view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from mens_console.config import Settings
     from mens_console.ingest.discover import FoundRun
@@ -97,6 +99,7 @@ class Engine:
         self._scanned_at = float("-inf")
         self._searched = False
         self._news = False
+        self._failure = ""
         self._restless_until = float("-inf")
         self._grew = False
         self._wanted: str | None = None
@@ -174,14 +177,29 @@ class Engine:
             self._watcher = Watcher(self._hinted)
             self._watcher.start(self.roots)
         while not self._stopping:
-            now = self._clock()
-            more = self.step(now)
-            self._attend_watcher(now)
+            more = self._step_or_tell()
             if not more:
                 self._wake.wait(min(self._reader.beat.interval(), LONGEST_REST_S))
             self._wake.clear()
         if self._watcher is not None:
             self._watcher.close()
+
+    def _step_or_tell(self) -> bool:
+        """Make one pass; what goes wrong in it is shown, and tried again, instead of ending in silence."""
+        now = self._clock()
+        try:
+            more = self.step(now)
+            self._attend_watcher(now)
+        except Exception as error:
+            if os.environ.get("MENS_DEBUG"):
+                raise
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}:{place.lineno}"
+            self._failure = f"internal error, please report it: {type(error).__name__}: {error} ({where})"
+            self._changed = True
+            self._publish_changes(now, one_shot=False)
+            return False
+        return more
 
     def _attend_watcher(self, now: float) -> None:
         """Bring hints back after a storm, and notice where the kernel watches only a part of the tree."""
@@ -310,7 +328,9 @@ class Engine:
                 run.dirty = False
                 self._changed, self._viewed_at = True, now
                 room -= 1
-        problems = (*self.settings.problems, *self._rule_problems, *self._discovery.problems, *self._watch_problems())
+        failure = (self._failure,) if self._failure else ()
+        asked = (*self.settings.problems, *self._rule_problems)
+        problems = (*failure, *asked, *self._discovery.problems, *self._watch_problems())
         if not self._changed and scanning == self._snapshot.scanning and problems == self._snapshot.problems:
             return
         self._changed = False
