@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mens_widgets.grid import Row
 
 OVERLAY = 6
+WIDE = 100
+"""Columns from which on the preview has a chart."""
 
 
 class FleetScreen(Room):
@@ -42,16 +44,15 @@ class FleetScreen(Room):
     AUTO_FOCUS = "Grid"
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-narrow"),
-        (100, "-middle"),
+        (WIDE, "-middle"),
         (160, "-wide"),
     ]
     CSS = """
     FleetScreen #fleet { height: 1fr; }
     FleetScreen #status { height: 1; color: $text-muted; }
-    FleetScreen #preview { height: 8; background: $background; border-top: solid $border; }
+    FleetScreen #preview { height: 1fr; background: $background; border-top: solid $border; }
     FleetScreen #preview ChartFace { display: none; width: 3fr; }
     FleetScreen #preview Sheet { width: 2fr; height: 1fr; margin-left: 1; }
-    FleetScreen.-middle #preview, FleetScreen.-wide #preview { height: 45%; min-height: 11; }
     FleetScreen.-middle #preview ChartFace, FleetScreen.-wide #preview ChartFace { display: block; }
     FleetScreen #welcome { display: none; margin: 0 2; }
     FleetScreen.-empty #welcome { display: block; }
@@ -106,10 +107,19 @@ class FleetScreen(Room):
         rows = {run.id: self._row(run, now) for run in ordered(runs, order, reverse=self._reverse)}
         self._rows = rows
         grid.set_rows(list(rows.values()))
+        self._share_height(len(rows))
         note = f" {len(runs)} of {len(snapshot.runs)} runs · {order.name}" + (", reversed" if self._reverse else "")
         note += f" · filter {self._query.text}" if self._query else ""
         self.query_one("#status", Sheet).write(lambda _: [((note, "muted"),)])
         self._preview(snapshot, now)
+
+    def _share_height(self, rows: int) -> None:
+        """Give the table what it needs, but leave the preview a good third; the preview takes the rest."""
+        least = 8 if self.size.width < WIDE else max(13, self.size.height * 2 // 5)
+        height = max(3, min(rows + 2, self.size.height - 3 - least))
+        grid = self.query_one(Grid)
+        if grid.styles.height is None or grid.styles.height.value != height or not grid.styles.height.is_cells:
+            grid.styles.height = height
 
     def _row(self, run: RunView, now: float) -> Row:
         known = self._rows.get(run.id)
@@ -185,7 +195,7 @@ class FleetScreen(Room):
     def action_overlay(self) -> None:
         """Draw the losses of the marked runs over each other, or the run's own again."""
         grid = self.query_one(Grid)
-        if self.size.width < 100:
+        if self.size.width < WIDE:
             self.notify("The overlay needs a terminal of 100 columns", markup=False)
         elif len(grid.marked) < 2:
             self.notify("Mark two runs or more with Space first", markup=False)
