@@ -263,3 +263,24 @@ def test_thresholds_are_the_operators(tmp_path: Path) -> None:
     strict = Bench(tmp_path, thresholds={"loss_spike": {"entry": 1.05, "exit": 1.01}, "los_spike": {"entry": 2}})
     assert "loss_spike" in {a.rule for a in strict.run().alerts}
     assert any("did you mean loss_spike" in problem for problem in strict.engine.snapshot.problems)
+
+
+def test_two_files_of_one_format_are_one_line_and_no_resume(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.jsonl", rows(1, 201))
+    write(tmp_path / "a" / "train_log.jsonl", "".join(f'{{"step": {s}, "loss": 99}}\n' for s in range(5, 201, 5)))
+    run = Bench(tmp_path).run()
+    assert line(run) == {s: 10.0 / (s + 1) for s in range(1, 201)}
+    assert [(s.start_step, s.end_step) for s in run.segments] == [(1, 200)]
+    assert run.series["loss"].rewound == ()
+
+
+def test_long_files_of_one_format_are_read_in_the_order_they_were_lived(tmp_path: Path) -> None:
+    """The later file sorts first by name, and both are longer than one turn."""
+    first = write(tmp_path / "a" / "train_log.jsonl", rows(0, 12_000, ts=1.7e9))
+    os.utime(first, (1.7e9, 1.7e9))
+    write(tmp_path / "a" / "metrics.jsonl", rows(9_000, 20_000, ts=1.8e9))
+    run = Bench(tmp_path).run()
+    assert [(s.start_step, s.end_step) for s in run.segments] == [(0, 11_999), (9_000, 19_999)]
+    assert run.series["loss"].points == 20_000
+    assert sum(piece.points for piece in run.series["loss"].rewound) == 3_000
+    assert [source.path.name for source in run.sources] == ["metrics.jsonl", "train_log.jsonl"]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mens_console.ingest.records import Columns
+from mens_console.store.axis import Writer
 from mens_console.store.frame import MAX_METRICS, Frame
 
 NAN = float("nan")
@@ -21,8 +22,8 @@ def rows(steps, walls=None, rank=None, **values) -> Columns:
     )
 
 
-def put(frame: Frame, columns: Columns, origin: str = "jsonl", rank: int = 10, **how):
-    return list(frame.append(columns, origin=origin, rank=rank, **how))
+def put(frame: Frame, columns: Columns, format: str = "jsonl", rank: int = 10, file: str = "", **how):
+    return list(frame.append(columns, Writer(format, file or format, rank), **how))
 
 
 def line(frame: Frame, name: str = "loss") -> dict[int, float]:
@@ -100,6 +101,63 @@ def test_two_event_files_of_a_resumed_run_and_its_trainer_state() -> None:
     assert view.walls[0] == 1000
 
 
+def test_files_of_one_format_written_side_by_side_are_no_resumes() -> None:
+    frame = Frame()
+    put(frame, rows(range(1, 201), walls=range(1000, 1200), loss=[1.0] * 200), file="a.jsonl", rank=10)
+    put(frame, rows(range(5, 201, 5), walls=range(1005, 1201, 5), loss=[2.0] * 40), file="b.jsonl", rank=11)
+    assert line(frame) == dict.fromkeys(range(1, 201), 1.0)
+    assert [(s.step, end) for s, end in frame.segments()] == [(1, 200)]
+    assert frame.view("loss").rewound == ()
+
+
+@given(st.permutations(["a", "b"]))
+def test_which_of_two_equal_files_stands_does_not_depend_on_their_order(order: list[str]) -> None:
+    frame = Frame()
+    for file in order:
+        put(frame, rows([1, 2, 3], loss=[float(ord(file))] * 3), file=file, rank=10 + (file == "b"))
+    assert set(line(frame).values()) == {97.0}
+
+
+def test_files_one_after_the_other_without_times_are_told_by_where_they_begin() -> None:
+    beside, after = Frame(), Frame()
+    put(beside, rows(range(1, 101), loss=[1.0] * 100), file="a.csv")
+    put(beside, rows(range(10, 101, 10), loss=[2.0] * 10), file="b.csv", rank=11)
+    assert len(beside.segments()) == 1
+    put(after, rows(range(1, 101), loss=[1.0] * 100), file="a.csv")
+    put(after, rows(range(81, 151), loss=[2.0] * 70), file="b.csv", rank=11)
+    assert [(s.step, end) for s, end in after.segments()] == [(1, 100), (81, 150)]
+    assert [len(piece.steps) for piece in after.view("loss").rewound] == [20]
+
+
+def test_a_file_begun_after_another_ended_is_a_resume_even_from_the_first_step() -> None:
+    frame = Frame()
+    put(frame, rows([1, 2, 3], walls=[10, 11, 12], loss=[1, 1, 1]), file="a")
+    put(frame, rows([1], walls=[100], loss=[2]), file="b", rank=11)
+    assert line(frame) == {1: 2}
+    assert [piece.steps.tolist() for piece in frame.view("loss").rewound] == [[1, 2, 3]]
+
+
+def test_a_resume_that_rewinds_one_row_is_told_from_a_row_written_twice() -> None:
+    def made(last: float, wall: float) -> Frame:
+        frame = Frame()
+        put(frame, rows(range(1, 31), walls=range(100, 130), loss=np.arange(30.0)))
+        put(frame, rows([30, 31], walls=[wall, wall + 1], loss=[last, 0.5]))
+        return frame
+
+    resumed = made(7.0, 200.0)
+    assert [(s.step, end) for s, end in resumed.segments()] == [(1, 30), (30, 31)]
+    assert [piece.values.tolist() for piece in resumed.view("loss").rewound] == [[29.0]]
+    assert len(made(29.0, 200.0).segments()) == 1
+    assert len(made(7.0, 129.5).segments()) == 1
+
+
+def test_a_segment_begins_at_its_first_step_whichever_source_tells_it() -> None:
+    frame = Frame()
+    put(frame, rows([3, 6], loss=[1, 1]), "csv", 30)
+    put(frame, rows([2, 4], loss=[1, 1]), "jsonl", 10)
+    assert [(s.step, end) for s, end in frame.segments()] == [(2, 6)]
+
+
 def test_a_repeated_step_is_replaced_and_not_a_resume() -> None:
     frame = Frame()
     put(frame, rows([1, 2, 2, 3], loss=[1, 2, 2.5, 3]))
@@ -161,6 +219,8 @@ def test_a_cold_run_keeps_its_extremes_and_its_count() -> None:
     assert view.values.max() == 40.0
     assert frame.nbytes < full / 50
     assert view.last_step == 49_999
+    put(frame, rows([50_000, 50_001], loss=[1, 2]))
+    assert frame.view("loss").points == 50_002
 
 
 @given(

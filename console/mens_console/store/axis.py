@@ -6,16 +6,19 @@ goes back in steps: the new line takes over from there and the overlap it rewoun
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mens_console.ingest.records import NO_TIME
 from mens_console.store.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -29,29 +32,58 @@ _CLOCK_SLACK_S = 2.0
 """How far apart two sources may stamp the same row."""
 
 
+@dataclass(slots=True, frozen=True)
+class Writer:
+    """Who wrote rows: a format, one file of it, and the file's precedence (lower wins).
+
+    For rows without a time: `arrived` is when they were seen to be written, `written` when the file last was (both in
+    seconds since the epoch).
+    """
+
+    format: str
+    file: str
+    rank: int
+    arrived: float = NO_TIME
+    written: float = NO_TIME
+
+
 @dataclass(slots=True)
 class Origin:
-    """How far one format's sources have written on an axis, and which segment they are in."""
+    """How far one file has written on an axis, and which segment it is in."""
 
+    first: int
     last_step: int
     peak: int
     segment: int = 0
     repeats: deque[bool] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    last_wall: float = NO_TIME
+    last_row: tuple[float, ...] = ()
 
-    def repeats_at(self, step: int) -> bool:
+    @classmethod
+    def at(cls, first: int) -> Origin:
+        """Return a file of which nothing was read yet; its first row is at step `first`."""
+        return cls(first, first - 1, first - 1)
+
+    def repeats_at(self, step: int, wall: float, row: Callable[[], tuple[float, ...]]) -> bool:
         """Whether `step`, not above the last one, is a repeat or a turn of another writer, and not a resume.
 
         Several writers that share one file give themselves away by repeating steps; then a small step back
-        means nothing.
+        means nothing. A file that never did, and tells other values at its last step, was resumed just before it.
         """
-        turn = sum(self.repeats) >= _INTERLEAVED_AFTER and self.peak - step <= _RECENT
-        return step == self.last_step or turn
+        if step < self.last_step:
+            return sum(self.repeats) >= _INTERLEAVED_AFTER and self.peak - step <= _RECENT
+        is_steady = len(self.repeats) == _RECENT and not any(self.repeats)
+        return not is_steady or wall <= self.last_wall + _CLOCK_SLACK_S or row() == self.last_row
 
-    def cut(self, steps: Ints) -> list[tuple[slice, bool]]:
+    def cut(self, steps: Ints, walls: Floats, values: Mapping[str, Floats]) -> list[tuple[slice, bool]]:
         """Cut rows into parts of increasing steps; the flag says that a part begins with a resume."""
+
+        def row(i: int) -> tuple[float, ...]:
+            return tuple(float(column[i]) for column in values.values())
+
         if steps[0] > self.last_step and (len(steps) == 1 or bool(np.all(np.diff(steps) > 0))):
             self.repeats.extend([False] * min(len(steps), _RECENT))
-            self.last_step = int(steps[-1])
+            self.last_step, self.last_row = int(steps[-1]), row(-1)
             self.peak = max(self.peak, self.last_step)
             return [(slice(0, len(steps)), False)]
         parts: list[tuple[slice, bool]] = []
@@ -59,7 +91,10 @@ class Origin:
         for i, step in enumerate(steps.tolist()):
             repeat = False
             if step <= self.last_step:
-                repeat = self.repeats_at(step)
+                self.last_wall, self.last_row = (
+                    (float(walls[i - 1]), row(i - 1)) if i else (self.last_wall, self.last_row)
+                )
+                repeat = self.repeats_at(step, float(walls[i]), partial(row, i))
                 if i > begin:
                     parts.append((slice(begin, i), rewind))
                 begin, rewind = i, not repeat
@@ -69,6 +104,7 @@ class Origin:
             self.last_step = step
             self.peak = max(self.peak, step)
         parts.append((slice(begin, len(steps)), rewind))
+        self.last_row = row(-1)
         return parts
 
 
@@ -112,7 +148,8 @@ class Axis:
         self.walls = Column(np.float64)
         self._rank = Column(np.uint8)
         self.members: dict[str, Column] = {}
-        self.origins: dict[str, Origin] = {}
+        self.origins: dict[tuple[str, str], Origin] = {}
+        """What each file of each format wrote, in the order in which they appeared."""
         self.segments: list[SegmentStart] = []
         self.rewound: list[Rewound] = []
         self.version = 0
@@ -137,8 +174,10 @@ class Axis:
         other._rank = Column(np.uint8, self._rank.view())
         other.members = {n: self.members.pop(n) for n in list(self.members) if n in names}
         other.origins = {
-            k: Origin(o.last_step, o.peak, o.segment, deque(o.repeats, maxlen=_RECENT)) for k, o in self.origins.items()
+            k: replace(o, repeats=deque(o.repeats, maxlen=_RECENT), last_row=()) for k, o in self.origins.items()
         }
+        for origin in self.origins.values():
+            origin.last_row = ()
         other.segments = list(self.segments)
         for piece in self.rewound:
             moved = {n: piece.values.pop(n) for n in list(piece.values) if n in names}
@@ -152,18 +191,16 @@ class Axis:
         self.version += 1
 
     def append(
-        self, origin: str, rank: int, steps: Ints, walls: Floats, values: Mapping[str, Floats], *, document: bool
+        self, writer: Writer, steps: Ints, walls: Floats, values: Mapping[str, Floats], *, document: bool
     ) -> list[Change]:
-        """Merge rows of a source in the order they were written.
+        """Merge rows of one file in the order they were written.
 
-        `values` holds every member. `rank` is the source's precedence, lower wins. A `document` restates the current
-        line as a whole, so its steps never mean a resume.
+        `values` holds every member. A `document` restates the current line as a whole, so its steps never mean a
+        resume.
         """
         if not len(steps):
             return []
-        known = self.origins.get(origin)
-        if known is None:
-            known = self.origins[origin] = Origin(int(steps[0]) - 1, int(steps[0]) - 1)
+        known, follows = self._origin(writer, steps, walls)
         if document:
             order = np.argsort(steps, kind="stable")
             keep = order[np.append(np.diff(steps[order]) > 0, True)]
@@ -172,12 +209,27 @@ class Axis:
             known.segment = max(0, len(self.segments) - 1)
             parts = [(slice(0, len(steps)), False)]
         else:
-            parts = known.cut(steps)
+            parts = known.cut(steps, walls, values)
+            if follows:
+                parts[0] = (parts[0][0], True)
+        known.last_wall = _first_told(float(walls[-1]), writer.arrived, writer.written)
         changes = []
         for part, rewind in parts:
             chunk = {n: v[part] for n, v in values.items()}
-            changes.append(self._merge(known, rank, steps[part], walls[part], chunk, rewind))
+            changes.append(self._merge(known, writer.rank, steps[part], walls[part], chunk, rewind))
         return changes
+
+    def _origin(self, writer: Writer, steps: Ints, walls: Floats) -> tuple[Origin, bool]:
+        """Return what is known of the file, and whether it is new and the run was resumed into it."""
+        known = self.origins.get((writer.format, writer.file))
+        if known is not None:
+            return known, False
+        kin = [origin for (format, _), origin in self.origins.items() if format == writer.format]
+        known = self.origins[writer.format, writer.file] = Origin.at(int(steps[0]))
+        if not kin:
+            return known, False
+        known.segment = max(origin.segment for origin in kin)
+        return known, _follows(kin, steps, _first_told(float(walls[0]), writer.arrived))
 
     def _merge(
         self, known: Origin, rank: int, steps: Ints, walls: Floats, values: dict[str, Floats], rewind: bool
@@ -194,6 +246,8 @@ class Axis:
                 rewound_to = first
         else:
             known.segment = max(known.segment, self._segment_at(float(walls[0])))
+            if known.segment == 0 and first < self.segments[0].step:
+                self.segments[0] = SegmentStart(first, float(walls[0]))
         if known.segment < len(self.segments) - 1:
             border = int(np.searchsorted(steps, self.segments[known.segment + 1].step))
             self._keep_rewound(
@@ -269,6 +323,23 @@ class Axis:
         piece.walls = np.concatenate([piece.walls, walls[new]])[order]
         piece.values = {n: np.concatenate([v, values[n][new]])[order] for n, v in piece.values.items()}
         self.version += 1
+
+
+def _first_told(*walls: float) -> float:
+    return next((wall for wall in walls if math.isfinite(wall)), NO_TIME)
+
+
+def _follows(kin: list[Origin], steps: Ints, wall: float) -> bool:
+    """Whether a file that begins at `wall` goes back over what its kin wrote before, and is not written beside them.
+
+    Where no times tell, a file that begins further in than the stride of its own rows was begun by a resume.
+    """
+    first, begun, ended = int(steps[0]), kin[0].first, max(origin.last_wall for origin in kin)
+    if first > max(origin.peak for origin in kin):
+        return False
+    if math.isfinite(wall) and math.isfinite(ended):
+        return wall > ended + _CLOCK_SLACK_S
+    return len(steps) > 1 and first - begun > 2 * abs(int(steps[1]) - first)
 
 
 def _nothing(members: Mapping[str, Any]) -> Rewound:

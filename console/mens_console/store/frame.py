@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mens_console.ingest.records import Columns
+    from mens_console.store.axis import Writer
 
 MAX_METRICS = 2048
 """Series one run may have. A producer that invents a metric name a row would otherwise fill the memory."""
@@ -71,22 +72,25 @@ class Frame:
         return sum(a.steps.n * len(a.members) for a in self.axes)
 
     def append(
-        self, columns: Columns, *, origin: str, rank: int, document: bool = False, weak: bool = False
+        self, columns: Columns, writer: Writer, *, document: bool = False, weak: bool = False
     ) -> Iterator[Growth]:
-        """Merge rows of one source (see `Axis.append`) and tell per metric what is new at the end of its line.
+        """Merge rows of one file (see `Axis.append`) and tell per metric what is new at the end of its line.
 
         Metrics of another rank than 0 are kept apart as ``name@rankN``. `weak` rows carry no step of their own (it was
         counted), so they only serve metrics that no other source has.
         """
         names = columns.names if not columns.rank else tuple(f"{n}@rank{columns.rank}" for n in columns.names)
-        taken = [(i, n) for i, n in enumerate(names) if self._admit(n, origin, weak)]
+        taken = [(i, n) for i, n in enumerate(names) if self._admit(n, writer.format, weak)]
         steps = np.frombuffer(columns.steps, np.int64)
         walls = np.frombuffer(columns.walls, np.float64)
         values = {n: np.frombuffer(columns.values[i], np.float64) for i, n in taken}
         for axis, members in self._group(list(values)):
-            for change in axis.append(origin, rank, steps, walls, {n: values[n] for n in members}, document=document):
+            for change in axis.append(writer, steps, walls, {n: values[n] for n in members}, document=document):
+                grown = change.stop - change.start
                 part = slice(change.start, change.stop)
                 for name in members:
+                    if name in self._thinned:
+                        self._thinned[name] += grown
                     yield Growth(
                         name,
                         axis.steps.view()[part],

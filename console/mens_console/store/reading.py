@@ -6,8 +6,10 @@ another.
 
 from __future__ import annotations
 
+import math
 import os
-from collections import deque
+import re
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 ABANDONED_S: Final = 60.0
 """A torn last record of a file this long untouched counts as complete: nobody seems to write any more."""
 WORKERS: Final = max(1, min(4, (os.cpu_count() or 2) - 1))
+MAX_PLACE: Final = 9
+"""Files of one format that are told apart where they carry the same step; precedences are ten apart."""
+_BEGUN: Final = re.compile(r"tfevents\.(\d{9,11})\.")
 TURN_BYTES: Final = 256 << 10
 """Bytes of one file read at a turn: some milliseconds of parsing, after which others get theirs."""
 
@@ -76,10 +81,23 @@ class Reader:
             if path not in wanted or state.format.name != wanted[path].format_name:
                 self._drop(path)
                 run.drop(path)
-        for path, file in wanted.items():
-            if path not in run.sources:
-                run.sources[path] = SourceState(path, self.formats[file.format_name], follow=file.link)
-                self._open(run, run.sources[path])
+                state.caught_up = True  # nobody need wait for it
+        latest = {state.format.name: state for state in run.sources.values()}
+        for path in sorted(wanted.keys() - run.sources.keys(), key=_begun):
+            format = self.formats[wanted[path].format_name]
+            state = SourceState(path, format, follow=wanted[path].link, before=latest.get(format.name))
+            run.sources[path] = latest[format.name] = state
+            self._open(run, state)
+        self._give_places(run, wanted)
+
+    @staticmethod
+    def _give_places(run: RunState, paths: Iterable[Path]) -> None:
+        """Count the files of each format off by name, which does not change when the console is started again."""
+        places: Counter[str] = Counter()
+        for path in sorted(paths):
+            state = run.sources[path]
+            state.place = min(places[state.format.name], MAX_PLACE)
+            places[state.format.name] += 1
 
     def _open(self, run: RunState, state: SourceState, *, tried: bool = False) -> None:
         name = os.fspath(state.path)
@@ -130,8 +148,8 @@ class Reader:
     def read(self, source: Source, now: float, *, one_shot: bool) -> bool:
         """Read a turn's worth of one source into its run; True where that brought anything."""
         run, state, tail = source.run, source.state, source.tail
-        if state.format.document and run.history and not run.logs_caught_up:
-            self._parked.append(source)  # a document tells the line as it stands; who lived through it is read first
+        if run.history and not self._is_its_turn(run, state):
+            self._parked.append(source)
             return False
         if source.backlog is not None or self._worth_a_worker(source):
             self._read_backlog(source)
@@ -155,6 +173,16 @@ class Reader:
             state.caught_up = True
             run.touch("sources")
         return chunk is not None
+
+    @staticmethod
+    def _is_its_turn(run: RunState, state: SourceState) -> bool:
+        """Whether a file's history may be read: of one format they are read in the order in which they were lived.
+
+        A document tells the line as it stands; who lived through it is read first.
+        """
+        if state.format.document and not run.logs_caught_up:
+            return False
+        return state.before is None or state.before.caught_up
 
     def _worth_a_worker(self, source: Source) -> bool:
         """Start a worker on a file's history if that is long and a worker is free."""
@@ -209,6 +237,12 @@ class Reader:
             source.tail.close()
             if source.backlog is not None:
                 source.backlog.close()
+
+
+def _begun(path: Path) -> tuple[float, str]:
+    """Return what sorts files by when they were begun: an event file says so, of others the last write is known."""
+    said = _BEGUN.search(path.name)
+    return float(said[1]) if said else _mtime(path, math.inf), path.name
 
 
 def _size(path: Path) -> int:

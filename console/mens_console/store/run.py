@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mens_console.ingest.records import NO_TIME, BadLine
 from mens_console.signals.rules import RULES
 from mens_console.signals.run import RunSignals
+from mens_console.store.axis import Writer
 from mens_console.store.facts import RunFacts
 from mens_console.store.frame import Frame
 from mens_console.store.snapshot import FACETS, Facet, SourceView
@@ -53,6 +54,10 @@ class SourceState:
     mtime: float = NO_TIME
     problem: str | None = None
     caught_up: bool = False
+    place: int = 0
+    """Its place among the files of its format: at the same step the first of them stands."""
+    before: SourceState | None = None
+    """The file of its format that was begun before it, and whose history is read before its own."""
 
     def view(self) -> SourceView:
         """Return the frozen view."""
@@ -135,8 +140,9 @@ class RunState:
         source.bad_rows += batch.bad_rows
         source.bad += batch.bad[: BAD_SAMPLES - len(source.bad)]
         self.touch("sources")
-        rank, origin = source.format.precedence, source.format.name
+        rank = source.format.precedence
         seen = at if not math.isnan(at) else source.mtime
+        writer = Writer(source.format.name, str(source.path), rank + source.place, at, source.mtime)
         for fact in batch.facts:
             self.facts.take(fact, source.path, rank=rank, rows=source.rows, wall=seen)
         if batch.facts:
@@ -146,7 +152,7 @@ class RunState:
         for columns in batch.columns:
             if len(columns):
                 self._note_walls(columns.walls[-1], at)
-            for growth in self.frame.append(columns, origin=origin, rank=rank, document=batch.replace, weak=weak):
+            for growth in self.frame.append(columns, writer, document=batch.replace, weak=weak):
                 if not self.history:
                     self._live(growth, source)
         if batch.columns:

@@ -24,7 +24,7 @@ def view(run: RunState, now: float) -> RunView:
     run.rev += 1
     series = {name: run.frame.view(name) for name in run.frame.names}
     segments = tuple(SegmentView(start.step, end, start.wall) for start, end in run.frame.segments())
-    sources = run.sources.values()
+    sources = sorted(run.sources.values(), key=lambda source: source.path)
     step, ahead = _ahead(run)
     return RunView(
         id=run.found.id,
