@@ -71,7 +71,7 @@ def test_nan_in_every_spelling():
 def test_null_is_absent_where_no_training_step_is_reported():
     got = decode(
         {"step": 1, "loss": None, "eval_loss": 2.0, "lr": 1e-4},
-        {"step": 2, "loss": None},
+        {"step": 2, "loss": None, "val_acc": None},
         {"step": 3, "loss": 2.0, "val_acc": None, "lr": None},
         {"step": 4, "grad_norm": {"a": None, "b": 0.5}, "loss": 1.0},
         {"step": 5, "loss": 2.0, "grad_norm": None},
@@ -80,6 +80,35 @@ def test_null_is_absent_where_no_training_step_is_reported():
     assert got.series("grad_norm/a") == []
     assert got.series("grad_norm/b") == [(4, 0.5)]
     assert got.series("grad_norm") == [(5, "nan")]
+
+
+def test_a_row_of_nothing_but_a_null_loss_is_a_nan():
+    got = decode({"step": 1, "loss": 2.0}, {"step": 2, "loss": None})
+    assert got.series("loss") == [(1, 2.0), (2, "nan")]
+
+
+def test_what_a_restarted_writer_appends_to_a_torn_row_is_read():
+    got = decode(
+        b'{"step": 50, "loss": 1.5}',
+        b'{"step": 51, "lo{"step": 41, "loss": 2.5}',
+        b'{"step": 51, "loss":{"step": 42, "loss": 2.4}',
+        b'{"step": 52, "norms": {"loss": 7}',
+        b'{"step": 53, "norms": {"a": 7}{"step": 43, "loss": 2.3}',
+    )
+    assert got.series("loss") == [(50, 1.5), (41, 2.5), (42, 2.4), (43, 2.3)]
+    assert got.bad_rows == 4
+    assert [line for line, *_ in got.bad] == [2, 3, 4, 5]
+
+
+def test_epochs_are_steps_only_where_they_tell_the_rows_apart():
+    whole = decode(*({"epoch": e, "train_loss": 3 - e / 10, "val_loss": 3.0} for e in (1, 2, 3, 2, 3)))
+    assert [step for step, _ in whole.series("loss")] == [1, 2, 3, 2, 3]
+    parts = decode(*({"epoch": e / 10, "loss": 1.0} for e in range(1, 21)))
+    assert [step for step, _ in parts.series("loss")] == list(range(1, 21))
+    batches = decode(*({"epoch": e, "loss": 1.0} for e in (0, 0, 0, 1, 1, 1)))
+    assert [step for step, _ in batches.series("loss")] == [0, 1, 2, 3, 4, 5]
+    split = decode(*(row for e in (1, 2) for row in ({"epoch": e, "train_loss": 1.0}, {"epoch": e, "val_loss": 2.0})))
+    assert split.series("eval_loss") == [(1, 2.0), (2, 2.0)]
 
 
 def test_a_null_among_many_clean_rows_costs_no_row():
@@ -354,7 +383,12 @@ def test_cutting_the_bytes_changes_nothing(data, cuts):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.dictionaries(st.sampled_from(["a", "b", "loss"]), st.floats(allow_nan=False), min_size=1), max_size=200)
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["a", "b", "loss"]), st.floats(allow_nan=False, allow_infinity=False), min_size=1
+        ),
+        max_size=200,
+    )
 )
 def test_values_are_those_of_the_json_module(rows):
     data = b"".join(orjson.dumps({"step": at, **row}) + b"\n" for at, row in enumerate(rows))

@@ -52,6 +52,9 @@ class Rows:
         self._has_steps = False
         self._has_loss = False
         self._inferred = False
+        self._is_numbered = False
+        """Whether rows without a step are numbered in order, because their epochs do not tell them apart."""
+        self._last_epoch: int | None = None
         self._plans: dict[tuple[Keys, bool], Plan] = {}
         self._latest: dict[str, Fact] = {}
         self._said: dict[str, Any] = {}
@@ -61,13 +64,13 @@ class Rows:
 
     def state(self) -> dict[str, Any]:
         """Return what is remembered of earlier rows, as JSON values."""
-        seen = [self._has_steps, self._has_loss, self._inferred]
-        return {"last_step": self.last_step, "seen": seen, "said": dict(self._said)}
+        seen = [self._has_steps, self._has_loss, self._inferred, self._is_numbered]
+        return {"last_step": self.last_step, "last_epoch": self._last_epoch, "seen": seen, "said": dict(self._said)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Remember what `state` did."""
-        self.last_step = state["last_step"]
-        self._has_steps, self._has_loss, self._inferred = state["seen"]
+        self.last_step, self._last_epoch = state["last_step"], state["last_epoch"]
+        self._has_steps, self._has_loss, self._inferred, self._is_numbered = state["seen"]
         self._said = dict(state["said"])
 
     def begin(self, batch: Batch, at: float) -> None:
@@ -262,13 +265,17 @@ class Rows:
         if self._has_steps:
             return self.last_step
         names = {name for _, name in plan.columns}
+        epoch = next((step_of(row[keys.index(key)]) for key in ("epoch", "current_epoch") if key in keys), None)
         if "loss" not in names and (self.last_step is not None or "eval_loss" not in names):
-            return self.last_step
+            return self.last_step if self._is_numbered or epoch is None else epoch
         if not self._inferred:
             self._inferred = True
             self._batch.facts.append(Fact("steps_inferred", self._axis_reason))
-        epoch = next((step_of(row[keys.index(key)]) for key in ("epoch", "current_epoch") if key in keys), None)
-        return epoch if epoch is not None else (self.last_step or 0) + 1
+        self._is_numbered |= epoch is None or ("loss" in names and epoch == self._last_epoch)
+        if epoch is None or self._is_numbered:
+            return (self.last_step or 0) + 1
+        self._last_epoch = epoch if "loss" in names else self._last_epoch
+        return epoch
 
 
 def _column(cells: Sequence[Any], name: str, *, may_vanish: bool) -> array[float] | None:
@@ -322,4 +329,6 @@ def _metrics(plan: Plan, row: Sequence[Any], *, null_is_nan: bool) -> tuple[Keys
 def _trains(plan: Plan, cells: Sequence[float | None], place: int) -> bool:
     """Say whether the row reports a training step by what it carries beside the cell at `place`."""
     carried = [name for at, (_, name) in enumerate(plan.columns) if at != place and cells[at] is not None]
+    if not carried and len(plan.columns) == 1:
+        return plan.columns[place][1] == "loss"
     return any(name in aliases.TRAIN_ROW_NAMES for name in carried) and not any(map(aliases.is_evaluation, carried))
