@@ -53,7 +53,7 @@ def bench_launch(context: Context) -> Iterator[Figure]:
     ours: list[Launch] = []
     theirs: list[Launch] = []
     resident: list[float] = []
-    for turn in range(context.pick(5, 3)):
+    for turn in range(context.pick(5, 2)):
         ours.append(open_run([*CONSOLE, log.parent.parent], context.work, "loss", b"2"))
         if recorded is not None and compared and turn < _ANCHOR_TURNS:
             theirs.append(open_run(context.anchors.leet_typed(recorded), context.work, "m00"))

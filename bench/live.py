@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from bench.context import Context
 
 HISTORY: Final = 2000
+_LEVEL: Final = 1.1
+"""Where the appended values begin: inside the range of the history, so that no chart changes its scale."""
+_WARM_UP: Final = 5
+"""Rows appended before measuring: the first ones turn a silent run into a running one, all over the screen."""
 _SETTLE_S: Final = 1.2
 _GRACE_S: Final = 1.5
 """How long after the last row its value may still appear."""
@@ -61,7 +65,7 @@ def marker(turn: int) -> float:
 
     It is found on screen by its three decimals, the last of which is never a zero that a program may leave out.
     """
-    return round(2.0 + turn // 9 * 0.01 + (turn % 9 + 1) * 0.001, 3)
+    return round(_LEVEL + turn // 9 * 0.01 + (turn % 9 + 1) * 0.001, 3)
 
 
 # ---------------------------------------------------------------------- at rest
@@ -81,7 +85,8 @@ def bench_idle(context: Context) -> Iterator[Figure]:
         with LeetWriter(context.anchors.python, context.work) as writer:
             leet = rest(context.anchors.leet_command(writer.run), context.work, seconds)
         note = ""
-    beside = f"bare Textual: {bare.cpu:.2f} %, {bare.wakes:.1f} wakes/s, {bare.sent:.0f} bytes/s. {note}".strip()
+    textual = f"bare Textual: {bare.cpu:.2f} %, {bare.wakes:.1f} wakes/s, {bare.sent:.0f} bytes/s"
+    beside = "; ".join(filter(None, ("between two ticks of the clock on screen (one a minute)", textual, note)))
     limits = {"cpu": ("% CPU", 0.2), "wakes": ("wakes/s", 12.0), "sent": ("bytes/s", 0.0)}
     for field, (unit, limit) in limits.items():
         yield Figure(
@@ -97,10 +102,17 @@ def rest(command: Sequence[str | Path], cwd: Path, seconds: float, keys: bytes =
         terminal.send(keys)
         terminal.pump(_SETTLE_S)
         terminal.wait_quiet(_SETTLE_S)
+        terminal.pump(until_room(time.time(), seconds))
         before = terminal.usage
         sent = terminal.pump(seconds)
         used = terminal.usage.since(before)
     return Rest(used.cpu_s / seconds * 100, used.wakes / seconds, sent / seconds)
+
+
+def until_room(now: float, seconds: float) -> float:
+    """Return how long to wait until `seconds` fit between two full minutes: a clock on screen is allowed to tick."""
+    left = 60 - now % 60
+    return left + 0.5 if left < seconds + 1 else 0.0
 
 
 # ---------------------------------------------------------------------- rows arriving
@@ -212,6 +224,9 @@ def stream(terminal: Terminal, writer: Writer, rate: float, seconds: float) -> L
     """Append rows at a steady rate and find out afterwards, from the stamped output, when each was seen."""
     terminal.pump(_SETTLE_S)
     terminal.wait_quiet(_SETTLE_S, bytes_per_s=8000)
+    for _ in range(_WARM_UP):
+        writer.append(_LEVEL, terminal.pump)
+        terminal.pump(0.5)
     terminal.text()
     written: list[float] = []
     before, received, start = terminal.usage, terminal.received, time.monotonic()

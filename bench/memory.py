@@ -39,7 +39,9 @@ def bench_store(context: Context) -> Iterator[Figure]:
     large = data.write_metrics(context.work / "large.jsonl", context.pick(100_000, 40_000))
     resident, held = [], []
     for _ in range(context.pick(3, 2)):
-        done = subprocess.run([sys.executable, "-c", _CHILD, small, large], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", _CHILD, small, large], stdout=subprocess.PIPE, text=True, check=True
+        )
         a, b = map(float, done.stdout.split())
         resident.append(a)
         held.append(b)

@@ -16,6 +16,7 @@ from bench.figure import Figure, Target
 from mens_console.ingest.backlog import BacklogReader
 from mens_console.ingest.formats import FORMATS
 from mens_console.ingest.tail import Tail
+from mens_console.store.axis import Writer
 from mens_console.store.frame import Frame
 
 if TYPE_CHECKING:
@@ -42,18 +43,19 @@ def format_named(name: str) -> Format:
     return next(f for f in FORMATS if f.name == name)
 
 
-def store(frame: Frame, batch: Batch, format: Format) -> None:
+def store(frame: Frame, batch: Batch, writer: Writer) -> None:
     """Put a batch into the columns, as the engine does."""
     for columns in batch.columns:
-        for _ in frame.append(columns, origin=format.name, rank=format.precedence):
+        for _ in frame.append(columns, writer):
             pass
 
 
 def read_all(path: Path, format: Format) -> Frame:
     """Read a whole file here, storing included."""
     frame, tail = Frame(), Tail(str(path), format)
+    writer = Writer(format.name, str(path), format.precedence)
     while (chunk := tail.poll(time.time(), limit=_TURN)) is not None:
-        store(frame, chunk.batch, format)
+        store(frame, chunk.batch, writer)
     tail.close()
     return frame
 
@@ -61,11 +63,12 @@ def read_all(path: Path, format: Format) -> Frame:
 def read_through_child(path: Path, format: Format) -> Frame:
     """Read a whole file through the child process that long backlogs get, storing included."""
     frame, reader = Frame(), BacklogReader(str(path), format)
+    writer = Writer(format.name, str(path), format.precedence)
     try:
         while not reader.finished:
             chunks = reader.poll()
             for chunk in chunks:
-                store(frame, chunk.batch, format)
+                store(frame, chunk.batch, writer)
             if not chunks:
                 time.sleep(0.001)
         if reader.problem:

@@ -30,7 +30,7 @@ _POINT_BYTES: Final = 24.0
 
 def bench_soak(context: Context) -> Iterator[Figure]:
     """Append to one run for minutes; after the first third, regress resident memory on the points stored."""
-    seconds = context.pick(80, 12)
+    seconds = context.pick(80, 10)
     path = data.write_metrics(context.work / "run" / "metrics.jsonl", 1000)
     with Hosted(context.work) as engine:
         engine.wait(lambda said: said["runs"] == 1 and not said["scanning"])

@@ -225,3 +225,9 @@ def test_a_benchmark_that_fails_keeps_its_figures_and_the_status_says_so(tmp_pat
 @pytest.mark.parametrize("name", list(bench.BENCHMARKS))
 def test_every_benchmark_can_be_loaded(name):
     assert callable(bench.load(name))
+
+
+@given(st.floats(0, 1e9), st.floats(1, 30))
+def test_a_measurement_at_rest_fits_between_two_minutes(now, seconds):
+    start = now + live.until_room(now, seconds)
+    assert start // 60 == (start + seconds) // 60
