@@ -137,10 +137,10 @@ class ConsoleApp(App[None]):
         return self._snapshot.at if self._snapshot.replay else self.clock()
 
     def on_mount(self) -> None:
-        """Start the engine."""
+        """Start the engine once the shell is painted."""
         for problem in self.settings.problems:
             self.notify(safe_text(problem, 300), title="Configuration", severity="warning", markup=False)
-        self.engine.start(self._published)
+        self.call_after_refresh(self.engine.start, self._published)
 
     def on_unmount(self) -> None:
         """Stop the engine."""

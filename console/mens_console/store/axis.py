@@ -18,7 +18,7 @@ from mens_console.ingest.records import NO_TIME
 from mens_console.store.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -75,8 +75,13 @@ class Origin:
         is_steady = len(self.repeats) == _RECENT and not any(self.repeats)
         return not is_steady or wall <= self.last_wall + _CLOCK_SLACK_S or row() == self.last_row
 
-    def cut(self, steps: Ints, walls: Floats, values: Mapping[str, Floats]) -> list[tuple[slice, bool]]:
-        """Cut rows into parts of increasing steps; the flag says that a part begins with a resume."""
+    def cut(
+        self, steps: Ints, walls: Floats, values: Mapping[str, Floats], cuts: Collection[int]
+    ) -> list[tuple[slice, bool]]:
+        """Cut rows into parts of increasing steps; the flag says that a part begins with a resume.
+
+        `cuts` are the steps at which others told of resumes that this file has not come to.
+        """
 
         def row(i: int) -> tuple[float, ...]:
             return tuple(float(column[i]) for column in values.values())
@@ -94,7 +99,7 @@ class Origin:
                 self.last_wall, self.last_row = (
                     (float(walls[i - 1]), row(i - 1)) if i else (self.last_wall, self.last_row)
                 )
-                repeat = self.repeats_at(step, float(walls[i]), partial(row, i))
+                repeat = step not in cuts and self.repeats_at(step, float(walls[i]), partial(row, i))
                 if i > begin:
                     parts.append((slice(begin, i), rewind))
                 begin, rewind = i, not repeat
@@ -209,7 +214,7 @@ class Axis:
             known.segment = max(0, len(self.segments) - 1)
             parts = [(slice(0, len(steps)), False)]
         else:
-            parts = known.cut(steps, walls, values)
+            parts = known.cut(steps, walls, values, [s.step for s in self.segments[known.segment + 1 :]])
             if follows:
                 parts[0] = (parts[0][0], True)
         known.last_wall = _first_told(float(walls[-1]), writer.arrived, writer.written)
@@ -248,15 +253,31 @@ class Axis:
             known.segment = max(known.segment, self._segment_at(float(walls[0])))
             if known.segment == 0 and first < self.segments[0].step:
                 self.segments[0] = SegmentStart(first, float(walls[0]))
-        if known.segment < len(self.segments) - 1:
-            border = int(np.searchsorted(steps, self.segments[known.segment + 1].step))
-            self._keep_rewound(
-                known.segment, steps[border:], walls[border:], {n: v[border:] for n, v in values.items()}
-            )
-            steps, walls, values = steps[:border], walls[:border], {n: v[:border] for n, v in values.items()}
-        before = self.steps.n
-        inserted = self._upsert(rank, steps, walls, values)
-        return Change(self.steps.n if inserted else before, self.steps.n, inserted, rewound_to)
+        if known.segment == len(self.segments) - 1:
+            before = self.steps.n
+            inserted = self._upsert(rank, steps, walls, values)
+            return Change(self.steps.n if inserted else before, self.steps.n, inserted, rewound_to)
+        border = int(np.searchsorted(steps, self.segments[known.segment + 1].step))
+        beyond = max(border, self._outlived(known.segment, steps, walls))
+        gone, later = slice(border, beyond), slice(beyond, len(steps))
+        self._keep_rewound(known.segment, steps[gone], walls[gone], {n: v[gone] for n, v in values.items()})
+        inserted = self._upsert(rank, steps[:border], walls[:border], {n: v[:border] for n, v in values.items()})
+        if beyond == len(steps):
+            return Change(self.steps.n, self.steps.n, inserted, rewound_to)
+        known.segment += 1
+        change = self._merge(known, rank, steps[later], walls[later], {n: v[later] for n, v in values.items()}, False)
+        return replace(change, inserted=inserted or change.inserted, rewound_to=rewound_to)
+
+    def _outlived(self, segment: int, steps: Ints, walls: Floats) -> int:
+        """Return the index of the first row that is of a later segment: by its time, else by how far this one came."""
+        following = self.segments[segment + 1]
+        if math.isfinite(following.wall) and math.isfinite(walls[-1]):
+            return int(np.searchsorted(walls, following.wall - _CLOCK_SLACK_S))
+        reached = self.rewound[segment].steps if segment < len(self.rewound) else steps[:0]
+        if not len(reached):
+            return int(np.searchsorted(steps, following.step))
+        stride = int(reached[-1] - reached[-2]) if len(reached) > 1 else 1
+        return int(np.searchsorted(steps, int(reached[-1]) + stride))
 
     def _segment_at(self, wall: float) -> int:
         """Return the segment that was being written at `wall` (0 where that cannot be told)."""

@@ -21,6 +21,7 @@ from mens_console.ingest.formats import FORMATS, recognise
 from mens_console.ingest.watch import Watcher
 from mens_console.signals.rules import adjusted
 from mens_console.store.judge import Judge
+from mens_console.store.memory import give_back
 from mens_console.store.probe import SystemProbe
 from mens_console.store.reading import WORKERS, Reader
 from mens_console.store.run import RunState
@@ -51,6 +52,8 @@ SLICE_S = 0.04
 """How long one step may read before it publishes what it has."""
 WEIGH_S = 1.0
 """Between two weighings of the points in memory."""
+LARGE_BYTES = 8_000_000
+"""A history that leaves so much behind leaves as much freed: it is given back to the system."""
 VIEWS_PER_S = 50
 """Views of runs out of sight rebuilt in a second: each costs some 200 µs, and thousands of runs may move at once."""
 COLD_POINTS = 512
@@ -288,6 +291,8 @@ class Engine:
                 run.folded_at = now
                 for _ in run.fold():
                     time.sleep(0)
+                if run.frame.nbytes > LARGE_BYTES:
+                    give_back()
 
     def _keep_budget(self, now: float) -> None:
         """Let the runs that nobody looked at for longest go cold until the points fit the budget."""

@@ -35,6 +35,8 @@ ABANDONED_S: Final = 60.0
 WORKERS: Final = max(1, min(4, (os.cpu_count() or 2) - 1))
 MAX_PLACE: Final = 9
 """Files of one format that are told apart where they carry the same step; precedences are ten apart."""
+_TURNS: Final = {"csv": 1, "hf_console": 2}
+_LAST: Final = 3
 _BEGUN: Final = re.compile(r"tfevents\.(\d{9,11})\.")
 TURN_BYTES: Final = 256 << 10
 """Bytes of one file read at a turn: some milliseconds of parsing, after which others get theirs."""
@@ -82,22 +84,13 @@ class Reader:
                 self._drop(path)
                 run.drop(path)
                 state.caught_up = True  # nobody need wait for it
-        latest = {state.format.name: state for state in run.sources.values()}
-        for path in sorted(wanted.keys() - run.sources.keys(), key=_begun):
+        for path in wanted.keys() - run.sources.keys():
             format = self.formats[wanted[path].format_name]
-            state = SourceState(path, format, follow=wanted[path].link, before=latest.get(format.name))
-            run.sources[path] = latest[format.name] = state
-            self._open(run, state)
-        self._give_places(run, wanted)
-
-    @staticmethod
-    def _give_places(run: RunState, paths: Iterable[Path]) -> None:
-        """Count the files of each format off by name, which does not change when the console is started again."""
-        places: Counter[str] = Counter()
-        for path in sorted(paths):
-            state = run.sources[path]
-            state.place = min(places[state.format.name], MAX_PLACE)
-            places[state.format.name] += 1
+            run.sources[path] = SourceState(path, format, follow=wanted[path].link, begun=_begun(path))
+        queue = _line_up(run.sources.values())
+        for state in queue:
+            if os.fspath(state.path) not in self._sources:
+                self._open(run, state)
 
     def _open(self, run: RunState, state: SourceState, *, tried: bool = False) -> None:
         name = os.fspath(state.path)
@@ -148,7 +141,7 @@ class Reader:
     def read(self, source: Source, now: float, *, one_shot: bool) -> bool:
         """Read a turn's worth of one source into its run; True where that brought anything."""
         run, state, tail = source.run, source.state, source.tail
-        if run.history and not self._is_its_turn(run, state):
+        if run.history and not all(other.caught_up for other in state.before):
             self._parked.append(source)
             return False
         if source.backlog is not None or self._worth_a_worker(source):
@@ -173,16 +166,6 @@ class Reader:
             state.caught_up = True
             run.touch("sources")
         return chunk is not None
-
-    @staticmethod
-    def _is_its_turn(run: RunState, state: SourceState) -> bool:
-        """Whether a file's history may be read: of one format they are read in the order in which they were lived.
-
-        A document tells the line as it stands; who lived through it is read first.
-        """
-        if state.format.document and not run.logs_caught_up:
-            return False
-        return state.before is None or state.before.caught_up
 
     def _worth_a_worker(self, source: Source) -> bool:
         """Start a worker on a file's history if that is long and a worker is free."""
@@ -237,6 +220,31 @@ class Reader:
             source.tail.close()
             if source.backlog is not None:
                 source.backlog.close()
+
+
+def _line_up(states: Iterable[SourceState]) -> list[SourceState]:
+    """Say of each file what is read before it, and which place it has among the files of its format.
+
+    Of one format they are read in the order in which they were lived. What rarely tells the time comes after what
+    does, so that it finds the resumes known; a document, which tells the line as it stands, comes last. Places go by
+    name, which does not change when the console is started again.
+    """
+    queue = sorted(states, key=lambda state: (_turn(state.format), state.begun))
+    last: dict[str, SourceState] = {}
+    for state in queue:
+        kin = last.get(state.format.name)
+        earlier = (other for other in last.values() if _turn(other.format) < _turn(state.format))
+        state.before = (kin,) if kin is not None else tuple(earlier)
+        last[state.format.name] = state
+    places: Counter[str] = Counter()
+    for state in sorted(queue, key=lambda state: state.path):
+        state.place = min(places[state.format.name], MAX_PLACE)
+        places[state.format.name] += 1
+    return queue
+
+
+def _turn(format: Format) -> int:
+    return _LAST if format.document else _TURNS.get(format.name, 0)
 
 
 def _begun(path: Path) -> tuple[float, str]:

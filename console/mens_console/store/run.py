@@ -56,8 +56,10 @@ class SourceState:
     caught_up: bool = False
     place: int = 0
     """Its place among the files of its format: at the same step the first of them stands."""
-    before: SourceState | None = None
-    """The file of its format that was begun before it, and whose history is read before its own."""
+    begun: tuple[float, str] = (0.0, "")
+    """What sorts the files of a format by when they were begun."""
+    before: tuple[SourceState, ...] = ()
+    """The files whose history is read before its own."""
 
     def view(self) -> SourceView:
         """Return the frozen view."""
@@ -232,11 +234,6 @@ class RunState:
     def caught_up(self) -> bool:
         """Whether every source was read to its end."""
         return all(s.caught_up for s in self.sources.values())
-
-    @property
-    def logs_caught_up(self) -> bool:
-        """Whether every source that is only appended to was read to its end."""
-        return all(s.caught_up for s in self.sources.values() if not s.format.document)
 
     def shown(self, now: float) -> bool:
         """Whether this is a run at all: text alone is one only while it may yet become one, or tells of an error."""
