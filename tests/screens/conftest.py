@@ -38,7 +38,7 @@ def console():
     return start
 
 
-async def settle(pilot, turns=6):
+async def settle(pilot, turns=3):
     """Let messages, layout and repaints run dry."""
     for _ in range(turns):
         await pilot.pause()

@@ -72,7 +72,7 @@ async def test_an_unchanged_snapshot_repaints_nothing(console, monkeypatch):
         async with console(first) as (app, pilot):
             app.chosen = "resumed"
             await pilot.press(key)
-            await settle(pilot, 10)
+            await settle(pilot, 5)
             painter = Painter(monkeypatch)
             app.paint()
             await settle(pilot)
@@ -162,7 +162,7 @@ async def test_hostile_text_is_shown_and_obeyed_nowhere(console, tmp_path, key):
     async with console(snapshot([one], problems=(HOSTILE,)), (120, 40)) as (app, pilot):
         app.chosen = "evil"
         await pilot.press(key)
-        await settle(pilot, 10)
+        await settle(pilot, 5)
         if key == "0":
             await until(pilot, lambda: "1 lines" in text_of(app))
         text = text_of(app)
@@ -250,6 +250,7 @@ async def test_a_fleet_of_a_thousand_runs_tells_the_engine_what_is_in_sight(cons
         assert key == "r0" and "r10" in near and "r900" not in near
         await pilot.press("G")
         await settle(pilot)
+        assert text_of(app).count("running") > 10 and "r999" in text_of(app)
         key, near = app.engine.wanted[-1]
         assert key == "r999" and "r990" in near and "r0" not in near
         assert app.room.query_one(Grid).cursor_key == "r999"

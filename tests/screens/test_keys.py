@@ -280,16 +280,16 @@ async def test_no_key_of_any_screen_is_dead_or_deadly(console, lively, mode):
     """Press every active binding once; the app goes on."""
     async with console(lively) as (app, pilot):
         app.action_room(mode)
-        await settle(pilot, 10)
+        await settle(pilot, 5)
         keys = [key for key, entry in app.screen.active_bindings.items() if entry.binding.id]
         assert len(keys) > 10
         for key in keys:
             if app.screen.active_bindings.get(key) is None or key in ("q", "ctrl+q", "ctrl+c"):
                 continue
-            await press(pilot, key)
+            await pilot.press(key)
             assert app.is_running
             app.action_room(mode)
-            await settle(pilot, 2)
+            await settle(pilot, 1)
 
 
 def test_every_binding_has_an_id_and_a_description():

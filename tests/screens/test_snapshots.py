@@ -33,7 +33,7 @@ def logged(tmp_path):
 
 async def _go(app, pilot, keys):
     await pilot.press(*keys)
-    await settle(pilot, 10)
+    await settle(pilot, 5)
 
 
 VIEWS = {

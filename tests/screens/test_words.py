@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screens.box import NOW, box, run, series
+from screens.box import NOW, box, run, series, snapshot
 
-from mens_console.screens import facts, rows
+from mens_console.screens import empty, facts, rows
 from mens_console.screens.curves import marks_of, panels_of, short, spark_of, start_wall
 from mens_console.screens.query import Query
 from mens_console.screens.words import CALM, LOOKS, age, clock_text, eta_text, firing, look, next_change, rate_of
@@ -152,3 +152,13 @@ def test_many_alerts_are_counted():
     text = str(facts.alert_lines(replace(one, alerts=many), NOW, 60, 6))
     assert "and 3 more" in text
     assert len(firing(many)) == 9
+
+
+def test_empty_pages_teach():
+    looking = snapshot([], scanning=True)
+    text = str(empty.no_runs(looking, 80))
+    assert "Looking for runs" in text and "/box/runs" in text and "mens-console demo" in text
+    refused = str(empty.no_runs(snapshot([], problems=("/box: permission denied",), roots=()), 80))
+    assert "No training run found" in refused and "permission denied" in refused and "nothing" in refused
+    assert "tee run/train.log" in str(empty.no_logs(snapshot([]), 80))
+    assert "logging_steps" in str(empty.no_rows(80))

@@ -22,7 +22,7 @@ from mens_console.screens.room import Room
 from mens_console.screens.rows import COLUMNS, ORDERS, ordered, rev_of, row_of
 from mens_console.screens.sheet import Line, Sheet, heading
 from mens_widgets.face import ChartFace
-from mens_widgets.grid import Grid
+from mens_widgets.grid import Grid, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from mens_console.store.snapshot import RunView, Snapshot
-    from mens_widgets.grid import Row
 
 OVERLAY = 6
 WIDE = 100
@@ -104,10 +103,9 @@ class FleetScreen(Room):
         order = ORDERS[self._order]
         grid = self.query_one(Grid)
         grid.sort = (order.column, self._reverse)
-        rows = {run.id: self._row(run, now) for run in ordered(runs, order, reverse=self._reverse)}
-        self._rows = rows
-        grid.set_rows(list(rows.values()))
-        self._share_height(len(rows))
+        self._rows = self._build(ordered(runs, order, reverse=self._reverse), now)
+        grid.set_rows(list(self._rows.values()))
+        self._share_height(len(self._rows))
         note = f" {len(runs)} of {len(snapshot.runs)} runs · {order.name}" + (", reversed" if self._reverse else "")
         note += f" · filter {self._query.text}" if self._query else ""
         self.query_one("#status", Sheet).write(lambda _: [((note, "muted"),)])
@@ -120,6 +118,15 @@ class FleetScreen(Room):
         grid = self.query_one(Grid)
         if grid.styles.height is None or grid.styles.height.value != height or not grid.styles.height.is_cells:
             grid.styles.height = height
+
+    def _build(self, runs: list[RunView], now: float) -> dict[str, Row]:
+        """Return a row a run; only rows that may come on screen with the next key are brought up to date."""
+        key, reach = self.query_one(Grid).cursor_key, 2 * self.size.height
+        place = next((i for i, run in enumerate(runs) if run.id == key), 0)
+        return {
+            run.id: self._row(run, now) if abs(i - place) <= reach else self._rows.get(run.id) or Row(run.id, ())
+            for i, run in enumerate(runs)
+        }
 
     def _row(self, run: RunView, now: float) -> Row:
         known = self._rows.get(run.id)
@@ -163,7 +170,7 @@ class FleetScreen(Room):
     def _look_closer(self) -> None:
         app = self.console_app
         app.chosen = self.query_one(Grid).cursor_key
-        self._preview(app.snapshot, app.now())
+        self.show(app.snapshot, app.now())
 
     @on(Grid.Marked)
     def _marks_changed(self) -> None:
