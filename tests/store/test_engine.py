@@ -284,3 +284,18 @@ def test_long_files_of_one_format_are_read_in_the_order_they_were_lived(tmp_path
     assert run.series["loss"].points == 20_000
     assert sum(piece.points for piece in run.series["loss"].rewound) == 3_000
     assert [source.path.name for source in run.sources] == ["metrics.jsonl", "train_log.jsonl"]
+
+
+def test_a_console_is_read_after_the_files_that_tell_the_time(tmp_path: Path) -> None:
+    """Written first and by name before them; its repeat at the resume must not swallow what follows."""
+    bars = "  0%|#| 0/400 [00:01<00:01]\n"
+    bars += "".join(
+        f"{{'loss': {s}, 'epoch': {s / 100}}}\n  1%|#| {s}/400 [00:01<00:01]\n" for s in (10, 20, 20, 30, 40)
+    )
+    os.utime(write(tmp_path / "a" / "console.log", bars), (1.6e9, 1.6e9))
+    log = "".join(f'{{"step": {s}, "lr": 0.1, "loss": {-s}, "ts": {1.7e9 + s}}}\n' for s in (10, 20))
+    log += "".join(f'{{"step": {s}, "lr": 0.2, "loss": {-s}, "ts": {1.8e9 + s}}}\n' for s in (15, 20, 25))
+    write(tmp_path / "a" / "metrics.jsonl", log)
+    run = Bench(tmp_path).run()
+    assert line(run) == {10: -10, 15: -15, 20: -20, 25: -25, 30: 30, 40: 40}
+    assert [(s.start_step, s.end_step) for s in run.segments] == [(10, 20), (15, 40)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +157,26 @@ def test_a_segment_begins_at_its_first_step_whichever_source_tells_it() -> None:
     put(frame, rows([3, 6], loss=[1, 1]), "csv", 30)
     put(frame, rows([2, 4], loss=[1, 1]), "jsonl", 10)
     assert [(s.step, end) for s, end in frame.segments()] == [(2, 6)]
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_rows_of_a_sparse_source_that_never_went_back_stay_in_the_line(timed: bool) -> None:
+    frame = Frame()
+    put(frame, rows(range(1, 245), walls=range(1001, 1245), loss=[1.0] * 244), "jsonl", 10)
+    put(frame, rows(range(201, 361), walls=range(2201, 2361), loss=[2.0] * 160), "jsonl", 10)
+    walls = [1100, 1200, 2300, 2400] if timed else None
+    put(frame, rows([100, 200, 300, 400], walls=walls, loss=[9, 9, 9, 9]), "csv", 30)
+    assert line(frame) == {**dict.fromkeys(range(1, 201), 1.0), **dict.fromkeys(range(201, 361), 2.0), 400: 9.0}
+    assert [len(piece.steps) for piece in frame.view("loss").rewound] == [44]
+
+
+def test_a_repeat_where_others_told_of_a_resume_is_that_resume() -> None:
+    frame = Frame()
+    put(frame, rows([7, 14, 21], walls=[7, 14, 21], loss=[1, 1, 1]), "tfevents", 40, "a")
+    put(frame, rows([21, 28, 35], walls=[121, 128, 135], loss=[2, 2, 2]), "tfevents", 41, "b")
+    put(frame, rows([7, 14, 21, 21, 28, 35], loss=[3] * 6, grad_norm=[1, 2, 3, 4, 5, 6]), "hf_console", 60)
+    assert line(frame) == {7: 1, 14: 1, 21: 2, 28: 2, 35: 2}
+    assert [piece.steps.tolist() for piece in frame.view("loss").rewound] == [[21]]
 
 
 def test_a_repeated_step_is_replaced_and_not_a_resume() -> None:

@@ -64,14 +64,19 @@ class Origin:
         """Return a file of which nothing was read yet; its first row is at step `first`."""
         return cls(first, first - 1, first - 1)
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether several writers give themselves away by repeating steps."""
+        return sum(self.repeats) >= _INTERLEAVED_AFTER
+
     def repeats_at(self, step: int, wall: float, row: Callable[[], tuple[float, ...]]) -> bool:
         """Whether `step`, not above the last one, is a repeat or a turn of another writer, and not a resume.
 
-        Several writers that share one file give themselves away by repeating steps; then a small step back
-        means nothing. A file that never did, and tells other values at its last step, was resumed just before it.
+        Where writers take turns a small step back means nothing. A file that never repeated a step, and tells other
+        values at its last step, was resumed just before it.
         """
         if step < self.last_step:
-            return sum(self.repeats) >= _INTERLEAVED_AFTER and self.peak - step <= _RECENT
+            return self.takes_turns and self.peak - step <= _RECENT
         is_steady = len(self.repeats) == _RECENT and not any(self.repeats)
         return not is_steady or wall <= self.last_wall + _CLOCK_SLACK_S or row() == self.last_row
 
@@ -99,7 +104,8 @@ class Origin:
                 self.last_wall, self.last_row = (
                     (float(walls[i - 1]), row(i - 1)) if i else (self.last_wall, self.last_row)
                 )
-                repeat = step not in cuts and self.repeats_at(step, float(walls[i]), partial(row, i))
+                repeat = self.repeats_at(step, float(walls[i]), partial(row, i))
+                repeat = repeat and (self.takes_turns or not cuts or step < min(cuts))
                 if i > begin:
                     parts.append((slice(begin, i), rewind))
                 begin, rewind = i, not repeat
