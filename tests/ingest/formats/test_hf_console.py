@@ -182,3 +182,14 @@ def test_cutting_the_bytes_changes_nothing(cuts, crlf):
 )
 def test_junk_never_crashes(parts):
     decode(*parts)
+
+
+def test_an_evaluation_between_two_logged_steps_has_its_own_step():
+    """Logged every 7 steps, evaluated every 20; the bar is at the evaluation, or stale, or comes as a whole before."""
+    row = "{{'loss': '2.0', 'epoch': '{:.2f}'}}\n{}".format
+    evaluation = "{'eval_loss': '3.0', 'epoch': '0.59'}\n"
+    logged = [row(step / 34, bar(step, 110)) for step in (7, 14)]
+    shown = decode(bar(0, 110), *logged, bar(20, 110), evaluation, bar(21, 110))
+    stale = decode(bar(0, 110), *logged, bar(17, 110), evaluation, bar(22, 110))
+    assert shown.series("eval_loss") == [(20, 3.0)]
+    assert stale.series("eval_loss") == [(20, 3.0)]

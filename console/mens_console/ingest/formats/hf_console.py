@@ -23,6 +23,8 @@ MAX_DICT: Final = 16384
 """Characters of the longest dict line that is read."""
 
 _MAX_WAITING: Final = 64
+_EPOCH_ROUNDING: Final = 0.005
+"""HF Trainer logs its epoch to two decimals."""
 
 _DICT: Final = re.compile(r"\{\s*'[^'\n]{1,200}'\s*:.*\}", re.DOTALL)
 _BARE: Final = re.compile(r"(?<=[:,\s\[(])(-?)(nan|inf|NaN|Infinity)(?=\s*[,}\])])")
@@ -77,6 +79,8 @@ class HfConsoleDecoder:
         self._count = 0
         self._step = 0
         self._steps_per_epoch: float | None = None
+        self._told_epoch = 0.0
+        """The epoch that told it, which was rounded: the farther on, the better."""
         self._postfix = ""
         self._phase = ""
         self._has_dicts = False
@@ -209,15 +213,27 @@ class HfConsoleDecoder:
             if item.is_training:
                 exact = count if training == 1 else None
                 self._step = self._step_of(item.row, exact, batch)
-            elif not self._step:
-                self._step = self._count
-            self._fold(item.row, self._step, batch)
+                self._fold(item.row, self._step, batch)
+            else:
+                self._fold(item.row, self._evaluated_at(item.row), batch)
+
+    def _evaluated_at(self, row: dict[str, Any]) -> int:
+        """Return the step of an evaluation: where the bar stands, unless the epoch says that it stands elsewhere.
+
+        A bar is redrawn ten times a second at most, and a buffered console gets its dicts after its bars.
+        """
+        reached, epoch = max(self._count, self._step), number(row.get("epoch"))
+        if epoch is None or self._steps_per_epoch is None or not self._told_epoch:
+            return reached
+        told = epoch * self._steps_per_epoch
+        slack = _EPOCH_ROUNDING * (self._steps_per_epoch + told / self._told_epoch)
+        return reached if abs(reached - told) <= slack else round(told)
 
     def _step_of(self, row: dict[str, Any], exact: int | None, batch: Batch) -> int:
         epoch = number(row.get("epoch"))
         if exact is not None:
             if epoch and exact:
-                self._steps_per_epoch = exact / epoch
+                self._steps_per_epoch, self._told_epoch = exact / epoch, epoch
             return exact
         if epoch is not None and self._steps_per_epoch is not None:
             return round(epoch * self._steps_per_epoch)
