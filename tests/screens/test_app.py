@@ -113,7 +113,7 @@ async def test_a_run_deleted_while_it_is_shown_makes_way(console):
         await settle(pilot)
         app.engine.publish(snapshot([one for one in runs if one.id != "resumed"], 2))
         await until(pilot, lambda: app.chosen == "lr-3e-2")
-        assert "The run is gone" in text_of(app)
+        await until(pilot, lambda: "The run is gone" in text_of(app))
         app.engine.publish(snapshot([], 3))
         await until(pilot, lambda: "No training run found" in text_of(app))
         await pilot.press("1")
