@@ -150,6 +150,7 @@ def test_a_resume_that_rewinds_one_row_is_told_from_a_row_written_twice() -> Non
     assert [piece.values.tolist() for piece in resumed.view("loss").rewound] == [[29.0]]
     assert len(made(29.0, 200.0).segments()) == 1
     assert len(made(7.0, 129.5).segments()) == 1
+    assert len(made(7.0, NAN).segments()) == 1
 
 
 def test_a_segment_begins_at_its_first_step_whichever_source_tells_it() -> None:

@@ -72,13 +72,14 @@ class Origin:
     def repeats_at(self, step: int, wall: float, row: Callable[[], tuple[float, ...]]) -> bool:
         """Whether `step`, not above the last one, is a repeat or a turn of another writer, and not a resume.
 
-        Where writers take turns a small step back means nothing. A file that never repeated a step, and tells other
-        values at its last step, was resumed just before it.
+        Where writers take turns a small step back means nothing. A file that never repeated a step, and later tells
+        other values at its last one, was resumed just before it; where no time tells, it is one row written twice.
         """
         if step < self.last_step:
             return self.takes_turns and self.peak - step <= _RECENT
         is_steady = len(self.repeats) == _RECENT and not any(self.repeats)
-        return not is_steady or wall <= self.last_wall + _CLOCK_SLACK_S or row() == self.last_row
+        is_later = wall > self.last_wall + _CLOCK_SLACK_S
+        return not (is_steady and is_later) or row() == self.last_row
 
     def cut(
         self, steps: Ints, walls: Floats, values: Mapping[str, Floats], cuts: Collection[int]
