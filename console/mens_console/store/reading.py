@@ -147,8 +147,10 @@ class Reader:
         if source.backlog is not None or self._worth_a_worker(source):
             self._read_backlog(source)
             return True
-        abandoned = one_shot or now - state.mtime > ABANDONED_S
-        chunk = tail.poll(now, limit=TURN_BYTES, final=abandoned)
+        abandoned = one_shot or self._is_abandoned(state, now)
+        # What nobody came back to finish was written when the file was, not now that it counts.
+        seen = min(now, state.mtime) if abandoned and not math.isnan(state.mtime) else now
+        chunk = tail.poll(seen, limit=TURN_BYTES, final=abandoned)
         if (tail.problem, tail.size) != (state.problem, state.size):
             run.touch("sources")
         state.problem, state.size, state.done = tail.problem, tail.size, tail.done
@@ -157,7 +159,7 @@ class Reader:
             if chunk.restarted and state.rows:
                 self.restart(run)
                 return True
-            run.take(state, chunk.batch, NO_TIME if run.history else now)
+            run.take(state, chunk.batch, NO_TIME if run.history else seen)
             self.beat.changed(tail.path, now)
         if tail.more and state.problem is None:
             self._queue(source)
@@ -166,6 +168,12 @@ class Reader:
             state.caught_up = True
             run.touch("sources")
         return chunk is not None
+
+    @staticmethod
+    def _is_abandoned(state: SourceState, now: float) -> bool:
+        if now - state.mtime > ABANDONED_S:
+            state.mtime = _mtime(state.path, state.mtime)
+        return now - state.mtime > ABANDONED_S
 
     def _worth_a_worker(self, source: Source) -> bool:
         """Start a worker on a file's history if that is long and a worker is free."""
