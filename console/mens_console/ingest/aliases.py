@@ -161,8 +161,8 @@ def is_loss(key: str) -> bool:
 
 
 def is_evaluation(name: str) -> bool:
-    """Say whether the canonical `name` is measured on held-out data."""
-    return name.startswith(("eval_", "val_", "val/", "valid_", "test_"))
+    """Say whether the canonical `name` is measured on held-out data (valid tokens are those that are no padding)."""
+    return name.startswith(("eval_", "val_", "val/", "valid_", "test_")) and name != "valid_tokens"
 
 
 def describe() -> list[Alias]:

@@ -102,3 +102,27 @@ def test_values_are_those_of_the_csv_module_however_the_bytes_are_cut(rows, cuts
             continue
     assert got.series("a") == expected
     assert got.bad_rows == 0
+
+
+def test_a_table_made_for_people_is_read_too():
+    data = b"Step,Train Loss,Val Loss,LR,Peak GB\n1,2.5,,1e-4,7\n2,2.4,2.9,1e-4,8\n"
+    assert claims("log.csv", data)
+    got = read(data, CsvDecoder())
+    assert got.series("loss") == [(1, 2.5), (2, 2.4)]
+    assert got.series("eval_loss") == [(2, 2.9)]
+    assert got.series("learning_rate") == [(1, 1e-4), (2, 1e-4)]
+    assert got.series("Peak GB") == [(1, 7), (2, 8)]
+
+
+def test_epochs_are_the_axis_of_a_table_without_steps():
+    data = b"epoch,accuracy,loss,val_accuracy,val_loss\n0,0.1,2.5,0.1,2.6\n1,0.2,2.4,0.2,2.5\n"
+    assert claims("training.csv", data)
+    got = read(data, CsvDecoder())
+    assert got.series("loss") == [(0, 2.5), (1, 2.4)]
+    assert got.series("eval_loss") == [(0, 2.6), (1, 2.5)]
+
+
+def test_the_nameless_column_of_an_index_is_no_series():
+    got = read(b",step,loss\n0,1,2.5\n1,2,2.4\n", CsvDecoder())
+    assert got.series("loss") == [(1, 2.5), (2, 2.4)]
+    assert got.series("") == []

@@ -82,6 +82,11 @@ def test_null_is_absent_where_no_training_step_is_reported():
     assert got.series("grad_norm") == [(5, "nan")]
 
 
+def test_valid_tokens_are_no_validation():
+    payload = {"step": 1, "loss": None, "tokens_per_sec": 90.0, "valid_tokens": 512}
+    assert decode({"ts_ms": 1_700_000_000_000, "event": "step", "payload": payload}).series("loss") == [(1, "nan")]
+
+
 def test_a_row_of_nothing_but_a_null_loss_is_a_nan():
     got = decode({"step": 1, "loss": 2.0}, {"step": 2, "loss": None})
     assert got.series("loss") == [(1, 2.0), (2, "nan")]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _DELIMITERS: Final = (",", "\t", ";")
+_AXES: Final = frozenset({*aliases.STEP_KEYS, *aliases.TIME_KEYS, *aliases.RANK_KEYS, "epoch"})
 
 
 def claims(name: str, head: bytes) -> bool:
@@ -39,16 +40,26 @@ def claims(name: str, head: bytes) -> bool:
 
 
 def _header(line: str) -> tuple[str, tuple[str, ...]] | None:
-    """Return delimiter and keys when `line` is a header that names a step."""
+    """Return delimiter and keys when `line` is a header that names a step, or an epoch and a loss."""
     if len(line) > 65536:
         return None
     for delimiter in _DELIMITERS:
         cells = next(csv.reader([line], delimiter=delimiter), [])
-        keys = tuple(cell.strip() for cell in cells)
+        keys = tuple(map(_key, cells))
         is_text = all(number(key) is None for key in keys)
-        if len(keys) > 1 and is_text and any(key in aliases.STEP_KEYS for key in keys):
+        has_axis = any(key in aliases.STEP_KEYS for key in keys) or (
+            "epoch" in keys and any(map(aliases.is_loss, keys))
+        )
+        if len(keys) > 1 and is_text and has_axis:
             return delimiter, keys
     return None
+
+
+def _key(cell: str) -> str:
+    """Return the cell of a header as a key: `Train Loss`, as tables for people have it, is `train_loss`."""
+    key = cell.strip()
+    plain = key.lower().replace(" ", "_")
+    return plain if plain in _AXES or aliases.canonical(plain) in aliases.KNOWN_METRICS else key
 
 
 class CsvDecoder:

@@ -55,7 +55,8 @@ def make_plan(keys: tuple[str, ...], *, has_loss: bool) -> Plan:
     times = tuple(place[key] for key in aliases.TIME_KEYS if key in place)
     rank = next((place[key] for key in aliases.RANK_KEYS if key in place), None)
     facts = tuple((index, _FACT_KEYS[key]) for index, key in enumerate(keys) if key in _FACT_KEYS)
-    axis = {*steps[:1], *times, *(index for index, _ in facts), *(() if rank is None else (rank,))}
+    nameless = (index for index, key in enumerate(keys) if not key.strip())
+    axis = {*steps[:1], *times, *(index for index, _ in facts), *(() if rank is None else (rank,)), *nameless}
     is_summary = summarises(keys)
     columns = _columns(keys, axis, is_summary=is_summary, has_loss=has_loss)
     names = [name for _, name in columns]
