@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -136,9 +137,7 @@ class SeriesView:
             nothing = np.full(columns, np.nan)
             zero = np.zeros(columns, np.int64)
             return Bins(nothing, nothing, nothing, nothing, zero, zero)
-        edges = edges + self._origin(axis)
-        borders = np.searchsorted(xs, edges, side="left").astype(np.int64)
-        borders[-1] = np.searchsorted(xs, edges[-1], side="right")
+        borders = self._borders(xs, edges, axis)
         cells, counts = self.cache.pyramid(self.values).reduce(self.values, borders)
         finite = counts - cells.bad
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -148,6 +147,18 @@ class SeriesView:
         last = np.where(finite > 0, last, np.nan)
         return Bins(cells.lo, cells.hi, mean, last, finite, cells.bad)
 
+    def _borders(self, xs: Floats | Ints, edges: Floats, axis: AxisKind) -> Ints:
+        """Return where the edges fall among the points; steps are searched as integers, or all would be copied."""
+        if axis == "step":
+            whole = np.ceil(edges).astype(np.int64)
+            borders = np.searchsorted(xs, whole, side="left").astype(np.int64)
+            borders[-1] = np.searchsorted(xs, np.int64(math.floor(edges[-1])), side="right")
+            return borders
+        edges = edges + self._origin(axis)
+        borders = np.searchsorted(xs, edges, side="left").astype(np.int64)
+        borders[-1] = np.searchsorted(xs, edges[-1], side="right")
+        return borders
+
     def at(self, x: float, axis: AxisKind) -> Point | None:
         """Return the logged point nearest to `x`."""
         xs = self._xs(axis)
@@ -155,7 +166,7 @@ class SeriesView:
             return None
         origin = self._origin(axis)
         x += origin
-        i = int(np.searchsorted(xs, x))
+        i = int(np.searchsorted(xs, np.int64(math.ceil(x)) if axis == "step" else x))
         if i == len(xs) or (i > 0 and x - xs[i - 1] <= xs[i] - x):
             i -= 1
         return Point(float(xs[i]) - origin, float(self.values[i]), int(self.steps[i]), float(self.walls[i]))

@@ -23,9 +23,14 @@ JSONL = b"\xef\xbb\xbf" + b"".join(
 )
 CSV = b"step,loss,epoch\n" + b"".join(b"%d,%d.5,\n" % (s, s) for s in range(40))
 STEPLESS = b"".join(b'{"loss": %d.25}\n' % s for s in range(30))
+LOG = (
+    b"hello\n***** Running training *****\n  Total optimization steps = 90\n"
+    b"Traceback (most recent call last):\n  File x, line 1\n    boom()\n"
+    b"RuntimeError: CUDA error: device-side assert triggered\n" + b"calm\n" * 30 + b"Killed\n"
+)
 
 
-@pytest.mark.parametrize(("name", "data"), [("jsonl", JSONL), ("csv", CSV), ("jsonl", STEPLESS)])
+@pytest.mark.parametrize(("name", "data"), [("jsonl", JSONL), ("csv", CSV), ("jsonl", STEPLESS), ("log", LOG)])
 @given(cut=st.integers(0, 2500))
 @settings(max_examples=40, deadline=None)
 def test_state_survives_the_process(name: str, data: bytes, cut: int) -> None:

@@ -6,7 +6,7 @@ The lines themselves are shown by whoever shows files; none leave here.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from mens_console.ingest.formats.lines import Lines
 from mens_console.ingest.formats.logscan import LogScan, matters
@@ -51,6 +51,15 @@ class LogDecoder:
     def __init__(self) -> None:
         self._lines = Lines()
         self._scan = LogScan()
+
+    def state(self) -> dict[str, Any]:
+        """Return what the decoder remembers, as JSON values."""
+        return {"lines": self._lines.state(), "scan": self._scan.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the decoder that `state` came from."""
+        self._lines.restore(state["lines"])
+        self._scan.restore(state["scan"])
 
     def feed(self, data: bytes, at: float, *, final: bool = False) -> tuple[int, Batch]:
         """Scan the whole lines of `data`; lines too long to read are skipped and are not errors of a log."""

@@ -6,7 +6,7 @@ One line of text at a time, whatever file it stands in; no bytes, no metrics.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from mens_console.ingest.formats.values import visible
 from mens_console.ingest.records import Fact
@@ -72,6 +72,18 @@ class LogScan:
         self._is_caught = False
         self._previous = ""
         self._last_error: tuple[str, str] | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Return what is remembered of earlier lines, as JSON values."""
+        flags = [self._is_open, self._is_caught]
+        return {"flags": flags, "previous": self._previous, "last": list(self._last_error or ())}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Remember what `state` did."""
+        self._is_open, self._is_caught = state["flags"]
+        self._previous = str(state["previous"])
+        last = state["last"]
+        self._last_error = (str(last[0]), str(last[1])) if last else None
 
     @property
     def is_open(self) -> bool:
