@@ -56,10 +56,11 @@ class Lines:
         end = max(end, start)
         self._first_line, self._first_offset = self.line, self.offset
         lines = data[start:end].split(b"\n")
+        self.line += len(lines) - 1
+        self.offset += end - start
         if not lines[-1]:
             lines.pop()
         self._lines, self._sizes = lines, {}
-        self._advance(data, start, end)
         if lines and max(map(len, lines)) > MAX_LINE:
             self._drop_oversize(batch)
         if len(data) - end > MAX_LINE and not self._skipped:
@@ -82,10 +83,6 @@ class Lines:
             offset = self._first_offset + dropped + sum(len(line) + 1 for line in self._lines[:index])
             sample = visible_bytes(self._lines[index])
             batch.bad.append(BadLine(self._first_line + index, offset, reason, sample))
-
-    def _advance(self, data: bytes, start: int, end: int) -> None:
-        self.line += data.count(b"\n", start, end)
-        self.offset += end - start
 
     def _leave_oversize(self, data: bytes, batch: Batch, *, final: bool) -> int:
         """Skip the rest of an oversize line; return where the next line begins."""
