@@ -85,7 +85,7 @@ def test_the_console_is_opened_on_the_paths(cli, monkeypatch, box):
         return_code = 0
 
         def __init__(self, engine, settings):
-            opened.append((engine.roots, settings.theme, settings.max_depth))
+            opened.append((engine.snapshot.roots, settings.theme, settings.max_depth))
 
         def run(self):
             opened.append("ran")
