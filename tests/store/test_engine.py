@@ -299,3 +299,56 @@ def test_a_console_is_read_after_the_files_that_tell_the_time(tmp_path: Path) ->
     run = Bench(tmp_path).run()
     assert line(run) == {10: -10, 15: -15, 20: -20, 25: -25, 30: 30, 40: 40}
     assert [(s.start_step, s.end_step) for s in run.segments] == [(10, 20), (15, 40)]
+
+
+@pytest.mark.parametrize("content", [rows(0, 7), rows(50, 260)])
+def test_what_was_rewritten_is_read_at_once_and_not_a_beat_later(tmp_path: Path, content: str) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 100))
+    bench = Bench(tmp_path)
+    bench.run()
+    write(log, content)
+    bench.engine.hint([log])
+    while bench.engine.step(bench.clock()):
+        pass
+    (run,) = bench.engine.snapshot.runs
+    assert run.series["loss"].points == run.sources[0].rows == content.count("\n")
+
+
+def test_what_follows_a_rotation_is_read_at_once(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 10))
+    bench = Bench(tmp_path)
+    bench.run()
+    write(log, rows(10, 15), "a")
+    log.rename(log.with_name("metrics.jsonl.1"))
+    write(log, rows(15, 20))
+    bench.engine.hint([log])
+    while bench.engine.step(bench.clock()):
+        pass
+    assert bench.engine.snapshot.runs[0].series["loss"].points == 20
+
+
+def test_a_document_read_again_counts_its_own_rows(tmp_path: Path) -> None:
+    def state(last: int) -> str:
+        history = [{"step": s, "loss": 1.0} for s in range(last)]
+        return json.dumps({"log_history": history, "global_step": last, "max_steps": 100})
+
+    document = write(tmp_path / "a" / "trainer_state.json", state(5))
+    bench = Bench(tmp_path)
+    assert bench.run().sources[0].rows == 5
+    write(document, state(9))
+    assert bench.run().sources[0].rows == 9
+
+
+def test_a_clock_that_is_set_back_puts_nothing_off(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 10))
+    torn = write(tmp_path / "d" / "trainer_state.json", '{"log_history": [{"step": 1, "loss": 1}], "global_step": 1, ')
+    bench = Bench(tmp_path)
+    bench.settle()
+    bench.clock.now -= 86_400
+    write(log, rows(10, 20), "a")
+    write(tmp_path / "b" / "metrics.jsonl", rows(0, 3))
+    write(torn, '"max_steps": 3}', "a")
+    log.chmod(0o600)
+    runs = {run.name: run for run in bench.settle().runs}
+    assert {name: run.step for name, run in runs.items()} == {"a": 19, "b": 2, "d": 1}
+    assert not any(run.diagnosis.state == "waiting" for run in runs.values())

@@ -84,6 +84,8 @@ class DocumentTail:
         status = os.stat(self.path, follow_symlinks=self.follow)
         changed = _key(status) != self._seen
         torn = self._torn_at is not None
+        if self._torn_at is not None and now < self._torn_at:
+            self._torn_at = self._retry_at = now  # the clock was set back
         if not changed and not (torn and (final or now >= self._retry_at)):
             return None
         fd, status = open_regular(self.path, follow=self.follow)

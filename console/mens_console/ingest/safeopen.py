@@ -93,19 +93,22 @@ class BackOff:
 
     failures: int = 0
     retry_at: float = float("-inf")
+    failed_at: float = float("-inf")
 
     def ready(self, now: float) -> bool:
-        """Whether the wait is over; `now` in seconds on the clock that `failed` is given."""
-        return now >= self.retry_at
+        """Whether the wait is over, or the clock that `failed` was told of (seconds) was set back."""
+        return now >= self.retry_at or now < self.failed_at
 
     def failed(self, now: float, *, soon: bool = False) -> None:
         """Note a failure. `soon` is for a vanished file, which often returns (an atomic replace over a network)."""
+        self.failed_at = now
         self.retry_at = now + min(0.25 * 2**self.failures, 1.0 if soon else 30.0)
         self.failures = min(self.failures + 1, 16)
 
     def worked(self) -> bool:
         """Forget the failures; return whether there were any."""
-        failures, self.failures, self.retry_at = self.failures, 0, float("-inf")
+        failures, self.failures = self.failures, 0
+        self.retry_at = self.failed_at = float("-inf")
         return failures > 0
 
 

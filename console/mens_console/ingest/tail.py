@@ -66,6 +66,8 @@ class _Old:
 
     fd: int
     copy: bool
+    succeeded: bool = False
+    """Whether its successor has bytes, so that nobody writes to it any more."""
 
 
 @dataclass(slots=True)
@@ -124,7 +126,7 @@ class Tail:
     @property
     def more(self) -> bool:
         """Whether bytes are known to wait: poll again without waiting for the next beat."""
-        return self.problem is None and self._fed_to < self.size
+        return self.problem is None and (self._fed_to < self.size or (self._old is not None and self._old.succeeded))
 
     def poll(self, now: float, *, limit: int = 1 << 20, final: bool = False) -> Chunk | None:
         """Read what is new, about `limit` bytes at most, and return its records; None when there is nothing.
@@ -325,13 +327,13 @@ class Tail:
         if old is None:
             return None
         try:  # looked at before the old file is read: once the successor has bytes, the old one is complete
-            successor = os.stat(self.path, follow_symlinks=self.follow).st_size
+            old.succeeded = old.copy or os.stat(self.path, follow_symlinks=self.follow).st_size > 0
         except FileNotFoundError:
-            successor = 0
+            old.succeeded = False
         self.size = os.fstat(old.fd).st_size
         try:
             chunk = self._advance(old.fd, now, limit)
-            if chunk is None and (successor or old.copy):
+            if chunk is None and old.succeeded:
                 chunk = self._finish(old.fd, now)
                 self._leave_old(rotated=True)
         except _RewrittenError:

@@ -99,7 +99,7 @@ class Engine:
         self._views: dict[str, RunView] = {}
         self._snapshot: Snapshot = replace(EMPTY, roots=self.roots, replay=replay)
         self._changed = True
-        self._scanned_at = float("-inf")
+        self._scanned_at = self._stepped_at = float("-inf")
         self._searched = False
         self._news = False
         self._failure = ""
@@ -227,6 +227,9 @@ class Engine:
 
         With `one_shot` nobody comes back later: torn last records count, and nothing is put off.
         """
+        if now < self._stepped_at:
+            self._forget_times()
+        self._stepped_at = now
         hints = {self._hints.popleft() for _ in range(len(self._hints))}
         if self._reader.beat.crowded:
             hints.update(str(path) for run_id in self._in_sight for path in self._sources_of(run_id))
@@ -241,6 +244,13 @@ class Engine:
         self._keep_budget(now)
         self._publish_changes(now, one_shot=one_shot)
         return more
+
+    def _forget_times(self) -> None:
+        """Put nothing off any longer: the clock was set back, and what was due by it may be hours away."""
+        self._scanned_at = self._restless_until = self._viewed_at = self._weighed_at = float("-inf")
+        self._judge.begin_again()
+        for run in self._runs.values():
+            run.folded_at = float("-inf")
 
     def _sources_of(self, run_id: str) -> Iterable[Path]:
         run = self._runs.get(run_id)

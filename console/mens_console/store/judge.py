@@ -66,6 +66,11 @@ class Judge:
             if run.found.id in due or run.judge_rev < 0:
                 self._judge(run, now)
 
+    def begin_again(self) -> None:
+        """Judge every run at the next turn: the clock that the deadlines were on was set back."""
+        self._looked_at = self._checked_at = float("-inf")
+        self._next.clear()
+
     def _lost_a_process(self, now: float) -> bool:
         """Whether a process of an earlier look has ended since: worth another look at once."""
         if self._look is None or now - self._checked_at < CHECK_S:

@@ -221,6 +221,7 @@ class Reader:
             failed = source is not None and source.failed  # a worker that failed once is not asked again
             self._drop(path)
             self._open(run, state, tried=failed)
+            self._queue(self._sources[os.fspath(path)])  # now, not at the next beat
 
     def close(self) -> None:
         """Give all descriptors back."""

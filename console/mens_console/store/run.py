@@ -138,6 +138,9 @@ class RunState:
     def take(self, source: SourceState, batch: Batch, at: float) -> None:
         """Take in what was read of one source; `at` is when it was seen to arrive (`NO_TIME` for history)."""
         self.rows_rev += 1
+        if batch.replace:
+            source.rows = source.bad_rows = 0
+            source.bad.clear()
         source.rows += batch.rows
         source.bad_rows += batch.bad_rows
         source.bad += batch.bad[: BAD_SAMPLES - len(source.bad)]
