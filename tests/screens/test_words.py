@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from screens.box import NOW, box, run, series, snapshot
 
 from mens_console.screens import empty, facts, rows
-from mens_console.screens.curves import marks_of, panels_of, short, spark_of, start_wall
+from mens_console.screens.curves import marks_of, panels_of, short, start_wall
 from mens_console.screens.query import Query
+from mens_console.screens.spark import spark_of
 from mens_console.screens.words import CALM, LOOKS, age, clock_text, eta_text, firing, look, next_change, rate_of
 from mens_console.store.snapshot import LIVE_STATES, Mark
 

@@ -18,10 +18,8 @@ from textual.worker import Worker, WorkerState
 from mens_console.ingest.text import safe_text
 from mens_console.screens.fleet import FleetScreen
 from mens_console.screens.help import HelpScreen, active
-from mens_console.screens.logs import LogsScreen
 from mens_console.screens.palette import Commands
 from mens_console.screens.room import ROOMS, Room
-from mens_console.screens.run import RunScreen
 from mens_console.screens.themes import THEMES, theme_name
 from mens_console.screens.words import next_change
 from mens_console.store.snapshot import EMPTY
@@ -70,11 +68,25 @@ class Published(Message):
         return isinstance(message, Published)
 
 
+def run_screen() -> Room:
+    """Return the screen of one run; what its charts stand on is loaded when it is first shown."""
+    from mens_console.screens.run import RunScreen
+
+    return RunScreen()
+
+
+def logs_screen() -> Room:
+    """Return the screen of the logs."""
+    from mens_console.screens.logs import LogsScreen
+
+    return LogsScreen()
+
+
 class ConsoleApp(App[None]):
     """The console over one engine. Tests give `clock`, `host` and `zone`; a replay's snapshots bring their own time."""
 
     TITLE = "mens-console"
-    MODES = {"fleet": FleetScreen, "run": RunScreen, "logs": LogsScreen}  # noqa: RUF012  (declared so by the base class)
+    MODES = {"fleet": FleetScreen, "run": run_screen, "logs": logs_screen}  # noqa: RUF012  (so in the base class)
     DEFAULT_MODE = "fleet"
     COMMANDS = {Commands}  # noqa: RUF012
     COMMAND_PALETTE_BINDING = "ctrl+p"

@@ -8,13 +8,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-
 from mens_widgets.face import Mark, Trace
-from mens_widgets.sparkline import spark
 
 if TYPE_CHECKING:
-    from mens_console.store.series import SeriesView
     from mens_console.store.snapshot import RunView
     from mens_widgets.curve import Axis
 
@@ -103,15 +99,3 @@ def start_wall(run: RunView) -> float:
     """Return when the first row was logged, NaN where no source told."""
     firsts = [float(series.walls[0]) for series in run.series.values() if len(series.walls)]
     return min((wall for wall in firsts if math.isfinite(wall)), default=math.nan)
-
-
-def spark_of(series: SeriesView | None, width: int) -> str:
-    """Return a whole series as one line of blocks; a column of nothing but bad values shows ``✖``."""
-    if series is None or (bounds := series.bounds("step")) is None:
-        return " " * width
-    first, last = bounds
-    if len(series.values) <= width:
-        return spark(series.values.tolist(), width)
-    bins = series.bins(np.linspace(first, max(last, first + 1), width + 1), "step")
-    pairs = zip(bins.mean.tolist(), bins.n.tolist(), bins.bad.tolist(), strict=True)
-    return spark([mean if n else (math.nan if bad else None) for mean, n, bad in pairs], width)

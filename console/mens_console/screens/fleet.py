@@ -5,23 +5,18 @@ What a row says is in `rows`; opening a run is the app's.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.widgets import Input
 
-from mens_console.ingest.text import safe_text
-from mens_console.screens.curves import PANELS, marks_of, traces_of
 from mens_console.screens.empty import no_runs
-from mens_console.screens.facts import alert_lines, state_lines
 from mens_console.screens.query import Query
 from mens_console.screens.room import Room
 from mens_console.screens.rows import COLUMNS, ORDERS, ordered, rev_of, row_of
-from mens_console.screens.sheet import Line, Sheet, heading
-from mens_widgets.face import ChartFace
+from mens_console.screens.sheet import Sheet
 from mens_widgets.grid import Grid, Row
 
 if TYPE_CHECKING:
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+    from mens_console.screens.preview import Preview
     from mens_console.store.snapshot import RunView, Snapshot
 
 OVERLAY = 6
@@ -74,15 +70,13 @@ class FleetScreen(Room):
         self._query = Query("")
         self._in_sight: tuple[str | None, frozenset[str]] = (None, frozenset())
         self._rows: dict[str, Row] = {}
+        self._closer: Preview | None = None
 
     def body(self) -> ComposeResult:
         """Lay out table, preview and filter."""
         yield Sheet(id="welcome")
         with Vertical(id="fleet"):
             yield Grid(COLUMNS, empty="no run matches the filter; Esc clears it", id="runs")
-            with Horizontal(id="preview"):
-                yield ChartFace("loss", unit="nats", empty="no loss logged yet", zone=self.console_app.zone)
-                yield Sheet(id="story")
         yield Sheet(id="status")
         yield Input(placeholder="name, state:stalled, alert:nan_loss, key:value, -not …", id="query")
 
@@ -151,18 +145,17 @@ class FleetScreen(Room):
         self._want()
         grid = self.query_one(Grid)
         run = snapshot.get(grid.cursor_key) if grid.cursor_key is not None else None
-        chart, story = self.query_one(ChartFace), self.query_one("#story", Sheet)
         marked = [one for key in grid.marked[:OVERLAY] if (one := snapshot.get(key)) is not None]
-        if self._overlay and len(marked) > 1:
-            chart.title = "loss of marked runs"
-            chart.show([replace(one.series["loss"], name=one.name) for one in marked if "loss" in one.series])
-        elif run is not None:
-            chart.title = f"loss  {safe_text(run.name, 60)}"
-            chart.show(traces_of(run, PANELS[0]._replace(metrics=("loss",))), marks_of(run))
-        else:
-            chart.title = "loss"
-            chart.show([])
-        story.write(lambda width: [] if run is None else _story(run, now, width))
+        self._preview_widget().show(run, marked if self._overlay else [], now)
+
+    def _preview_widget(self) -> Preview:
+        if self._closer is None:
+            # What it stands on takes longer to load than the shell to paint, and is not needed before the first run.
+            from mens_console.screens.preview import Preview
+
+            self._closer = Preview(zone=self.console_app.zone, id="preview")
+            self.query_one("#fleet").mount(self._closer)
+        return self._closer
 
     # Keys
 
@@ -253,8 +246,3 @@ class FleetScreen(Room):
             "Fleet: filter": ("key /", self.action_filter),
             "Fleet: overlay marked runs": ("key c", self.action_overlay),
         }
-
-
-def _story(run: RunView, now: float, width: int) -> list[Line]:
-    alerts = alert_lines(run, now, width, 3)
-    return state_lines(run, now, width, 4) + (heading("Alerts") + alerts if alerts else [])

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mens_console.ingest.text import safe_text
-from mens_console.screens.curves import spark_of
+from mens_console.screens.spark import spark_of
 from mens_console.screens.words import (
     CALM,
     TREND_GLYPHS,
