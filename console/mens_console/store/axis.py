@@ -360,14 +360,16 @@ def _first_told(*walls: float) -> float:
 def _follows(kin: list[Origin], steps: Ints, wall: float) -> bool:
     """Whether a file that begins at `wall` goes back over what its kin wrote before, and is not written beside them.
 
-    Where no times tell, a file that begins further in than the stride of its own rows was begun by a resume.
+    Where no times tell, a file that begins further in than the stride of its own rows, and goes beyond what there
+    was, was begun by a resume.
     """
     first, begun, ended = int(steps[0]), kin[0].first, max(origin.last_wall for origin in kin)
-    if first > max(origin.peak for origin in kin):
+    peak = max(origin.peak for origin in kin)
+    if first > peak:
         return False
     if math.isfinite(wall) and math.isfinite(ended):
         return wall > ended + _CLOCK_SLACK_S
-    return len(steps) > 1 and first - begun > 2 * abs(int(steps[1]) - first)
+    return len(steps) > 1 and first - begun > 2 * abs(int(steps[1]) - first) and int(steps[-1]) > peak
 
 
 def _nothing(members: Mapping[str, Any]) -> Rewound:
