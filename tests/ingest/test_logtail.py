@@ -74,7 +74,7 @@ def test_an_empty_file_and_one_without_a_last_newline(tail_of):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.binary(max_size=30).map(lambda raw: raw.replace(b"\n", b".")), max_size=60),
+    st.lists(st.binary(max_size=30).map(lambda raw: raw.replace(b"\n", b".").replace(b"\r", b",")), max_size=60),
     st.booleans(),
     st.integers(2, 40),
     st.data(),
