@@ -179,7 +179,7 @@ COMMANDS: Final = {
         ),
         Command(
             "demo",
-            "watch five recorded real runs; needs no GPU and no network",
+            "watch recorded real runs; needs no GPU and no network",
             "mens_console.cli.replay",
             _demo,
             "  mens-console demo --speed 10",
