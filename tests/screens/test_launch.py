@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from screens.box import run, snapshot
-from screens.conftest import settle
+from screens.conftest import until
 
 from mens_console.screens.fleet import FleetScreen
 from mens_widgets.face import ChartFace
@@ -38,5 +38,4 @@ async def test_the_preview_comes_with_the_first_run(console):
     async with console(snapshot([])) as (app, pilot):
         assert isinstance(app.room, FleetScreen) and not app.room.query(ChartFace)
         app.engine.publish(snapshot([run("one")], 2))
-        await settle(pilot, 5)
-        assert len(app.room.query(ChartFace)) == 1
+        await until(pilot, lambda: len(app.room.query(ChartFace)) == 1)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Protocol
 
+    from textual.driver import Driver
     from textual.timer import Timer
 
     from mens_console.config import Settings
@@ -131,6 +132,15 @@ class ConsoleApp(App[None]):
             self.register_theme(theme)
         self.theme = theme_name(settings.theme, set(self.available_themes))
         self.set_keymap(dict(settings.keymap))
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return the driver that sends only cells that changed, in place of the usual one of a terminal."""
+        usual = super().get_driver_class()
+        if usual.__name__ != "LinuxDriver":
+            return usual
+        from mens_widgets.driver import NarrowDriver
+
+        return NarrowDriver
 
     # Snapshots
 
