@@ -9,6 +9,8 @@ from ingest.lines import LINES
 from mens_console.ingest import discover as discover_module
 from mens_console.ingest import walk as walk_module
 from mens_console.ingest.discover import Discovery
+from mens_console.ingest.foreign import why_foreign
+from mens_console.ingest.formats import recognise as recognise_any
 from mens_console.ingest.formats.base import Format
 from mens_console.ingest.grouping import _labels
 
@@ -149,11 +151,53 @@ def test_long_unknown_files_are_not_read_again_for_growing(tmp_path, discover, r
     discovery = discover()
     shape(discovery)
     with file.open("a") as out:
-        out.write("{" * 70_000)
+        out.write("{" * 5_000)
     shape(discovery)
-    assert recognise.asked == ["data.jsonl"]
+    assert recognise.asked == ["data.jsonl"] * 2  # its beginning and its end, once
     file.write_text("1,0.5\n")
     assert len(shape(discovery)) == 1
+
+
+def test_metrics_behind_a_long_line_of_something_else_are_found(tmp_path, discover):
+    file = write(tmp_path / "metrics.jsonl", "{" * 70_000)
+    discovery = discover()
+    assert shape(discovery) == {}
+    with file.open("a") as out:
+        out.write("\n" + "1,0.5\n" * 5_000)
+    assert len(shape(discovery)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "why"),
+    [
+        ("metrics.jsonl", b"\x1f\x8b\x08rest", "compressed (gzip)"),
+        ("metrics.csv", b"PK\x03\x04rest", "compressed (zip)"),
+        ("metrics.jsonl", bytes(range(9)) * 40, "binary"),
+        ("trainer_state.json", b"\xff\xfe{\0", "UTF-16"),
+        ("events.out.tfevents.1.box", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+        ("events.out.tfevents.1.box", b"something else", "no event file"),
+        ("events.out.tfevents.1.box", b"torn", None),
+        ("dataset.jsonl", b'{"text": "words"}\n', None),
+        ("data.bin", b"\x1f\x8b\x08", None),
+        ("metrics.jsonl", b"", None),
+    ],
+)
+def test_files_of_metrics_that_cannot_be_read_say_why(name, head, why):
+    told = why_foreign(name, head)
+    assert told is None if why is None else why in told
+
+
+def test_a_foreign_file_is_a_problem_until_it_is_replaced(tmp_path):
+    file = tmp_path / "a" / "metrics.jsonl"
+    file.parent.mkdir()
+    file.write_bytes(b"\x1f\x8b" + b"\0" * 100)
+    discovery = Discovery([tmp_path], recognise=recognise_any, clock=lambda: NOW)
+    discovery.scan()
+    assert [p.startswith(f"{file}: it is compressed") for p in discovery.problems] == [True]
+    file.write_text('{"step": 1, "loss": 2}\n')
+    discovery.scan()
+    assert len(discovery.scan()) == 1
+    assert discovery.problems == ()
 
 
 def test_replaced_file_is_looked_into_again(tmp_path, discover):

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mens_console.ingest.foreign import why_foreign
 from mens_console.ingest.found import CHECKPOINT, Checkpoint, FoundFile, FoundRun
 from mens_console.ingest.grouping import Draft, Grouping, Listed
 from mens_console.ingest.records import NO_TIME
@@ -46,7 +47,7 @@ _WEAK: Final = "log"
 """The format of text that says nothing better yet: a trainer's console begins as any log does."""
 _YOUNG_S: Final = 600.0
 _GROWN: Final = 1.1
-"""A weakly recognised file is looked into again when it grew by so much: a number of times that is logarithmic."""
+"""A file that is not surely recognised is looked into again when it grew by so much: only logarithmically often."""
 
 
 class _Key(NamedTuple):
@@ -222,6 +223,7 @@ class Discovery:
 
     def _sniff(self, path: str, *, link: bool) -> None:
         before = self._sniffed.get(path)
+        self._troubles.pop(path, None)
         try:
             key = _Key.of(path, follow=link)
             found = self._look_into(path, key.size, link=link)
@@ -230,20 +232,25 @@ class Discovery:
                 self._troubles[path] = f"{path}: {explain(error)}"
                 self._sniffed[path] = _Sniff(_NO_KEY, None, link)
             return
-        self._troubles.pop(path, None)
         self._sniffed[path] = _Sniff(key, found, link)
         if (before.format if before else None) is not found:
             self._stale = True
 
     def _look_into(self, path: str, size: int, *, link: bool) -> Format | None:
-        """Recognise a file by its head; a long log also by its end, which may have become a trainer's console."""
+        """Recognise a file by its head; a long one also by its end.
+
+        A log may have become a trainer's console, and before the rows of metrics may stand what is none of them.
+        """
         name = os.path.basename(path)
         head = read_small(path, HEAD, follow=link)
         found = self._recognise(name, head) if head else None
-        if found is not None and found.name == _WEAK and size > HEAD:
+        if size > HEAD and (found is None or found.name == _WEAK):
             end = read_small(path, HEAD, offset=size - HEAD, follow=link)
             later = self._recognise(name, end[end.find(b"\n") + 1 :])
-            return later or found
+            found = later if later is not None and (found is not None or later.name == "jsonl") else found
+        why = why_foreign(name, head) if found is None else None
+        if why is not None:
+            self._troubles[path] = f"{path}: {why}"
         return found
 
     def _look_again(self) -> None:
@@ -347,9 +354,8 @@ def _may_differ(sniff: _Sniff, key: _Key) -> bool:
     """Whether a changed file may be recognised otherwise than before."""
     if sniff.key.inode != key.inode or key.size < sniff.key.size:
         return True
-    if sniff.format is not None:
-        return key.size > sniff.key.size * _GROWN
-    return sniff.key.size < HEAD
+    is_short = sniff.format is None and sniff.key.size < HEAD
+    return is_short or key.size > sniff.key.size * _GROWN
 
 
 def _without_old_states(draft: Draft) -> list[Listed]:
