@@ -82,6 +82,22 @@ def test_null_is_absent_where_no_training_step_is_reported():
     assert got.series("grad_norm") == [(5, "nan")]
 
 
+@pytest.mark.parametrize("hole", [1, 5_000, 3 << 20])
+@pytest.mark.parametrize("before", [b"", b'{"step": 1, "loss": 2.0}\n'])
+def test_the_hole_that_a_truncated_writer_leaves_costs_no_row(hole, before):
+    data = before + b"\0" * hole + b'{"step": 9, "loss": 1.0}\nx\n'
+    decoder, at, found, bad = JsonlDecoder(), 0, [], []
+    while at < len(data):
+        consumed, batch = decoder.feed(data[at : at + (1 << 18)], 0.0)
+        found += [step for columns in batch.columns for step in columns.steps]
+        bad += batch.bad
+        assert consumed
+        at += consumed
+    assert found == ([1, 9] if before else [9])
+    assert [(b.line, b.offset) for b in bad] == [(3 if before else 2, data.index(b"x"))]
+    assert claims("metrics.jsonl", data[: 64 << 10]) or hole > 60_000
+
+
 def test_valid_tokens_are_no_validation():
     payload = {"step": 1, "loss": None, "tokens_per_sec": 90.0, "valid_tokens": 512}
     assert decode({"ts_ms": 1_700_000_000_000, "event": "step", "payload": payload}).series("loss") == [(1, "nan")]

@@ -25,10 +25,8 @@ _AXES: Final = frozenset({*aliases.STEP_KEYS, *aliases.TIME_KEYS, *aliases.RANK_
 def claims(name: str, head: bytes) -> bool:
     """Say whether `head` begins with a header that has a step and a metric, or a step and numbers below it."""
     del name
-    if b"\0" in head:
-        return False
     lines = head.removeprefix(BOM).decode("utf-8", "replace").lstrip().splitlines()
-    header = _header(lines[0]) if lines else None
+    header = _header(lines[0]) if lines and "\0" not in lines[0] else None
     if header is None:
         return False
     keys = header[1]

@@ -37,7 +37,7 @@ Located = tuple[list[dict[str, Any]], list[int]]
 def claims(name: str, head: bytes) -> bool:
     """Say whether some line of `head` is an object that reports training."""
     del name
-    head = head.removeprefix(BOM)
+    head = head.removeprefix(BOM).lstrip(b"\0")
     if not head.lstrip()[:1].startswith((b"{", BOM[:1])):
         return False
     return any(

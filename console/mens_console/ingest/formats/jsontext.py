@@ -51,7 +51,7 @@ def objects(line: bytes) -> tuple[list[dict[str, Any]], str]:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return _leniently(line.removeprefix(BOM).decode("utf-8", "replace"))
+        return _leniently(line.removeprefix(BOM).lstrip(b"\0").decode("utf-8", "replace"))
     return ([value], "") if type(value) is dict else ([], "not a JSON object")
 
 

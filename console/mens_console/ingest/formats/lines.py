@@ -51,7 +51,7 @@ class Lines:
 
         A line longer than `MAX_LINE` comes as an empty one and is a bad row; its bytes are consumed as they come.
         """
-        start = self._leave_oversize(data, batch, final=final) if self._skipped else 0
+        start = self._leave_oversize(data, batch, final=final) if self._skipped else self._leave_hole(data)
         end = len(data) if final else data.rfind(b"\n", start) + 1
         end = max(end, start)
         self._first_line, self._first_offset = self.line, self.offset
@@ -69,6 +69,12 @@ class Lines:
             self.offset += self._skipped
             end = len(data)
         return end, lines
+
+    def _leave_hole(self, data: bytes) -> int:
+        """Skip the zeros before a line: a file that was emptied under its writer goes on where the writer stood."""
+        hole = len(data) - len(data.lstrip(b"\0")) if data[:1] == b"\0" else 0
+        self.offset += hole
+        return hole
 
     def extend(self, tail: bytes) -> None:
         """Consume an unterminated last line that is known to be whole; its newline may still follow."""
