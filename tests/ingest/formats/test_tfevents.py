@@ -215,3 +215,18 @@ def test_cutting_the_bytes_changes_nothing(points, cuts):
 def test_junk_never_crashes(junk):
     read(VERSION + junk, TfeventsDecoder())
     read(VERSION + record(junk), TfeventsDecoder())
+
+
+@pytest.mark.parametrize("length", [2**31, 2**62, 2**64 - 17])
+def test_a_length_that_nobody_means_is_not_waited_for(length):
+    header = struct.pack("<Q", length)
+    monster = header + struct.pack("<I", masked_crc32c(header))
+    got = read(event(1, simple("loss", 2.0)) + monster + b"x" * 50, TfeventsDecoder())
+    assert got.series("loss") == [(1, 2.0)]
+    assert got.bad_rows == 1
+
+
+def test_a_large_record_that_never_came_whole_is_cut():
+    header = struct.pack("<Q", 5 << 20)
+    data = event(1, simple("loss", 2.0)) + header + struct.pack("<I", masked_crc32c(header)) + b"x" * 50
+    assert read(data, TfeventsDecoder(), final=True).bad_rows == 1

@@ -119,3 +119,10 @@ def test_claims_of_a_head_that_is_cut():
     data = json.dumps({**BASE, "lora_stats": {f"layer{i}": i for i in range(9000)}}).encode()
     assert claims("training_status.json", data[: 1 << 16])
     assert not claims("x", (json.dumps(BASE) + "\n" + json.dumps(BASE) + "\n").encode())
+
+
+@pytest.mark.parametrize("history", [7, {"a": 1}, "abc", [5, None, "x"], True])
+def test_a_history_that_is_none_is_left_out(history):
+    document = {"status": "training", "current_step": 5, "loss": 1.5, "train_loss_history": history, "pid": 10**30}
+    got = sample(document)
+    assert got.series("loss") == [(5, 1.5)]

@@ -19,6 +19,9 @@ from mens_console.ingest.records import BadLine, Batch, Columns, Fact
 MAX_RECORD: Final = 1 << 20
 """Bytes of the largest record that is decoded: scalars and settings are far smaller, images may be larger."""
 
+_MAX_LENGTH: Final = 1 << 30
+"""Bytes that no record has: who says so wants the rest of the file to be waited for."""
+
 _HEADER: Final = struct.Struct("<QI")
 _DOUBLE: Final = struct.Struct("<d")
 _FLOAT: Final = struct.Struct("<f")
@@ -130,9 +133,9 @@ class TfeventsDecoder:
             position = self._walk(data, position, batch)
         self._row.pause()
         self._facts(batch)
-        if final and position < len(data) and not self._is_dead:
+        if final and (position < len(data) or self._skip) and not self._is_dead:
             self._bad(batch, position, "the last record is cut", data[position:])
-            position = len(data)
+            position, self._skip = len(data), 0
         self._offset += position
         return position, batch
 
@@ -146,6 +149,10 @@ class TfeventsDecoder:
                 self._bad(batch, position, "a record's length is damaged: the rest cannot be read", data[position:])
                 return end
             after = position + length + 16
+            if length > _MAX_LENGTH:
+                self._is_dead = True
+                self._bad(batch, position, f"a record of {length} bytes: the rest cannot be read", data[position:])
+                return end
             if length > MAX_RECORD:
                 self._records += 1
                 self._skip = max(0, after - end)

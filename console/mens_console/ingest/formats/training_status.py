@@ -80,7 +80,8 @@ class TrainingStatusDecoder:
         step = next((step for key in aliases.STEP_KEYS if (step := step_of(document.get(key))) is not None), None)
         if step is not None and self._sampled_step is not None and step < self._sampled_step:
             self._history_step = -1
-        for row in document.get("train_loss_history") or ():
+        history = document.get("train_loss_history")
+        for row in history if isinstance(history, list) else ():
             self._history_row(row, bad)
         if step is None:
             return
