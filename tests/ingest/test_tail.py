@@ -220,6 +220,16 @@ def test_final_reads_the_unterminated_line_and_growth_revokes_it(log):
     assert not tail.provisional
 
 
+def test_a_file_cut_by_its_writers_buffer_is_waited_for(log):
+    whole = b"x" * 63 + b"\n"
+    log.write_bytes(whole * 64 + b"y" * 4096)
+    tail = tail_of(log)
+    assert tail.poll(0.0, final=True) is not None
+    assert tail.poll(1.0, final=True) is None
+    append(log, b"y\n")
+    assert tail.poll(2.0, final=True).restarted is False
+
+
 def test_final_without_a_rest_is_not_provisional(log):
     log.write_bytes(rows(1))
     tail, seen = tail_of(log), Folded()

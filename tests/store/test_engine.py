@@ -352,3 +352,26 @@ def test_a_clock_that_is_set_back_puts_nothing_off(tmp_path: Path) -> None:
     runs = {run.name: run for run in bench.settle().runs}
     assert {name: run.step for name, run in runs.items()} == {"a": 19, "b": 2, "d": 1}
     assert not any(run.diagnosis.state == "waiting" for run in runs.values())
+
+
+def test_a_one_shot_answer_has_the_last_row_of_a_file_without_its_newline(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.csv", "step,loss\n1,2.5\n2,2.25")
+    write(tmp_path / "b" / "metrics.jsonl", rows(0, 5) + '{"step": 5, "lo')
+    snapshot = Engine([tmp_path], Settings(), probe=NoProbe(), watch=False).load()
+    runs = {run.name: run for run in snapshot.runs}
+    assert line(runs["a"]) == {1: 2.5, 2: 2.25}
+    assert (runs["b"].step, runs["b"].sources[0].bad_rows) == (4, 1)
+
+
+def test_a_file_that_its_decoder_cannot_stand_leaves_the_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise TypeError("unforeseen")
+
+    monkeypatch.setattr("mens_console.ingest.formats.csv_metrics.CsvDecoder.feed", refuse)
+    write(tmp_path / "a" / "metrics.csv", "step,loss\n1,2.5\n")
+    write(tmp_path / "b" / "metrics.jsonl", rows(0, 5))
+    runs = {run.name: run for run in Bench(tmp_path).settle().runs}
+    assert runs["b"].step == 4
+    assert "unforeseen" in (runs["a"].sources[0].problem or "")

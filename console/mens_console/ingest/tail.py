@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _WINDOW_MAX: Final = 64 << 20
 """A record that is longer than this (bytes) is given up: nothing a trainer logs is."""
 
+_STDIO_BLOCK: Final = 4096
+"""A file that ends at a multiple of this (bytes) was cut by its writer's buffer: the rest of its last record comes."""
+
 _RETRIES_HELD: Final = 8
 """A deleted file is held open only so long: its space is freed when the last descriptor is closed."""
 
@@ -132,7 +135,8 @@ class Tail:
         """Read what is new, about `limit` bytes at most, and return its records; None when there is nothing.
 
         `now` is wall time in seconds since the epoch. What the file held when it was first seen is history: its rows
-        get no arrival time. With `final` its writer is known to be gone, so an unterminated last record counts too.
+        get no arrival time. With `final` its writer is thought to be gone, so an unterminated last record counts too,
+        unless it ends where a buffer would.
         Never raises for what the file or its file system does: see `problem`.
         """
         if not self._back_off.ready(now):
@@ -198,7 +202,8 @@ class Tail:
             if self.provisional and self.size > self.done:
                 raise _RewrittenError
             chunk = self._advance(fd, now, limit)
-            if chunk is None and final and not self._finalled and self._fed_to >= self.size:
+            whole = self.size % _STDIO_BLOCK != 0
+            if chunk is None and final and whole and not self._finalled and self._fed_to >= self.size:
                 chunk = self._finish(fd, now)
         except _RewrittenError:
             return self._after_rewrite(fd, now, limit)

@@ -64,6 +64,11 @@ class Origin:
         """Return a file of which nothing was read yet; its first row is at step `first`."""
         return cls(first, first - 1, first - 1)
 
+    def join(self, other: Origin) -> None:
+        """Take in how far `other` came: this one stands for all files of its format."""
+        self.peak, self.segment = max(self.peak, other.peak), max(self.segment, other.segment)
+        self.last_wall = float(np.fmax(self.last_wall, other.last_wall))
+
     @property
     def takes_turns(self) -> bool:
         """Whether several writers give themselves away by repeating steps."""
@@ -153,7 +158,7 @@ class Change:
 class Axis:
     """Strictly increasing steps with their wall times, and the metrics measured at all of them."""
 
-    __slots__ = ("_rank", "members", "origins", "rewound", "segments", "steps", "version", "walls")
+    __slots__ = ("_kin", "_rank", "members", "origins", "rewound", "segments", "steps", "version", "walls")
 
     def __init__(self) -> None:
         self.steps = Column(np.int64)
@@ -161,7 +166,9 @@ class Axis:
         self._rank = Column(np.uint8)
         self.members: dict[str, Column] = {}
         self.origins: dict[tuple[str, str], Origin] = {}
-        """What each file of each format wrote, in the order in which they appeared."""
+        """How far each file of each format came."""
+        self._kin: dict[str, Origin] = {}
+        """The same for each format as a whole."""
         self.segments: list[SegmentStart] = []
         self.rewound: list[Rewound] = []
         self.version = 0
@@ -188,6 +195,7 @@ class Axis:
         other.origins = {
             k: replace(o, repeats=deque(o.repeats, maxlen=_RECENT), last_row=()) for k, o in self.origins.items()
         }
+        other._kin = {format: replace(kin) for format, kin in self._kin.items()}
         for origin in self.origins.values():
             origin.last_row = ()
         other.segments = list(self.segments)
@@ -229,6 +237,7 @@ class Axis:
         for part, rewind in parts:
             chunk = {n: v[part] for n, v in values.items()}
             changes.append(self._merge(known, writer.rank, steps[part], walls[part], chunk, rewind))
+        self._kin[writer.format].join(known)
         return changes
 
     def _origin(self, writer: Writer, steps: Ints, walls: Floats) -> tuple[Origin, bool]:
@@ -236,11 +245,12 @@ class Axis:
         known = self.origins.get((writer.format, writer.file))
         if known is not None:
             return known, False
-        kin = [origin for (format, _), origin in self.origins.items() if format == writer.format]
         known = self.origins[writer.format, writer.file] = Origin.at(int(steps[0]))
-        if not kin:
+        kin = self._kin.get(writer.format)
+        if kin is None:
+            self._kin[writer.format] = replace(known)
             return known, False
-        known.segment = max(origin.segment for origin in kin)
+        known.segment = kin.segment
         return known, _follows(kin, steps, _first_told(float(walls[0]), writer.arrived))
 
     def _merge(
@@ -357,19 +367,18 @@ def _first_told(*walls: float) -> float:
     return next((wall for wall in walls if math.isfinite(wall)), NO_TIME)
 
 
-def _follows(kin: list[Origin], steps: Ints, wall: float) -> bool:
+def _follows(kin: Origin, steps: Ints, wall: float) -> bool:
     """Whether a file that begins at `wall` goes back over what its kin wrote before, and is not written beside them.
 
     Where no times tell, a file that begins further in than the stride of its own rows, and goes beyond what there
     was, was begun by a resume.
     """
-    first, begun, ended = int(steps[0]), kin[0].first, max(origin.last_wall for origin in kin)
-    peak = max(origin.peak for origin in kin)
-    if first > peak:
+    first = int(steps[0])
+    if first > kin.peak:
         return False
-    if math.isfinite(wall) and math.isfinite(ended):
-        return wall > ended + _CLOCK_SLACK_S
-    return len(steps) > 1 and first - begun > 2 * abs(int(steps[1]) - first) and int(steps[-1]) > peak
+    if math.isfinite(wall) and math.isfinite(kin.last_wall):
+        return wall > kin.last_wall + _CLOCK_SLACK_S
+    return len(steps) > 1 and first - kin.first > 2 * abs(int(steps[1]) - first) and int(steps[-1]) > kin.peak
 
 
 def _nothing(members: Mapping[str, Any]) -> Rewound:

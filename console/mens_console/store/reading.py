@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mens_console.ingest.discover import FoundFile
     from mens_console.ingest.document import DocumentTail
     from mens_console.ingest.formats.base import Format
-    from mens_console.ingest.tail import Tail
+    from mens_console.ingest.tail import Chunk, Tail
     from mens_console.store.run import RunState
 
 ABANDONED_S: Final = 60.0
@@ -150,7 +150,7 @@ class Reader:
         abandoned = one_shot or self._is_abandoned(state, now)
         # What nobody came back to finish was written when the file was, not now that it counts.
         seen = min(now, state.mtime) if abandoned and not math.isnan(state.mtime) else now
-        chunk = tail.poll(seen, limit=TURN_BYTES, final=abandoned)
+        chunk = self._poll(tail, seen, final=abandoned)
         if (tail.problem, tail.size) != (state.problem, state.size):
             run.touch("sources")
         state.problem, state.size, state.done = tail.problem, tail.size, tail.done
@@ -161,8 +161,8 @@ class Reader:
                 return True
             run.take(state, chunk.batch, NO_TIME if run.history else seen)
             self.beat.changed(tail.path, now)
-        if tail.more and state.problem is None:
-            self._queue(source)
+        if (tail.more or (chunk is not None and abandoned)) and state.problem is None:
+            self._queue(source)  # there is more, or the end of an abandoned file to look at
         elif not state.caught_up:
             state.mtime = _mtime(state.path, state.mtime)
             state.caught_up = True
@@ -174,6 +174,16 @@ class Reader:
         if now - state.mtime > ABANDONED_S:
             state.mtime = _mtime(state.path, state.mtime)
         return now - state.mtime > ABANDONED_S
+
+    def _poll(self, tail: Tail | DocumentTail, now: float, *, final: bool) -> Chunk | None:
+        """Read on; a file whose content its decoder cannot stand is left alone, and all others are read on."""
+        try:
+            return tail.poll(now, limit=TURN_BYTES, final=final)
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            self.beat.discard(tail.path)
+            tail.close()
+            tail.problem = f"{tail.path}: not read on, please report it: {type(error).__name__}: {error}"
+            return None
 
     def _worth_a_worker(self, source: Source) -> bool:
         """Start a worker on a file's history if that is long and a worker is free."""
@@ -246,7 +256,7 @@ def _line_up(states: Iterable[SourceState]) -> list[SourceState]:
         state.before = (kin,) if kin is not None else tuple(earlier)
         last[state.format.name] = state
     places: Counter[str] = Counter()
-    for state in sorted(queue, key=lambda state: state.path):
+    for state in sorted(queue, key=lambda state: os.fspath(state.path)):
         state.place = min(places[state.format.name], MAX_PLACE)
         places[state.format.name] += 1
     return queue

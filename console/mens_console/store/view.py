@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 from mens_console.ingest.records import NO_TIME
@@ -24,7 +25,7 @@ def view(run: RunState, now: float) -> RunView:
     run.rev += 1
     series = {name: run.frame.view(name) for name in run.frame.names}
     segments = tuple(SegmentView(start.step, end, start.wall) for start, end in run.frame.segments())
-    sources = sorted(run.sources.values(), key=lambda source: source.path)
+    sources = sorted(run.sources.values(), key=lambda source: os.fspath(source.path))
     step, ahead = _ahead(run)
     return RunView(
         id=run.found.id,
