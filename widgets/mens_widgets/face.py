@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 from rich.segment import Segment
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SERIES: Final = 6
-SERIES_GLYPHS: Final = "●◆▲■✚★"
 AXES: Final[tuple[Axis, ...]] = ("step", "relative", "wall")
 
 MarkKind = Literal["resume", "checkpoint", "eval", "nan", "alert"]
@@ -53,13 +52,23 @@ class Trace:
     rewound: bool = False
 
 
+class _Row(NamedTuple):
+    """A row of the plot as it was drawn: its label, its ink, and the strip made of both."""
+
+    label: str
+    segments: list[Segment]
+    strip: Strip
+
+
 @dataclass(slots=True)
 class _Frame:
-    """The rows on screen, kept so that equal rows keep their strip."""
+    """What was drawn last, kept so that what is equal keeps its strips."""
 
-    glyphs: NDArray[np.uint32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.uint32))
-    inks: NDArray[np.int8] = field(default_factory=lambda: np.empty((0, 0), dtype=np.int8))
-    strips: list[list[Segment]] = field(default_factory=list)
+    picture: plot.Picture | None = None
+    rows: list[_Row] = field(default_factory=list)
+    cell: int | None = None
+    foot_key: tuple[object, ...] = ()
+    foot: list[Strip] = field(default_factory=list)
 
 
 class ChartFace(Canvas):
@@ -169,19 +178,11 @@ class ChartFace(Canvas):
         x0, x1 = self.viewport.shown()
         layers = self._layers(x0, x1, columns)
         scale = plot.scale_for(layers, rows, log=self.log_scale, clip=self.clip)
-        picture = plot.paint(layers, scale, rows, columns)
         cell = self._cell(self.cursor, columns)
-        if cell is not None:
-            free = picture.glyphs[:, cell] == ord(" ")
-            picture.glyphs[free, cell], picture.inks[free, cell] = ord("│"), plot.CURSOR_INK
-        lines = [self._title(width, picture)] if titled else []
-        side = self._side(scale, rows, gutter)
-        lines += [left + right for left, right in zip(side, self._rows(picture), strict=True)]
-        if axis:
-            lines.append(self._axis_line(gutter, columns, cell))
-        if labels:
-            lines.append(self._labels(gutter, columns))
-        return [strip_of(line, width, blank) for line in lines]
+        picture = plot.paint(layers, scale, rows, columns, self._frame.picture)
+        strips = [strip_of(self._title(width, picture), width, blank)] if titled else []
+        strips += self._rows(picture, cell, self._side(scale, rows, gutter), width)
+        return strips + self._foot(gutter, columns, cell, axis + labels)
 
     def _draw_empty(self, width: int, height: int) -> list[Strip]:
         style, blank = self.style_for("chart--empty"), self.style_for()
@@ -219,25 +220,44 @@ class ChartFace(Canvas):
         style = self.style_for(f"chart--series-{series + 1}")
         return style if line else style + Style(dim=True)
 
-    def _rows(self, picture: plot.Picture) -> list[list[Segment]]:
-        frame, glyphs, inks = self._frame, picture.glyphs, picture.inks
-        if frame.glyphs.shape == glyphs.shape:
-            same = ((frame.glyphs == glyphs) & (frame.inks == inks)).all(axis=1).tolist()
-        else:
-            same = [False] * len(glyphs)
+    def _rows(self, picture: plot.Picture, cell: int | None, labels: list[str], width: int) -> list[Strip]:
+        """Return the strips of the plot with the cursor at `cell`; rows that look as before keep theirs."""
+        frame, old = self._frame, self._frame.rows
+        if picture is frame.picture and cell == frame.cell and labels == [row.label for row in old]:
+            return [row.strip for row in old]
+        glyphs, inks = _with_cursor(picture, cell)
+        same = [False] * len(labels)
+        if frame.picture is not None and frame.picture.glyphs.shape == glyphs.shape:
+            before, ink = _with_cursor(frame.picture, frame.cell)
+            same = ((before == glyphs) & (ink == inks)).all(axis=1).tolist()
         styles = {ink: self._ink(ink) for ink in np.unique(inks).tolist()}
-        strips = [frame.strips[y] if kept else _segments(glyphs[y], inks[y], styles) for y, kept in enumerate(same)]
-        self._frame = _Frame(glyphs, inks, strips)
-        return strips
+        axis, blank = self.style_for("chart--axis"), self.style_for()
+        rows = []
+        for y, label in enumerate(labels):
+            segments = old[y].segments if same[y] else _segments(glyphs[y], inks[y], styles)
+            if same[y] and old[y].label == label:
+                rows.append(old[y])
+            else:
+                rows.append(_Row(label, segments, strip_of([Segment(label, axis), *segments], width, blank)))
+        frame.picture, frame.cell, frame.rows = picture, cell, rows
+        return [row.strip for row in rows]
 
-    def _side(self, scale: plot.Scale, rows: int, gutter: int) -> list[list[Segment]]:
-        style = self.style_for("chart--axis")
+    def _side(self, scale: plot.Scale, rows: int, gutter: int) -> list[str]:
         labels = [" " * (gutter - 1) + "│"] * rows
         for share, label in scale.ticks(max(2, rows // 3)):
             row = round(share * (rows - 1))
             if 0 <= row < rows:
                 labels[row] = fit(label, gutter - 1, "right") + "┤"
-        return [[Segment(label, style)] for label in labels]
+        return labels
+
+    def _foot(self, gutter: int, columns: int, cell: int | None, lines: int) -> list[Strip]:
+        """Return the axis with its marks, and its labels: as many of them as there are lines for."""
+        key = (gutter, columns, cell, lines, self.viewport.shown(), self.axis, self._marks)
+        if self._frame.foot_key != key:
+            drawn = [self._axis_line(gutter, columns, cell), self._labels(gutter, columns)][:lines]
+            self._frame.foot = [strip_of(line, gutter + columns, self.style_for()) for line in drawn]
+            self._frame.foot_key = key
+        return self._frame.foot
 
     def _cell(self, x: float | None, columns: int) -> int | None:
         x0, x1 = self.viewport.shown()
@@ -299,7 +319,7 @@ class ChartFace(Canvas):
             )
             if len(live) > 1:
                 ink = self.style_for(f"chart--series-{i + 1}")
-                segments.append(Segment(f"{SERIES_GLYPHS[i]} {clean(curve.name)} ", ink))
+                segments.append(Segment(f"{plot.SERIES_GLYPHS[i]} {clean(curve.name)} ", ink))
             bad = point is not None and not np.isfinite(point.value)
             segments.append(Segment(f"{value} ", self.style_for("chart--bad") if bad else strong))
         if self.unit:
@@ -336,6 +356,16 @@ class ChartFace(Canvas):
         if self.axis == "relative":
             return f"+{ticks.format_duration(x)}"
         return ticks.format_clock(x, 1.0, self.zone)
+
+
+def _with_cursor(picture: plot.Picture, cell: int | None) -> tuple[NDArray[np.uint32], NDArray[np.int8]]:
+    """Return glyphs and inks with the cursor's line where the plot is free."""
+    if cell is None:
+        return picture.glyphs, picture.inks
+    glyphs, inks = picture.glyphs.copy(), picture.inks.copy()
+    free = glyphs[:, cell] == ord(" ")
+    glyphs[free, cell], inks[free, cell] = ord("│"), plot.CURSOR_INK
+    return glyphs, inks
 
 
 def _segments(glyphs: NDArray[np.uint32], inks: NDArray[np.int8], styles: dict[int, Style]) -> list[Segment]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 GAP_FACTOR: Final = 8.0
 """A hole this many times wider than the series' usual spacing is a gap, not a line."""
 FEW_FOR_PERCENTILES: Final = 10
+SERIES_GLYPHS: Final = "●◆▲■✚★"
+SPARSE: Final = 4
+"""A series with points in fewer than one of so many columns shows each as its glyph: a dot alone is easily missed."""
 HUGE: Final = 1e300
 
 NO_INK: Final = 0
@@ -43,6 +46,19 @@ class Layer:
     series: int
     """Which of the six inks; ignored where `rewound`."""
     rewound: bool = False
+
+
+class _Placed(NamedTuple):
+    """A layer in pixel rows: the extremes and the line of each bin, and which bins are filled, joined, bad."""
+
+    top: Floats
+    bottom: Floats
+    line: Floats
+    joined: NDArray[np.bool_]
+    filled: NDArray[np.bool_]
+    bad: NDArray[np.bool_]
+    below: NDArray[np.bool_]
+    ink: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,8 @@ class Picture:
     clipped: bool
     dropped: int
     """Non-positive points that a log axis left out (at least; a bin tells only its extremes)."""
+    key: tuple[object, ...] = ()
+    """Equal keys are equal pictures."""
 
 
 def smooth(bins: Bins, level: float) -> Floats:
@@ -156,57 +174,86 @@ def _extremes(bins: Bins, log: bool) -> tuple[Floats, Floats]:
     return lows, highs
 
 
-def paint(layers: Sequence[Layer], scale: Scale, rows: int, columns: int) -> Picture:
-    """Draw the layers, each over (2 × columns) bins, into rows × columns characters.
+def paint(layers: Sequence[Layer], scale: Scale, rows: int, columns: int, known: Picture | None = None) -> Picture:
+    """Draw the layers, each over (2 × columns) bins, into rows × columns characters; `known` if that is the same.
 
-    Later layers cover earlier ones, and a line covers raw values, cell by cell: a cell has one colour. Above stands
-    ``✖`` where a column holds a bad value; ``↑`` and ``↓`` show where values lie outside the axis.
+    Later layers cover earlier ones, and a line covers raw values, cell by cell: a cell has one colour. A sparse
+    series' points are glyphs. Above stands ``✖`` where a column holds a bad value; ``↑`` and ``↓`` show where values
+    lie outside the axis.
     """
     height = rows * 4
+    placed = [_place(layer, scale, height) for layer in layers]
+    dropped = sum(_dropped(layer.bins) for layer in layers) if scale.log else 0
+    # A new row seldom moves a pixel of a long history, and comparing is much cheaper than drawing.
+    key = (
+        rows,
+        columns,
+        dropped,
+        *(part if isinstance(part, int) else part.tobytes() for one in placed for part in one),
+    )
+    if known is not None and known.key == key:
+        return known
     codes = np.zeros((rows, columns), dtype=np.uint8)
     inks = np.zeros((rows, columns), dtype=np.int8)
     over, under, bad = (np.zeros(columns, dtype=np.bool_) for _ in range(3))
-    dropped = 0
-    for raw, line, ink, above, below in (_ink_layer(layer, scale, height) for layer in layers):
-        for grid, pen in ((raw, ink), (line, ink if ink == REWOUND_INK else ink + 1)):
+    for one in placed:
+        for grid, pen in zip(_grids(one, height), (one.ink, _line_ink(one.ink)), strict=True):
             dots = braille.pack(grid)
             hit = dots > 0
             codes[hit], inks[hit] = dots[hit], pen
-        over |= above.reshape(columns, 2).any(axis=1)
-        under |= below.reshape(columns, 2).any(axis=1)
-    for layer in layers:
-        bad |= (layer.bins.bad > 0).reshape(columns, 2).any(axis=1)
-        if scale.log:
-            bins = layer.bins
-            dropped += int(bins.n[bins.hi <= 0].sum()) + int(((bins.lo <= 0) & (bins.hi > 0)).sum())
+        over |= _by_cell(one.top < 0)
+        under |= _by_cell(one.below)
+        bad |= _by_cell(one.bad)
     glyphs = np.where(codes > 0, codes.astype(np.uint32) + braille.BASE, ord(" "))
+    for one in placed:
+        _mark_points(one, glyphs, inks)
     for row, where, char, pen in ((0, over, "↑", CLIP_INK), (-1, under, "↓", CLIP_INK), (0, bad, "✖", BAD_INK)):
         glyphs[row, where], inks[row, where] = ord(char), pen
-    return Picture(glyphs, inks, bool(over.any() or under.any()), dropped)
+    return Picture(glyphs, inks, bool(over.any() or under.any()), dropped, key)
 
 
-def _ink_layer(
-    layer: Layer, scale: Scale, height: int
-) -> tuple[braille.Grid, braille.Grid, int, NDArray[np.bool_], NDArray[np.bool_]]:
+def _place(layer: Layer, scale: Scale, height: int) -> _Placed:
     bins = layer.bins
-    top = scale.rows(bins.hi, height)
-    lows = bins.lo
+    top, lows = scale.rows(bins.hi, height), bins.lo
     if scale.log:
         # A column that reaches below zero is drawn down to the axis' lower end, as far as it can be shown.
         lows = np.where(lows > 0, lows, np.where(bins.hi > 0, np.fmin(bins.hi, 10.0**scale.low), np.nan))
     bottom = scale.rows(lows, height)
-    # Two points are two dots; three and more fill the column between their extremes.
-    filled = bins.n > 2
-    raw = braille.spans(np.where(filled, top, np.nan), bottom, height)
-    raw |= braille.dots(top, height) | braille.dots(bottom, height)
-    if layer.rewound:
-        line, ink = np.zeros_like(raw), REWOUND_INK
-    else:
-        line, ink = (
-            braille.polyline(scale.rows(layer.smooth, height), joined(bins), height),
-            FIRST_INK + 2 * layer.series,
-        )
     below = bottom > height - 1
     if scale.log:
         below &= bins.lo > 0
-    return raw, line, ink, top < 0, below
+    # Two points are two dots; three and more fill the column between their extremes.
+    rest = (bins.n > 2, bins.bad > 0, below)
+    if layer.rewound:
+        return _Placed(top, bottom, np.full(len(top), np.nan), np.zeros(len(top), np.bool_), *rest, REWOUND_INK)
+    line = scale.rows(layer.smooth, height)
+    return _Placed(top, bottom, line, joined(bins), *rest, FIRST_INK + 2 * layer.series)
+
+
+def _dropped(bins: Bins) -> int:
+    return int(bins.n[bins.hi <= 0].sum()) + int(((bins.lo <= 0) & (bins.hi > 0)).sum())
+
+
+def _line_ink(ink: int) -> int:
+    return ink if ink == REWOUND_INK else ink + 1
+
+
+def _by_cell(columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return columns[0::2] | columns[1::2]
+
+
+def _grids(one: _Placed, height: int) -> tuple[braille.Grid, braille.Grid]:
+    raw = braille.spans(np.where(one.filled, one.top, np.nan), one.bottom, height)
+    raw |= braille.dots(one.top, height) | braille.dots(one.bottom, height)
+    return raw, braille.polyline(one.line, one.joined, height)
+
+
+def _mark_points(one: _Placed, glyphs: NDArray[np.uint32], inks: NDArray[np.int8]) -> None:
+    """Put a glyph at each point of a sparse series that is on the axis."""
+    rows, columns = glyphs.shape
+    points = np.flatnonzero(np.isfinite(one.line))
+    if len(points) * SPARSE > columns:
+        return
+    points = points[(one.line[points] >= 0) & (one.line[points] < rows * 4)]
+    at = one.line[points].astype(np.intp) // 4, points // 2
+    glyphs[at], inks[at] = ord(SERIES_GLYPHS[(one.ink - FIRST_INK) // 2]), _line_ink(one.ink)

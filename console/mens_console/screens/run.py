@@ -101,7 +101,8 @@ class RunScreen(Room):
             run = ordered(snapshot.runs, ORDERS[0], reverse=False)[0]
             app.chosen = run.id
         self._want(run.id if run is not None else None)
-        self.set_class(run is None or not panels_of(run), "-bare")
+        bare = run is None or not panels_of(run)
+        self.set_class(bare, "-bare")
         if run is None:
             self._write("#note", lambda width: no_runs(snapshot, width))
             for name in ("#strip", "#facts", "#status"):
@@ -109,7 +110,8 @@ class RunScreen(Room):
             return
         self._write("#strip", lambda width: strip_lines(run, now, width))
         self._write("#facts", lambda width: side_lines(run, now, width))
-        self._write("#note", no_rows)
+        if bare:
+            self._write("#note", no_rows)
         self.query_one(Charts).show(run)
         self._tell(snapshot, run)
 

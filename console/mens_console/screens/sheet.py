@@ -72,16 +72,22 @@ class Sheet(Canvas):
         super().__init__(id=id, classes=classes)
         self._write = write or (lambda _: ())
         self._height = 0
+        self._lines_now: Sequence[Line] | None = None
+        self._known: dict[Line, Strip] = {}
+        self._known_width = 0
 
     def write(self, write: Callable[[int], Sequence[Line]]) -> None:
         """Show what this function of the width returns."""
         self._write = write
-        if self.size.width:
-            height = len(write(self.size.width))
-            if height != self._height and self.styles.is_auto_height:
-                self._height = height
-                self.refresh(layout=True)
+        width = self.size.width
+        if not width:
+            return
+        self._lines_now = write(width)
+        if len(self._lines_now) != self._height and self.styles.is_auto_height:
+            self._height = len(self._lines_now)
+            self.refresh(layout=True)
         self.redraw()
+        self._lines_now = None
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Return how many lines there are at this width."""
@@ -89,8 +95,20 @@ class Sheet(Canvas):
         return self._height
 
     def draw(self, width: int, height: int) -> list[Strip]:
-        """Draw the lines."""
-        return [strip_of(self._segments(line), width, self.style_for()) for line in self._write(width)]
+        """Draw the lines; one that was there before keeps its strip."""
+        lines = self._write(width) if self._lines_now is None else self._lines_now
+        known = self._known if self._known_width == width else {}
+        self._known_width = width
+        self._known = {line: known.get(line) or self._strip(line, width) for line in map(tuple, lines)}
+        return [self._known[tuple(line)] for line in lines]
+
+    def forget(self) -> None:
+        """Drop the strips that carry old styles."""
+        super().forget()
+        self._known = {}
+
+    def _strip(self, line: Line, width: int) -> Strip:
+        return strip_of(self._segments(line), width, self.style_for())
 
     def _segments(self, line: Line) -> list[Segment]:
         return [Segment(clean(text), self._ink(ink)) for text, ink in line]
