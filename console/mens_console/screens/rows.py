@@ -73,15 +73,22 @@ def _cells(run: RunView, seen: str) -> tuple[Cell | str, ...]:
         Cell(safe_text(run.name, 200), "strong" if run.live else ""),
         step_text(run),
         Cell(bar(run.progress, BAR) if run.progress is not None else "", "info" if run.live else quiet),
-        Cell(number(loss), "critical" if loss is not None and not math.isfinite(loss) else ""),
+        Cell(measured(loss), "critical" if loss is not None and not math.isfinite(loss) else ""),
         Cell(spark_of(run.series.get("loss"), SPARK), "info" if run.live else quiet),
-        Cell(f"{number(ce)} {arrow}", TONES[TREND_INKS.get(direction, "")]),
+        Cell(f"{measured(ce)} {arrow}", TONES[TREND_INKS.get(direction, "")]),
         rate(value),
         eta_text(run),
         Cell(counts_text(warnings, criticals), "critical" if criticals else "warning"),
         Cell(seen, quiet),
         Cell(why(run), quiet),
     )
+
+
+def measured(value: float | None) -> str:
+    """Return a number for a column: four significant digits, trailing zeros too, so that decimals line up."""
+    if value is None or not 1e-3 <= abs(value) < 1e4:
+        return number(value)
+    return f"{value:#.4g}".removesuffix(".")
 
 
 def step_text(run: RunView) -> str:
