@@ -30,7 +30,7 @@ CHECKPOINT = SimpleNamespace  # the same fields as `ingest.found.Checkpoint`
 
 
 def settings(**changes):
-    base = {"theme": "mens-dark", "keymap": {}, "slow_link": False, "problems": ()}
+    base = {"theme": "mens-dark", "keymap": {}, "slow_link": False, "problems": (), "bell": True}
     return SimpleNamespace(**{**base, **changes})
 
 

@@ -66,6 +66,16 @@ async def test_a_first_change_is_painted_at_once_and_a_flood_is_paced(console, m
         assert painter.threads == {threading.get_ident()}
 
 
+async def test_a_row_just_after_a_tick_is_painted_at_once(console, monkeypatch, fake_time):
+    async with console(snapshot(box())) as (app, pilot):
+        fake_time.now += 10
+        app.paint()  # as the clock does
+        painter = Painter(monkeypatch)
+        app.engine.publish(snapshot([run("one")], 2))
+        await until(pilot, lambda: painter.frames == 1)
+        assert app._due is None
+
+
 async def test_an_unchanged_snapshot_repaints_nothing(console, monkeypatch):
     first = snapshot(box())
     for key in "12":

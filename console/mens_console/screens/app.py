@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from mens_console.ingest.text import safe_text
+from mens_console.screens.bell import Bell
 from mens_console.screens.fleet import FleetScreen
 from mens_console.screens.help import HelpScreen, active
 from mens_console.screens.palette import Commands
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 
 FRAME_S = 0.25
 SLOW_FRAME_S = 1.0
+TICK_S = 1.0
+"""The shortest time between two looks at the clock."""
 
 
 class Published(Message):
@@ -124,6 +127,7 @@ class ConsoleApp(App[None]):
         self.chosen_log: Path | None = None
         self._interval = SLOW_FRAME_S if settings.slow_link else FRAME_S
         self._snapshot = EMPTY
+        self._bell = Bell()
         self._posted = False
         self._painted = float("-inf")
         self._due: Timer | None = None
@@ -180,9 +184,16 @@ class ConsoleApp(App[None]):
         self._posted = False
         wait = self._painted + self._interval - time.monotonic()
         if wait <= 0.0:
-            self.paint()
+            self._frame()
         elif self._due is None:
-            self._due = self.set_timer(wait, self.paint, name="frame")
+            self._due = self.set_timer(wait, self._frame, name="frame")
+
+    def _frame(self) -> None:
+        """Paint what the engine published. Only such frames are paced: a row just after a tick need not wait."""
+        self._painted = time.monotonic()
+        self.paint()
+        if self._bell.rings(self.engine.snapshot) and self.settings.bell:
+            self.bell()
 
     def paint(self) -> None:
         """Show the latest snapshot, and come back when the clock or an age on screen reads differently."""
@@ -192,11 +203,12 @@ class ConsoleApp(App[None]):
         self._due = None
         if not any(isinstance(screen, Room) for screen in self.screen_stack):
             return
-        self._painted = time.monotonic()
         self._snapshot = self.engine.snapshot
         now, room = self.now(), self.room
         room.present(self._snapshot, now)
-        self._tick = self.set_timer(next_change(room.ages(self._snapshot), now), self.paint, name="clock")
+        # Among a thousand runs some age changes all the time.
+        wait = max(TICK_S, next_change(room.ages(self._snapshot), now))
+        self._tick = self.set_timer(wait, self.paint, name="clock")
 
     # Routes
 
