@@ -151,23 +151,26 @@ class Reader:
         # What nobody came back to finish was written when the file was, not now that it counts.
         seen = min(now, state.mtime) if abandoned and not math.isnan(state.mtime) else now
         chunk = self._poll(tail, seen, final=abandoned)
-        if (tail.problem, tail.size) != (state.problem, state.size):
-            run.touch("sources")
-        state.problem, state.size, state.done = tail.problem, tail.size, tail.done
-        if chunk is not None:
+        grew = chunk is not None
+        while chunk is not None:
             state.mtime = _mtime(state.path, state.mtime)
             if chunk.restarted and state.rows:
                 self.restart(run)
                 return True
             run.take(state, chunk.batch, NO_TIME if run.history else seen)
             self.beat.changed(tail.path, now)
-        if (tail.more or (chunk is not None and abandoned)) and state.problem is None:
-            self._queue(source)  # there is more, or the end of an abandoned file to look at
+            # An abandoned file's last record counts as it stands, and whoever waits for this file need not wait on.
+            chunk = self._poll(tail, seen, final=True) if abandoned and not tail.more else None
+        if (tail.problem, tail.size) != (state.problem, state.size):
+            run.touch("sources")
+        state.problem, state.size, state.done = tail.problem, tail.size, tail.done
+        if tail.more and state.problem is None:
+            self._queue(source)
         elif not state.caught_up:
             state.mtime = _mtime(state.path, state.mtime)
             state.caught_up = True
             run.touch("sources")
-        return chunk is not None
+        return grew
 
     @staticmethod
     def _is_abandoned(state: SourceState, now: float) -> bool:
