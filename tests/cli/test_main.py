@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import re
 import subprocess
@@ -150,6 +151,25 @@ def test_ctrl_c_is_quiet(cli, monkeypatch):
 
     monkeypatch.setattr("mens_console.cli.completion.run", interrupted)
     assert cli("completion", "bash") == (130, "", "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_what_a_closed_stream_would_have_shown_is_nowhere(box, closed):
+    (box / "mens-console.toml").write_text("nonsense = 1\n")  # told on standard error
+    shell = f'exec "$0" -m mens_console status --json "$1" {closed}'
+    done = subprocess.run(["sh", "-c", shell, sys.executable, str(box)], capture_output=True, text=True)
+    assert done.returncode == 2  # no runs here
+    if closed == "2>&-":
+        assert json.loads(done.stdout)["schema"] == "mens-status/1"
+
+
+def test_a_full_disk_under_the_answer_is_no_fault_of_the_program(cli, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mens_console.cli.main._dispatch", full)
+    code, _, told = cli("status")
+    assert (code, told) == (2, "mens-console: the answer could not be written: no space left on device\n")
 
 
 def test_a_reader_that_leaves_is_no_error():

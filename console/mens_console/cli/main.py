@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return the exit status."""
     _forget_working_directory()
+    _replace_closed_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         status = _dispatch(words)
@@ -33,6 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(error)
     return status
+
+
+def _replace_closed_streams() -> None:
+    """Let what is written to a stream that the shell closed (`2>&-`) vanish, instead of landing in the other one."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 (open as long as the process)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def _forget_working_directory() -> None:
@@ -80,6 +89,8 @@ def _fail(error: Exception) -> int:
         lines = [str(problem) for problem in error.problems]
     elif isinstance(error, OSError) and error.filename is not None:
         lines = [f"{os.fsdecode(error.filename)}: {(error.strerror or str(error)).lower()}"]
+    elif isinstance(error, OSError):
+        lines = [f"the answer could not be written: {(error.strerror or str(error)).lower()}"]
     else:
         lines = [f"{type(error).__name__}: {error} (this is a fault of the program; MENS_DEBUG=1 shows where)"]
     for number, line in enumerate(lines):
