@@ -163,6 +163,7 @@ class Grid(Canvas, can_focus=True):
         self._top = 0
         self._marks: dict[str, None] = {}
         self._cache: dict[str, tuple[Hashable, Strip]] = {}
+        self._head: tuple[Hashable, Strip] | None = None
 
     # What it shows
 
@@ -211,7 +212,7 @@ class Grid(Canvas, can_focus=True):
     def forget(self) -> None:
         """Drop the strips that carry old styles."""
         super().forget()
-        self._cache = {}
+        self._cache, self._head = {}, None
 
     def layout_columns(self, width: int) -> list[tuple[int, int]]:
         """Return (column index, cells) of the columns that fit into `width`, left to right."""
@@ -237,8 +238,11 @@ class Grid(Canvas, can_focus=True):
         blank, body = self.style_for(), height - 1
         self._scroll_to_cursor()
         scrolls = len(self._rows) > body > 0
-        layout = self.layout_columns(width - scrolls)
-        strips = [strip_of([*self._header(layout)], width, self.style_for("grid--header"))]
+        layout = tuple(self.layout_columns(width - scrolls))
+        if self._head is None or self._head[0] != (layout, self.sort, width):
+            strip = strip_of([*self._header(layout)], width, self.style_for("grid--header"))
+            self._head = ((layout, self.sort, width), strip)
+        strips = [self._head[1]]
         if not self._rows and body > 0:
             text = strip_of(
                 [Segment(fit(self.empty.center(width), width), self.style_for("grid--empty"))], width, blank
@@ -246,8 +250,9 @@ class Grid(Canvas, can_focus=True):
             return [*strips, *[Strip.blank(width, blank)] * ((body - 1) // 2), text]
         visible = self._rows[self._top : self._top + body]
         cache: dict[str, tuple[Hashable, Strip]] = {}
+        marking = bool(self._marks)
         for i, row in enumerate(visible, self._top):
-            state = (row.rev, i == self._cursor, row.key in self._marks, bool(self._marks), tuple(layout), width)
+            state = (row.rev, i == self._cursor, row.key in self._marks, marking, layout, width)
             known = self._cache.get(row.key)
             if known is None or known[0] != state:
                 known = (state, self._row(row, layout, width - scrolls, i == self._cursor))
@@ -256,7 +261,7 @@ class Grid(Canvas, can_focus=True):
         self._cache = cache
         return self._with_scrollbar(strips, width, body) if scrolls else strips
 
-    def _header(self, layout: list[tuple[int, int]]) -> Iterable[Segment]:
+    def _header(self, layout: Sequence[tuple[int, int]]) -> Iterable[Segment]:
         style = self.style_for("grid--header")
         yield Segment(" " * LEAD, style)
         for i, cells in layout:
@@ -267,7 +272,7 @@ class Grid(Canvas, can_focus=True):
                 title = title[: max(0, cells - 1)] + arrow
             yield Segment(fit(title, cells, column.align) + " " * GAP, style)
 
-    def _row(self, row: Row, layout: list[tuple[int, int]], width: int, cursor: bool) -> Strip:
+    def _row(self, row: Row, layout: Sequence[tuple[int, int]], width: int, cursor: bool) -> Strip:
         shade = self.style_for("grid--cursor") if cursor else None
         base = self.style_for()
         glyph = "›" if cursor else " "
