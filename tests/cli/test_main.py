@@ -88,7 +88,10 @@ def test_the_console_is_opened_on_the_paths(cli, monkeypatch, box):
         def __init__(self, engine, settings):
             opened.append((engine.snapshot.roots, settings.theme, settings.max_depth))
 
-        def run(self):
+        def exit(self, *_):
+            """Would leave at once."""
+
+        def run(self, **_):
             opened.append("ran")
 
     monkeypatch.setattr("mens_console.cli.console.need_terminal", lambda: None)

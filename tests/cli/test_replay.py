@@ -98,7 +98,10 @@ def shown(monkeypatch):
             self.engine = engine
             seen.append(engine)
 
-        def run(self):
+        def exit(self, *_):
+            """Would leave at once."""
+
+        def run(self, **_):
             self.folder = self.engine.roots[0].parent
             seen.append((self.engine.speed, len(self.engine.player.processes()), self.folder.exists()))
 

@@ -139,6 +139,21 @@ def test_nothing_hostile_reaches_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in json.dumps(status(tmp_path), ensure_ascii=False)
 
 
+def test_a_polite_kill_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.jsonl", rows(0, 20))
+    with Terminal(str(tmp_path), cwd=tmp_path) as terminal:
+        terminal.wait_for("19")
+        seen = bytearray()
+        feed = terminal._stream.feed
+        terminal._stream.feed = lambda data: (seen.extend(data), feed(data))
+        terminal.process.terminate()
+        while terminal.process.poll() is None or terminal.pump(0.1):
+            terminal.pump(0.1)
+        assert terminal.process.returncode == 143
+        assert b"\x1b[?1049l" in seen  # the alternate screen is left
+        assert b"\x1b[?25h" in seen  # the cursor is back
+
+
 def test_idle_sends_nothing_and_a_resize_redraws(tmp_path: Path) -> None:
     log = tmp_path / "old" / "metrics.jsonl"
     write(log, rows(0, 50))

@@ -5,13 +5,15 @@ The only command module, with `replay`, that loads Textual.
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mens_console.cli.common import settings_from
-from mens_console.cli.errors import OK, CommandError
+from mens_console.cli.errors import OK, TERMINATED, CommandError
 from mens_console.store.snapshot import EMPTY
 
 if TYPE_CHECKING:
@@ -88,9 +90,13 @@ def need_terminal() -> None:
 
 
 def show(engine: Source, settings: Settings) -> int:
-    """Run the console over an engine that was not started yet."""
+    """Run the console over an engine that was not started yet. A polite kill leaves the terminal as it was."""
+    import asyncio
+
     from mens_console.screens.app import ConsoleApp
 
     app = ConsoleApp(engine, settings)
-    app.run()
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        loop.add_signal_handler(signal.SIGTERM, app.exit, None, TERMINATED)
+        app.run(loop=loop)
     return app.return_code or OK

@@ -11,6 +11,8 @@ NO = 1
 WRONG = 2
 """Wrong use, or nothing readable."""
 INTERRUPTED = 130
+TERMINATED = 143
+"""128 and the signal's number, as shells say it."""
 
 
 class CommandError(Exception):
