@@ -182,6 +182,53 @@ def test_a_repeat_where_others_told_of_a_resume_is_that_resume() -> None:
     assert [piece.steps.tolist() for piece in frame.view("loss").rewound] == [[21]]
 
 
+@st.composite
+def lives(draw):
+    """What a run lived through: segments of (step, wall), and a few sources with their strides, best first."""
+    life, wall, step = [], 1.7e9, 0
+    for segment in range(draw(st.integers(1, 4))):
+        if segment:
+            step = max(0, step - draw(st.sampled_from([1, 2, 3, 5, 20])))
+            wall += draw(st.sampled_from([5.0, 60.0, 3000.0]))
+        for _ in range(draw(st.integers(5, 40))):
+            step, wall = step + 1, wall + 1.0
+            life.append((segment, step, wall))
+    strides = draw(st.lists(st.integers(1, 7), min_size=1, max_size=3))
+    return life, strides, draw(st.permutations(range(len(strides)))), draw(st.integers(3, 50))
+
+
+@given(lives())
+@settings(max_examples=200, deadline=None)
+def test_whatever_was_lived_and_logged_stands_in_the_line(drawn) -> None:
+    """Sources with times, of any strides, read in any order: each step once, from the segment that it survived in."""
+    life, strides, order, piece = drawn
+    begun: dict[int, int] = {}
+    for segment, step, _ in life:
+        begun.setdefault(segment, step)
+    wanted: dict[int, tuple[int, float]] = {}
+    for segment, step, wall in life:
+        survives = all(step < first for later, first in begun.items() if later > segment)
+        tellers = [i for i, stride in enumerate(strides) if step % stride == 0]
+        if survives and tellers:
+            wanted[step] = (tellers[0], wall)
+    frame = Frame()
+    for i in order:
+        own = [(step, wall) for _, step, wall in life if step % strides[i] == 0]
+        for at in range(0, len(own), piece):
+            steps, walls = zip(*own[at : at + piece], strict=True)
+            values = [i * 1e10 + wall for wall in walls]
+            put(frame, rows(steps, walls=walls, loss=values), f"format{i}", 10 + i)
+    got = line(frame) if wanted or frame.names else {}
+    assert got == {step: i * 1e10 + wall for step, (i, wall) in wanted.items()}
+
+
+def test_a_clock_set_back_at_a_resume_keeps_nothing_of_what_was_rewound() -> None:
+    frame = Frame()
+    put(frame, rows([1, 2, 3, 4], walls=[1000, 1001, 1002, 1003], loss=[1, 1, 1, 1]))
+    put(frame, rows([2], walls=[500], loss=[2]))
+    assert line(frame) == {1: 1, 2: 2}
+
+
 def test_a_repeated_step_is_replaced_and_not_a_resume() -> None:
     frame = Frame()
     put(frame, rows([1, 2, 2, 3], loss=[1, 2, 2.5, 3]))

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mens_console.ingest.records import NO_TIME
 from mens_console.store.columns import Column
+from mens_console.store.origin import CLOCK_SLACK_S, RECENT, Origin, first_told, follows_kin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
-
-_RECENT = 16
-_INTERLEAVED_AFTER = 2
-"""Repeated steps among the latest `_RECENT` rows that mark a source as several writers taking turns."""
-_CLOCK_SLACK_S = 2.0
-"""How far apart two sources may stamp the same row."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,84 +39,6 @@ class Writer:
     rank: int
     arrived: float = NO_TIME
     written: float = NO_TIME
-
-
-@dataclass(slots=True)
-class Origin:
-    """How far one file has written on an axis, and which segment it is in."""
-
-    first: int
-    last_step: int
-    peak: int
-    segment: int = 0
-    repeats: deque[bool] = field(default_factory=lambda: deque(maxlen=_RECENT))
-    last_wall: float = NO_TIME
-    last_row: tuple[float, ...] = ()
-
-    @classmethod
-    def at(cls, first: int) -> Origin:
-        """Return a file of which nothing was read yet; its first row is at step `first`."""
-        return cls(first, first - 1, first - 1)
-
-    def join(self, other: Origin) -> None:
-        """Take in how far `other` came: this one stands for all files of its format."""
-        self.peak, self.segment = max(self.peak, other.peak), max(self.segment, other.segment)
-        self.last_wall = float(np.fmax(self.last_wall, other.last_wall))
-
-    @property
-    def takes_turns(self) -> bool:
-        """Whether several writers give themselves away by repeating steps."""
-        return sum(self.repeats) >= _INTERLEAVED_AFTER
-
-    def repeats_at(self, step: int, wall: float, row: Callable[[], tuple[float, ...]]) -> bool:
-        """Whether `step`, not above the last one, is a repeat or a turn of another writer, and not a resume.
-
-        Where writers take turns a small step back means nothing. A file that never repeated a step, and later tells
-        other values at its last one, was resumed just before it; where no time tells, it is one row written twice.
-        """
-        if step < self.last_step:
-            return self.takes_turns and self.peak - step <= _RECENT
-        is_steady = len(self.repeats) == _RECENT and not any(self.repeats)
-        is_later = wall > self.last_wall + _CLOCK_SLACK_S
-        return not (is_steady and is_later) or row() == self.last_row
-
-    def cut(
-        self, steps: Ints, walls: Floats, values: Mapping[str, Floats], cuts: Collection[int]
-    ) -> list[tuple[slice, bool]]:
-        """Cut rows into parts of increasing steps; the flag says that a part begins with a resume.
-
-        `cuts` are the steps at which others told of resumes that this file has not come to.
-        """
-
-        def row(i: int) -> tuple[float, ...]:
-            return tuple(float(column[i]) for column in values.values())
-
-        if steps[0] > self.last_step and (len(steps) == 1 or bool(np.all(np.diff(steps) > 0))):
-            self.repeats.extend([False] * min(len(steps), _RECENT))
-            self.last_step, self.last_row = int(steps[-1]), row(-1)
-            self.peak = max(self.peak, self.last_step)
-            return [(slice(0, len(steps)), False)]
-        parts: list[tuple[slice, bool]] = []
-        begin, rewind = 0, False
-        for i, step in enumerate(steps.tolist()):
-            repeat = False
-            if step <= self.last_step:
-                self.last_wall, self.last_row = (
-                    (float(walls[i - 1]), row(i - 1)) if i else (self.last_wall, self.last_row)
-                )
-                repeat = self.repeats_at(step, float(walls[i]), partial(row, i))
-                repeat = repeat and (self.takes_turns or not cuts or step < min(cuts))
-                if i > begin:
-                    parts.append((slice(begin, i), rewind))
-                begin, rewind = i, not repeat
-                if rewind:
-                    self.peak = step
-            self.repeats.append(repeat)
-            self.last_step = step
-            self.peak = max(self.peak, step)
-        parts.append((slice(begin, len(steps)), rewind))
-        self.last_row = row(-1)
-        return parts
 
 
 @dataclass(slots=True)
@@ -193,7 +109,7 @@ class Axis:
         other._rank = Column(np.uint8, self._rank.view())
         other.members = {n: self.members.pop(n) for n in list(self.members) if n in names}
         other.origins = {
-            k: replace(o, repeats=deque(o.repeats, maxlen=_RECENT), last_row=()) for k, o in self.origins.items()
+            k: replace(o, repeats=deque(o.repeats, maxlen=RECENT), last_row=()) for k, o in self.origins.items()
         }
         other._kin = {format: replace(kin) for format, kin in self._kin.items()}
         for origin in self.origins.values():
@@ -232,11 +148,20 @@ class Axis:
             parts = known.cut(steps, walls, values, [s.step for s in self.segments[known.segment + 1 :]])
             if follows:
                 parts[0] = (parts[0][0], True)
-        known.last_wall = _first_told(float(walls[-1]), writer.arrived, writer.written)
+        before = np.append(known.last_wall, walls[:-1])
+        known.last_wall = first_told(float(walls[-1]), writer.arrived, writer.written)
         changes = []
         for part, rewind in parts:
             chunk = {n: v[part] for n, v in values.items()}
-            changes.append(self._merge(known, writer.rank, steps[part], walls[part], chunk, rewind))
+            wall = float(walls[part.start])
+            if rewind:
+                since = math.inf if before[part.start] > wall else wall  # a clock set back tells nothing
+                rewound_to = self._rewind(known, int(steps[part.start]), wall, since)
+            else:
+                rewound_to = None
+                self._go_on(known, int(steps[part.start]), wall)
+            change = self._merge(known, writer.rank, steps[part], walls[part], chunk)
+            changes.append(replace(change, rewound_to=rewound_to))
         self._kin[writer.format].join(known)
         return changes
 
@@ -250,46 +175,50 @@ class Axis:
         if kin is None:
             self._kin[writer.format] = replace(known)
             return known, False
-        known.segment = kin.segment
-        return known, _follows(kin, steps, _first_told(float(walls[0]), writer.arrived))
+        follows = follows_kin(kin, steps, first_told(float(walls[0]), writer.arrived))
+        if follows:
+            known.segment = kin.segment
+        return known, follows
 
-    def _merge(
-        self, known: Origin, rank: int, steps: Ints, walls: Floats, values: dict[str, Floats], rewind: bool
-    ) -> Change:
-        """Merge rows whose steps increase, all of one segment of their origin."""
-        first, rewound_to = int(steps[0]), None
+    def _rewind(self, known: Origin, step: int, wall: float, since: float) -> int | None:
+        """Enter the next segment at `step`; return that step if nobody had told of it."""
+        known.segment += 1
+        if known.segment < len(self.segments):
+            return None
+        self._cut(step, since)
+        self.segments.append(SegmentStart(step, wall))
+        return step
+
+    def _go_on(self, known: Origin, step: int, wall: float) -> None:
+        """Enter the segment that was being written at `wall`."""
         if not self.segments:
-            self.segments.append(SegmentStart(first, float(walls[0])))
-        if rewind:
-            known.segment += 1
-            if known.segment >= len(self.segments):
-                self._cut(first)
-                self.segments.append(SegmentStart(first, float(walls[0])))
-                rewound_to = first
-        else:
-            known.segment = max(known.segment, self._segment_at(float(walls[0])))
-            if known.segment == 0 and first < self.segments[0].step:
-                self.segments[0] = SegmentStart(first, float(walls[0]))
+            self.segments.append(SegmentStart(step, wall))
+        known.segment = max(known.segment, self._segment_at(wall))
+        if known.segment == 0 and step < self.segments[0].step:
+            self.segments[0] = SegmentStart(step, wall)
+
+    def _merge(self, known: Origin, rank: int, steps: Ints, walls: Floats, values: dict[str, Floats]) -> Change:
+        """Merge rows whose steps increase, from the segment of their origin on."""
         if known.segment == len(self.segments) - 1:
             before = self.steps.n
             inserted = self._upsert(rank, steps, walls, values)
-            return Change(self.steps.n if inserted else before, self.steps.n, inserted, rewound_to)
+            return Change(self.steps.n if inserted else before, self.steps.n, inserted)
         border = int(np.searchsorted(steps, self.segments[known.segment + 1].step))
         beyond = max(border, self._outlived(known.segment, steps, walls))
         gone, later = slice(border, beyond), slice(beyond, len(steps))
         self._keep_rewound(known.segment, steps[gone], walls[gone], {n: v[gone] for n, v in values.items()})
         inserted = self._upsert(rank, steps[:border], walls[:border], {n: v[:border] for n, v in values.items()})
         if beyond == len(steps):
-            return Change(self.steps.n, self.steps.n, inserted, rewound_to)
+            return Change(self.steps.n, self.steps.n, inserted)
         known.segment += 1
-        change = self._merge(known, rank, steps[later], walls[later], {n: v[later] for n, v in values.items()}, False)
-        return replace(change, inserted=inserted or change.inserted, rewound_to=rewound_to)
+        change = self._merge(known, rank, steps[later], walls[later], {n: v[later] for n, v in values.items()})
+        return replace(change, inserted=inserted or change.inserted)
 
     def _outlived(self, segment: int, steps: Ints, walls: Floats) -> int:
         """Return the index of the first row that is of a later segment: by its time, else by how far this one came."""
         following = self.segments[segment + 1]
         if math.isfinite(following.wall) and math.isfinite(walls[-1]):
-            return int(np.searchsorted(walls, following.wall - _CLOCK_SLACK_S))
+            return int(np.searchsorted(walls, following.wall - CLOCK_SLACK_S))
         reached = self.rewound[segment].steps if segment < len(self.rewound) else steps[:0]
         if not len(reached):
             return int(np.searchsorted(steps, following.step))
@@ -298,7 +227,7 @@ class Axis:
 
     def _segment_at(self, wall: float) -> int:
         """Return the segment that was being written at `wall` (0 where that cannot be told)."""
-        starts = [i for i, s in enumerate(self.segments) if s.wall <= wall + _CLOCK_SLACK_S]
+        starts = [i for i, s in enumerate(self.segments) if s.wall <= wall + CLOCK_SLACK_S]
         return starts[-1] if starts else 0
 
     def _upsert(self, rank: int, steps: Ints, walls: Floats, values: dict[str, Floats]) -> bool:
@@ -335,16 +264,19 @@ class Axis:
         content[at[better]] = data[better]
         column.replace(np.insert(content, at[fresh], data[fresh]) if fresh.any() else content)
 
-    def _cut(self, step: int) -> None:
-        """Begin a new segment at `step`: what the line holds from there on is rewound."""
-        line = self.steps.view()
-        keep = int(np.searchsorted(line, step))
-        tail = {n: c.view()[keep:].copy() for n, c in self.members.items()}
+    def _cut(self, step: int, since: float) -> None:
+        """Begin a new segment at `step`: what the line holds from there on, and was lived before `since`, is rewound.
+
+        Rows that another source told later than that are of the new segment already: its resume had gone unnoticed.
+        """
+        beyond = self.steps.view() >= step
+        gone = beyond & ~(self.walls.view() >= since)
+        lost = {n: c.view()[gone] for n, c in self.members.items()}
         while len(self.rewound) < len(self.segments) - 1:
-            self.rewound.append(_nothing(tail))
-        self.rewound.append(Rewound(line[keep:].copy(), self.walls.view()[keep:].copy(), tail))
+            self.rewound.append(_nothing(lost))
+        self.rewound.append(Rewound(self.steps.view()[gone], self.walls.view()[gone], lost))
         for column in (self.steps, self.walls, self._rank, *self.members.values()):
-            column.replace(column.view()[:keep])
+            column.replace(column.view()[~gone])
         self.version += 1
 
     def _keep_rewound(self, segment: int, steps: Ints, walls: Floats, values: dict[str, Floats]) -> None:
@@ -361,24 +293,6 @@ class Axis:
         piece.walls = np.concatenate([piece.walls, walls[new]])[order]
         piece.values = {n: np.concatenate([v, values[n][new]])[order] for n, v in piece.values.items()}
         self.version += 1
-
-
-def _first_told(*walls: float) -> float:
-    return next((wall for wall in walls if math.isfinite(wall)), NO_TIME)
-
-
-def _follows(kin: Origin, steps: Ints, wall: float) -> bool:
-    """Whether a file that begins at `wall` goes back over what its kin wrote before, and is not written beside them.
-
-    Where no times tell, a file that begins further in than the stride of its own rows, and goes beyond what there
-    was, was begun by a resume.
-    """
-    first = int(steps[0])
-    if first > kin.peak:
-        return False
-    if math.isfinite(wall) and math.isfinite(kin.last_wall):
-        return wall > kin.last_wall + _CLOCK_SLACK_S
-    return len(steps) > 1 and first - kin.first > 2 * abs(int(steps[1]) - first) and int(steps[-1]) > kin.peak
 
 
 def _nothing(members: Mapping[str, Any]) -> Rewound:
