@@ -5,6 +5,7 @@ What a row says is in `rows`; opening a run is the app's.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 OVERLAY = 6
 WIDE = 100
+BEGIN_S = 3.0
+"""For how long after the first run the cursor stays with the worst, whichever that turns out to be."""
 """Columns from which on the preview has a chart."""
 
 
@@ -71,6 +74,8 @@ class FleetScreen(Room):
         self._in_sight: tuple[str | None, frozenset[str]] = (None, frozenset())
         self._rows: dict[str, Row] = {}
         self._closer: Preview | None = None
+        self._began = 0.0
+        self._placed: str | None = None
 
     def body(self) -> ComposeResult:
         """Lay out table, preview and filter."""
@@ -99,11 +104,23 @@ class FleetScreen(Room):
         grid.sort = (order.column, self._reverse)
         self._rows = self._build(ordered(runs, order, reverse=self._reverse), now)
         grid.set_rows(list(self._rows.values()))
+        self._begin_at_the_worst(grid, snapshot)
         self._share_height(len(self._rows))
         note = f" {len(runs)} of {len(snapshot.runs)} runs · {order.name}" + (", reversed" if self._reverse else "")
         note += f" · filter {self._query.text}" if self._query else ""
         self.query_one("#status", Sheet).write(lambda _: [((note, "muted"),)])
         self._preview(snapshot, now)
+
+    def _begin_at_the_worst(self, grid: Grid, snapshot: Snapshot) -> None:
+        """Keep the cursor on the first row while the runs are still coming in and nobody has moved it."""
+        if self._began == 0.0:
+            self._began = time.monotonic()
+        elif self._placed != grid.cursor_key or not (snapshot.scanning or time.monotonic() - self._began < BEGIN_S):
+            self._placed = ""  # moved by hand, or the begin is over
+            return
+        self._placed = next(iter(self._rows), None)
+        if self._placed is not None:
+            grid.cursor_key = self._placed
 
     def _share_height(self, rows: int) -> None:
         """Give the table what it needs, but leave the preview a good third; the preview takes the rest."""
