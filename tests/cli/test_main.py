@@ -56,7 +56,6 @@ def test_version(cli, words):
         (["plot", "run"], "METRIC"),
         (["plot", "run", "loss", "--width", "0"], "not at least 1"),
         (["demo", "--speed", "-1"], "not a positive number"),
-        (["export", "run"], "--csv"),
         (["completion", "tcsh"], "invalid choice"),
     ],
 )

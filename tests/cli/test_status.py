@@ -110,6 +110,7 @@ def view(name="run", state="running", step=8_100, total=12_000, loss=1.204, eta=
         total_steps=total,
         diagnosis=SimpleNamespace(state=state, evidence=()),
         live=state in LIVE_STATES,
+        moving=state in LIVE_STATES,
         signals=signals,
         last=lambda metric: loss,
         alerts=alerts,

@@ -17,7 +17,7 @@ from textual.strip import Strip
 
 from mens_widgets import plot, ticks
 from mens_widgets.canvas import Canvas, strip_of
-from mens_widgets.curve import Axis, Bins, Curve
+from mens_widgets.curve import Axis, Bins, Curve, PointLike
 from mens_widgets.text import clean, fit
 from mens_widgets.viewport import Viewport
 
@@ -301,6 +301,13 @@ class ChartFace(Canvas):
         name = {"step": "step", "relative": "time", "wall": "clock"}[self.axis]
         return [Segment(fit(name, gutter - 1, "right") + " " + line, self.style_for("chart--axis"))]
 
+    def _reading(self, point: PointLike, here: float | None) -> str:
+        """Return a value; under the cursor with more digits, and where it was logged if that is somewhere else."""
+        if here is None:
+            return ticks.format_value(point.value)
+        value = f"{point.value:.8g}" if np.isfinite(point.value) else ticks.format_value(point.value)
+        return value if point.x == here else f"{value} @{self._format_x(point.x)}"
+
     # The line above: legend and last values, or the cursor's read-out
 
     def _title(self, width: int, picture: plot.Picture) -> list[Segment]:
@@ -308,15 +315,15 @@ class ChartFace(Canvas):
         live = self.live
         segments = [Segment(clean(self.title) + " ", muted)] if self.title else []
         place: float | None = self.cursor
+        here = place
         if place is not None:
-            point = next((p for curve in live if (p := curve.at(place, self.axis)) is not None), None)
-            segments.append(Segment(f"{self._format_x(point.x if point else place)} ", muted))
+            first = next((p for curve in live if (p := curve.at(place, self.axis)) is not None), None)
+            here = place if first is None else first.x
+            segments.append(Segment(f"{self._format_x(here)} ", muted))
         for i, curve in enumerate(live):
             bounds = curve.bounds(self.axis)
             point = None if bounds is None else curve.at(bounds[1] if place is None else place, self.axis)
-            value = (
-                "—" if point is None else (repr(point.value) if place is not None else ticks.format_value(point.value))
-            )
+            value = "—" if point is None else self._reading(point, here)
             if len(live) > 1:
                 ink = self.style_for(f"chart--series-{i + 1}")
                 segments.append(Segment(f"{plot.SERIES_GLYPHS[i]} {clean(curve.name)} ", ink))

@@ -50,7 +50,7 @@ def _search(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="follow links that lead outside the folders searched",
     )
-    parser.add_argument("--max-depth", type=_positive, metavar="N", help="folders searched below each PATH (default 8)")
+    parser.add_argument("--max-depth", type=positive, metavar="N", help="folders searched below each PATH (default 8)")
 
 
 def _looks(parser: argparse.ArgumentParser) -> None:
@@ -95,8 +95,8 @@ def _status(parser: argparse.ArgumentParser) -> None:
 def _plot(parser: argparse.ArgumentParser) -> None:
     _run_in(parser)
     parser.add_argument("metrics", nargs="+", metavar="METRIC", help="names of series, such as loss or grad_norm")
-    parser.add_argument("--width", type=_positive, metavar="N", help="columns (default: the terminal's)")
-    parser.add_argument("--height", type=_positive, metavar="N", help="rows of each chart (default: fits the terminal)")
+    parser.add_argument("--width", type=positive, metavar="N", help="columns (default: the terminal's)")
+    parser.add_argument("--height", type=positive, metavar="N", help="rows of each chart (default: fits the terminal)")
     parser.add_argument("--log", action="store_true", help="logarithmic value axis; values that are not positive drop")
     parser.add_argument(
         "--x",
@@ -108,7 +108,9 @@ def _plot(parser: argparse.ArgumentParser) -> None:
 
 def _export(parser: argparse.ArgumentParser) -> None:
     _run_in(parser)
-    parser.add_argument("--csv", action="store_true", required=True, help="comma-separated values, one row a step")
+    parser.add_argument(
+        "--csv", action="store_true", help="comma-separated values, one row a step (the only format so far)"
+    )
     parser.add_argument(
         "--metric",
         action="append",
@@ -123,7 +125,7 @@ def _export(parser: argparse.ArgumentParser) -> None:
 
 def _speed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--speed", type=_rate, default=None, metavar="N", help="times real time, or `max` for as fast as it reads"
+        "--speed", type=speed, default=None, metavar="N", help="times real time, or `max` for as fast as it reads"
     )
 
 
@@ -246,14 +248,16 @@ def parser_of(command: Command) -> Parser:
     return parser
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Return a whole number of at least 1; the function's name is what argparse calls a bad one."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return value
 
 
-def _rate(text: str) -> float:
+def speed(text: str) -> float:
+    """Return a positive factor; infinity for `max`."""
     if text == "max":
         return float("inf")
     value = float(text)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
@@ -19,7 +20,7 @@ from mens_console.ingest.text import safe_text
 from mens_console.screens.bell import Bell
 from mens_console.screens.fleet import FleetScreen
 from mens_console.screens.help import HelpScreen, active
-from mens_console.screens.palette import Commands
+from mens_console.screens.palette import PALETTE_ROWS, Commands, Palette
 from mens_console.screens.room import ROOMS, Room
 from mens_console.screens.themes import THEMES, theme_name
 from mens_console.screens.words import next_change
@@ -164,6 +165,9 @@ class ConsoleApp(App[None]):
 
     def on_mount(self) -> None:
         """Start the engine once the shell is painted."""
+        if self.theme != theme_name(self.settings.theme, {self.settings.theme}):
+            text = f"There is no theme {safe_text(self.settings.theme, 60)!r}; the palette (:) lists them"
+            self.notify(text, title="Theme", severity="warning", markup=False)
         for problem in self.settings.problems:
             self.notify(safe_text(problem, 300), title="Configuration", severity="warning", markup=False)
         self.call_after_refresh(self.engine.start, self._published)
@@ -227,6 +231,13 @@ class ConsoleApp(App[None]):
         """Go to one log stream."""
         self.chosen_log = path
         self.action_room("logs")
+
+    def action_command_palette(self) -> None:
+        """Open the palette, where there is room for it."""
+        if self.size.height < PALETTE_ROWS:
+            self.notify("The window is too small for the palette", markup=False)
+        elif not isinstance(self.screen, CommandPalette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:
         """Show the keys of this screen."""

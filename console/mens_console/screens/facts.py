@@ -65,7 +65,7 @@ def progress_lines(run: RunView, width: int) -> list[Line]:
         lines.append(((bar(share, max(4, width - 8)), "accent"), (f" {share:6.1%}", "strong")))
     lines.append(fact("step", step_text(run), "strong"))
     eta = run.signals.eta
-    if run.live and eta is not None and math.isfinite(eta.seconds):
+    if run.moving and eta is not None and math.isfinite(eta.seconds):
         interval = f"{duration(eta.low)} … {duration(eta.high)}"
         lines.append(fact("time left", duration(eta.seconds), "strong", f"{interval} at {eta.confidence:.0%}"))
     elif run.live and run.step is not None and run.signals.eta_reason:
@@ -202,7 +202,7 @@ def strip_lines(run: RunView, now: float, width: int) -> list[Line]:
     """Return a run in two lines, for screens without room for a column."""
     state, share = look(run.diagnosis.state), run.progress
     eta = run.signals.eta
-    left = f"  ETA {duration(eta.seconds)}" if run.live and eta is not None and math.isfinite(eta.seconds) else ""
+    left = f"  ETA {duration(eta.seconds)}" if run.moving and eta is not None and math.isfinite(eta.seconds) else ""
     value, _ = rate_of(run)
     first: Line = (
         (f"{state.glyph} {state.word}  ", state.ink),
@@ -214,5 +214,7 @@ def strip_lines(run: RunView, now: float, width: int) -> list[Line]:
     if run.backlog is not None:
         return [first, *state_lines(run, now, width, 0)[1:2]]
     if alerts:
-        return [first, *prose(f"{safe_text(alerts[0].message)} → {alerts[0].recommendation}", width, "warn", "▲ ")[:1]]
+        worst = alerts[0]
+        ink, glyph = ("bad", "✖ ") if worst.severity == "critical" else ("warn", "▲ ")
+        return [first, *prose(f"{safe_text(worst.message)} → {worst.recommendation}", width, ink, glyph)[:1]]
     return [first, *prose(safe_text(next(iter(run.diagnosis.evidence), "")), width, "muted", "· ")[:1]]

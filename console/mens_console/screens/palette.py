@@ -6,10 +6,11 @@ It only finds commands; what they do is the app's and the screens' business.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.room import ROOMS
@@ -21,8 +22,26 @@ if TYPE_CHECKING:
 
     from mens_console.screens.app import ConsoleApp
 
+PALETTE_ROWS = 10
+"""Rows that the palette needs."""
+
 Command = tuple[str, str, "Callable[[], object]"]
 """Name, help, what it does."""
+
+
+class Palette(CommandPalette):
+    """Textual's palette, closed once however often Enter bounces, and only open where there is room for it."""
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Close, unless it is closed already."""
+        if self.app.screen is not self:
+            return AwaitComplete()
+        return super().dismiss(result)
+
+    def on_resize(self) -> None:
+        """Close where the list would have no line left."""
+        if self.size.height < PALETTE_ROWS:
+            self.dismiss()
 
 
 class Commands(Provider):

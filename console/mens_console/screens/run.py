@@ -162,6 +162,7 @@ class RunScreen(Room):
         charts.maximise()
         self.set_class(charts.maximised, "-alone")
         self._again()
+        self.call_after_refresh(self.console_app.paint)  # what was hidden has missed what came meanwhile
 
     def action_step(self, runs: int) -> None:
         """Go to another run, in the order of the worst first."""

@@ -128,7 +128,7 @@ def clock_text(wall: float, zone: tzinfo | None = None) -> str:
 def eta_text(run: RunView) -> str:
     """Return the time left, ``—`` where it cannot be said."""
     eta = run.signals.eta
-    if not run.live or eta is None or not math.isfinite(eta.seconds):
+    if not run.moving or eta is None or not math.isfinite(eta.seconds):
         return "—"
     return duration(eta.seconds)
 

@@ -315,7 +315,7 @@ class RunSignals:
             streaming_ce=self._ema.value if self._ema.last_finite and self.nan is None else math.nan,
             loss_level=self._spikes.level,
             loss_variance=self._variance.moments,
-            trend=self._trend.trend,
+            trend=self._trend.trend if self.nan is None else Trend(),
             tokens=tokens if tokens.n else self._token_rate.throughput,
             steps=steps if steps.n else self._step_rate.throughput,
             eta=None if math.isnan(eta.seconds) else eta,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mens_console.signals.alerts import Observation, Signal
 from mens_console.signals.diagnosis import diagnose
 from mens_console.signals.evidence import EndMarker, ErrorFact, Evidence, ProcessFact
+from mens_console.store.probe import WORKS_IN
 from mens_console.store.snapshot import LIVE_STATES
 
 if TYPE_CHECKING:
@@ -164,8 +165,12 @@ class Judge:
         if look is None or run.found.path not in look.by_run:
             return None
         alive = look.by_run[run.found.path]
+        # A trainer that was seen is not replaced by whoever merely stands in its folder.
+        run.trainers |= {p.pid for p in alive if p.reason != WORKS_IN}
+        if run.trainers:
+            alive = tuple(p for p in alive if p.reason != WORKS_IN)
         facts = [ProcessFact(p.pid, True, p.status, p.cpu_percent, p.name, p.reason) for p in alive]
-        gone = run.seen_alive - {p.pid for p in alive}
+        gone = (run.trainers or run.seen_alive) - {p.pid for p in alive}
         run.seen_alive |= {p.pid for p in alive}
         return (*facts, *(ProcessFact(pid, False) for pid in sorted(gone)))
 

@@ -23,6 +23,8 @@ _LOOKERS = frozenset(
     | {"vi", "vim", "nvim", "nano", "emacs", "grep", "rg", "watch", "tee", "find", "sleep"}
     | {"tensorboard", "mens-console", "sshd", "rsync", "scp"}
 )
+WORKS_IN = "works in the folder"
+"""The weakest reason: anybody may stand in a folder."""
 _ONLY_WHILE_WRITING = frozenset({"tee"})
 
 
@@ -140,7 +142,7 @@ class SystemProbe:
                 ):
                     reasons.setdefault(root, "names the folder")
             if cwd and (root := _under(cwd, roots)):
-                reasons.setdefault(root, "works in the folder")
+                reasons.setdefault(root, WORKS_IN)
         with contextlib.suppress(psutil.AccessDenied, OSError):
             for opened in process.open_files():
                 mode = getattr(opened, "mode", "r")

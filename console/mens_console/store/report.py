@@ -48,7 +48,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
 def run_document(run: RunView) -> dict[str, Any]:
     """Return one run's part of the document."""
     signals = run.signals
-    eta = signals.eta if run.live else None
+    eta = signals.eta if run.moving else None
     return {
         "id": safe_text(run.id),
         "name": safe_text(run.name),

@@ -93,6 +93,8 @@ class RunState:
         self.judged_key: object = None
         self.diagnosis: Diagnosis | None = None
         self.seen_alive: set[int] = set()
+        self.trainers: set[int] = set()
+        """Processes that did more than stand in the folder."""
         self._alpha, self._rules = ema_alpha, rules
         self.begin()
 

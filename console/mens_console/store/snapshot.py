@@ -119,11 +119,18 @@ class RunView:
         return self.step / self.total_steps
 
     @property
+    def moving(self) -> bool:
+        """Whether the run makes progress, so that its pace says when it will end."""
+        return self.diagnosis.state in MOVING_STATES
+
+    @property
     def live(self) -> bool:
         """Whether the run may still go on."""
         return self.diagnosis.state in LIVE_STATES
 
 
+MOVING_STATES = frozenset({"running", "slow", "saving", "evaluating"})
+"""States in which the end can be foreseen from the pace."""
 LIVE_STATES = frozenset({"running", "slow", "stalled", "hung", "saving", "evaluating", "waiting"})
 
 
