@@ -27,7 +27,7 @@ DIVERGED_FACTOR: Final = 3.0
 _BUSY_CPU: Final = 50.0
 _IDLE_CPU: Final = 2.0
 _GB: Final = 1e9
-_GRACE_S: Final = 15.0
+_GRACE_S: Final = 5.0
 """A run that just wrote may still be read: its last rows and its end marker come before its process is missed."""
 _PHASE_PATIENCE: Final = 4.0
 """An evaluation of a live process may take this many times the silence that is critical otherwise."""

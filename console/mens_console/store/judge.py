@@ -181,6 +181,8 @@ def _patience(e: Evidence, found: Diagnosis) -> float:
         return _PHASE_S
     if found.state not in _OPEN or math.isnan(e.silence_s):
         return AGAIN_S
+    if any(not p.alive for p in e.processes or ()):
+        return BEAT_S  # it is about to be told ended, unless an end marker comes
     limits = (e.cadence.stall_after_s, e.cadence.critical_after_s)
     left = min((limit - e.silence_s for limit in limits if limit > e.silence_s), default=AGAIN_S)
     return min(max(left, BEAT_S), RUNNING_S if found.state == "running" else AGAIN_S)
