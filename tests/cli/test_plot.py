@@ -130,6 +130,10 @@ def test_ticks_are_inside_and_rising(low, span):
     assert all(low - slack <= x <= low + span + slack for x in found)
 
 
+def test_a_span_too_small_to_divide_has_one_tick():
+    assert ticks(0.0, 5e-324) == [0.0]
+
+
 def test_ticks_read_as_their_axis():
     assert tick_text(1200.0, "step", 1e4) == "1200"
     assert tick_text(1.2e6, "step", 1e7) == "1.20M"

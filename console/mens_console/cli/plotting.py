@@ -118,6 +118,10 @@ def _heading(name: str, series: SeriesView, drawn: Trace, width: int, *, log: bo
     return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
 
 
+_NO_SPAN: Final = 1e-300
+"""Below this a span has no fifth part among the floats."""
+
+
 def _draw(plotext: Any, panel: Any, drawn: Trace, axis: AxisKind, *, log: bool) -> None:
     if len(drawn.range_xs):
         spread = panel.signal(
@@ -138,9 +142,9 @@ def _draw(plotext: Any, panel: Any, drawn: Trace, axis: AxisKind, *, log: bool) 
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return about five round positions in [low, high]; the one there is where the span is empty."""
+    """Return about five round positions in [low, high]; the one there is where the span is as good as empty."""
     span = high - low
-    if span <= 0:
+    if span < _NO_SPAN:
         return [low]
     power = 10.0 ** math.floor(math.log10(span / _TICKS))
     step = next(power * m for m in (1, 2, 5, 10) if span / (power * m) <= _TICKS)
