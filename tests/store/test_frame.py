@@ -132,6 +132,16 @@ def test_files_one_after_the_other_without_times_are_told_by_where_they_begin() 
     assert [len(piece.steps) for piece in after.view("loss").rewound] == [20]
 
 
+def test_a_fast_run_that_is_resumed_at_once_into_another_file() -> None:
+    frame = Frame()
+    walls = 1.7e9 + 0.25 + np.arange(100) * 0.004
+    put(frame, rows(range(100), walls=walls, loss=[1.0] * 100), file="a")
+    put(frame, rows([99], walls=[walls[-1] + 0.001], loss=[3.0]), file="beside", rank=11)
+    assert len(frame.segments()) == 1
+    put(frame, rows([80, 81], walls=[walls[-1] + 0.5, walls[-1] + 0.504], loss=[2.0, 2.0]), file="b", rank=12)
+    assert [(s.step, end) for s, end in frame.segments()] == [(0, 99), (80, 81)]
+
+
 def test_a_file_begun_after_another_ended_is_a_resume_even_from_the_first_step() -> None:
     frame = Frame()
     put(frame, rows([1, 2, 3], walls=[10, 11, 12], loss=[1, 1, 1]), file="a")
@@ -189,11 +199,11 @@ def lives(draw):
     for segment in range(draw(st.integers(1, 4))):
         if segment:
             step = max(0, step - draw(st.sampled_from([1, 2, 3, 5, 20])))
-            wall += draw(st.sampled_from([5.0, 60.0, 3000.0]))
+            wall += draw(st.sampled_from([30.0, 60.0, 3000.0]))  # longer than a few steps of any source
         for _ in range(draw(st.integers(5, 40))):
             step, wall = step + 1, wall + 1.0
             life.append((segment, step, wall))
-    strides = draw(st.lists(st.integers(1, 7), min_size=1, max_size=3))
+    strides = draw(st.permutations([1, *draw(st.lists(st.integers(1, 7), max_size=2))]))  # one tells of every resume
     return life, strides, draw(st.permutations(range(len(strides)))), draw(st.integers(3, 50))
 
 

@@ -137,6 +137,7 @@ class Axis:
         if not len(steps):
             return []
         known, follows = self._origin(writer, steps, walls)
+        before = np.append(known.last_wall, walls[:-1])
         if document:
             order = np.argsort(steps, kind="stable")
             keep = order[np.append(np.diff(steps[order]) > 0, True)]
@@ -148,7 +149,6 @@ class Axis:
             parts = known.cut(steps, walls, values, [s.step for s in self.segments[known.segment + 1 :]])
             if follows:
                 parts[0] = (parts[0][0], True)
-        before = np.append(known.last_wall, walls[:-1])
         known.last_wall = first_told(float(walls[-1]), writer.arrived, writer.written)
         changes = []
         for part, rewind in parts:
@@ -175,18 +175,22 @@ class Axis:
         if kin is None:
             self._kin[writer.format] = replace(known)
             return known, False
-        follows = follows_kin(kin, steps, first_told(float(walls[0]), writer.arrived))
+        follows = follows_kin(kin, steps, float(walls[0]), writer.arrived)
         if follows:
             known.segment = kin.segment
         return known, follows
 
     def _rewind(self, known: Origin, step: int, wall: float, since: float) -> int | None:
-        """Enter the next segment at `step`; return that step if nobody had told of it."""
-        known.segment += 1
-        if known.segment < len(self.segments):
+        """Enter the segment that was begun at `step` and `wall`; return the step if nobody had told of it."""
+        following = known.segment + 1
+        if following < len(self.segments) and not wall + CLOCK_SLACK_S < self.segments[following].wall:
+            known.segment = max(following, self._segment_at(wall))
             return None
-        self._cut(step, since)
-        self.segments.append(SegmentStart(step, wall))
+        for other in (*self.origins.values(), *self._kin.values()):
+            other.segment += other is not known and other.segment >= following
+        known.segment = following
+        self._cut(following, step, since)
+        self.segments.insert(following, SegmentStart(step, wall))
         return step
 
     def _go_on(self, known: Origin, step: int, wall: float) -> None:
@@ -203,7 +207,7 @@ class Axis:
             before = self.steps.n
             inserted = self._upsert(rank, steps, walls, values)
             return Change(self.steps.n if inserted else before, self.steps.n, inserted)
-        border = int(np.searchsorted(steps, self.segments[known.segment + 1].step))
+        border = int(np.searchsorted(steps, min(later.step for later in self.segments[known.segment + 1 :])))
         beyond = max(border, self._outlived(known.segment, steps, walls))
         gone, later = slice(border, beyond), slice(beyond, len(steps))
         self._keep_rewound(known.segment, steps[gone], walls[gone], {n: v[gone] for n, v in values.items()})
@@ -264,17 +268,18 @@ class Axis:
         content[at[better]] = data[better]
         column.replace(np.insert(content, at[fresh], data[fresh]) if fresh.any() else content)
 
-    def _cut(self, step: int, since: float) -> None:
-        """Begin a new segment at `step`: what the line holds from there on, and was lived before `since`, is rewound.
+    def _cut(self, segment: int, step: int, since: float) -> None:
+        """Make room for a `segment` that begins at `step`: what the line holds from there on is rewound.
 
-        Rows that another source told later than that are of the new segment already: its resume had gone unnoticed.
+        Only what was lived before `since` is. Rows that another source told later than that are of the new segment
+        already: its resume had gone unnoticed.
         """
         beyond = self.steps.view() >= step
         gone = beyond & ~(self.walls.view() >= since)
         lost = {n: c.view()[gone] for n, c in self.members.items()}
-        while len(self.rewound) < len(self.segments) - 1:
+        while len(self.rewound) < segment - 1:
             self.rewound.append(_nothing(lost))
-        self.rewound.append(Rewound(self.steps.view()[gone], self.walls.view()[gone], lost))
+        self.rewound.insert(segment - 1, Rewound(self.steps.view()[gone], self.walls.view()[gone], lost))
         for column in (self.steps, self.walls, self._rank, *self.members.values()):
             column.replace(column.view()[~gone])
         self.version += 1

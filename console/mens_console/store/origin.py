@@ -28,7 +28,9 @@ RECENT = 16
 _INTERLEAVED_AFTER = 2
 """Repeated steps among the latest `RECENT` rows that mark a source as several writers taking turns."""
 CLOCK_SLACK_S = 2.0
-"""How far apart two sources may stamp the same row."""
+"""How far apart two sources may stamp the same row…"""
+_LAG_STEPS = 3
+"""…and two files of one format: within so many steps of a fast run."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ class Origin:
     segment: int = 0
     repeats: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
     last_wall: float = NO_TIME
+    pace: float = NO_TIME
+    """Seconds a step took lately, by the file's own times."""
     last_row: tuple[float, ...] = ()
 
     @classmethod
@@ -52,6 +56,11 @@ class Origin:
         """Take in how far `other` came: this one stands for all files of its format."""
         self.peak, self.segment = max(self.peak, other.peak), max(self.segment, other.segment)
         self.last_wall = float(np.fmax(self.last_wall, other.last_wall))
+        self.pace = first_told(other.pace, self.pace)
+
+    def lag(self) -> float:
+        """Return by how many seconds a row written beside this file's may come after them: its pace, if it is known."""
+        return min(_LAG_STEPS * self.pace, CLOCK_SLACK_S) if self.pace >= 0 else CLOCK_SLACK_S
 
     @property
     def takes_turns(self) -> bool:
@@ -61,14 +70,23 @@ class Origin:
     def repeats_at(self, step: int, wall: float, row: Callable[[], tuple[float, ...]]) -> bool:
         """Whether `step`, not above the last one, is a repeat or a turn of another writer, and not a resume.
 
-        Where writers take turns a small step back means nothing. A file that never repeated a step, and later tells
-        other values at its last one, was resumed just before it; where no time tells, it is one row written twice.
+        After a pause of several steps it is a resume. Where writers take turns a small step back means nothing. A file
+        that never repeated a step, and later tells other values at its last one, was resumed just before it; where no
+        time tells, it is one row written twice.
         """
+        gap = wall - self.last_wall
+        if gap > max(_LAG_STEPS * self.pace, CLOCK_SLACK_S):
+            return step == self.last_step and row() == self.last_row
         if step < self.last_step:
             return self.takes_turns and self.peak - step <= RECENT
         is_steady = len(self.repeats) == RECENT and not any(self.repeats)
-        is_later = wall > self.last_wall + CLOCK_SLACK_S
-        return not (is_steady and is_later) or row() == self.last_row
+        return not (is_steady and gap > CLOCK_SLACK_S) or row() == self.last_row
+
+    def _measure(self, steps: Ints, walls: Floats) -> None:
+        """Take in the pace of rows of increasing steps."""
+        made, took = int(steps[-1]) - int(steps[0]), float(walls[-1]) - float(walls[0])
+        if made > 0 and took >= 0:
+            self.pace = took / made
 
     def cut(
         self, steps: Ints, walls: Floats, values: Mapping[str, Floats], cuts: Collection[int]
@@ -83,6 +101,7 @@ class Origin:
 
         if steps[0] > self.last_step and (len(steps) == 1 or bool(np.all(np.diff(steps) > 0))):
             self.repeats.extend([False] * min(len(steps), RECENT))
+            self._measure(steps, walls)
             self.last_step, self.last_row = int(steps[-1]), row(-1)
             self.peak = max(self.peak, self.last_step)
             return [(slice(0, len(steps)), False)]
@@ -100,6 +119,8 @@ class Origin:
                 begin, rewind = i, not repeat
                 if rewind:
                     self.peak = step
+            elif i:
+                self._measure(steps[i - 1 : i + 1], walls[i - 1 : i + 1])
             self.repeats.append(repeat)
             self.last_step = step
             self.peak = max(self.peak, step)
@@ -113,15 +134,17 @@ def first_told(*walls: float) -> float:
     return next((wall for wall in walls if math.isfinite(wall)), NO_TIME)
 
 
-def follows_kin(kin: Origin, steps: Ints, wall: float) -> bool:
-    """Whether a file that begins at `wall` goes back over what its kin wrote before, and is not written beside them.
+def follows_kin(kin: Origin, steps: Ints, stamp: float, arrived: float) -> bool:
+    """Whether a file goes back over what its kin wrote before, and is not written beside them.
 
-    Where no times tell, a file that begins further in than the stride of its own rows, and goes beyond what there
-    was, was begun by a resume.
+    `stamp` is its own time of its first row (`NO_TIME` where it tells none), `arrived` when that was seen. Where no
+    times tell at all, a file that begins further in than the stride of its own rows, and goes beyond what there was,
+    was begun by a resume.
     """
     first = int(steps[0])
     if first > kin.peak:
         return False
+    wall = first_told(stamp, arrived)
     if math.isfinite(wall) and math.isfinite(kin.last_wall):
-        return wall > kin.last_wall + CLOCK_SLACK_S
+        return wall > kin.last_wall + (kin.lag() if stamp % 1.0 else CLOCK_SLACK_S)
     return len(steps) > 1 and first - kin.first > 2 * abs(int(steps[1]) - first) and int(steps[-1]) > kin.peak
