@@ -124,6 +124,8 @@ def test_files_one_after_the_other_without_times_are_told_by_where_they_begin() 
     put(beside, rows(range(1, 101), loss=[1.0] * 100), file="a.csv")
     put(beside, rows(range(10, 101, 10), loss=[2.0] * 10), file="b.csv", rank=11)
     put(beside, rows(range(50, 101, 10), loss=[3.0] * 6), file="late.csv", rank=12)
+    late = Writer("jsonl", "found-late.csv", 13, arrived=1e9)
+    assert not any(change.rewound_to for change in beside.append(rows([60, 80], loss=[3.0, 3.0]), late))
     assert set(line(beside).values()) == {1.0}
     assert len(beside.segments()) == 1
     put(after, rows(range(1, 101), loss=[1.0] * 100), file="a.csv")

@@ -137,14 +137,14 @@ def first_told(*walls: float) -> float:
 def follows_kin(kin: Origin, steps: Ints, stamp: float, arrived: float) -> bool:
     """Whether a file goes back over what its kin wrote before, and is not written beside them.
 
-    `stamp` is its own time of its first row (`NO_TIME` where it tells none), `arrived` when that was seen. Where no
-    times tell at all, a file that begins further in than the stride of its own rows, and goes beyond what there was,
-    was begun by a resume.
+    `stamp` is the time of its first row, which is `arrived` where the file tells none, and `NO_TIME` where it was there
+    before it was found. Where no times tell, a file that begins further in than the stride of its own rows, and goes
+    beyond what there was, was begun by a resume.
     """
     first = int(steps[0])
     if first > kin.peak:
         return False
-    wall = first_told(stamp, arrived)
-    if math.isfinite(wall) and math.isfinite(kin.last_wall):
-        return wall > kin.last_wall + (kin.lag() if stamp % 1.0 else CLOCK_SLACK_S)
+    if math.isfinite(stamp) and math.isfinite(kin.last_wall):
+        is_fine = stamp % 1.0 != 0 and stamp != arrived
+        return stamp > kin.last_wall + (kin.lag() if is_fine else CLOCK_SLACK_S)
     return len(steps) > 1 and first - kin.first > 2 * abs(int(steps[1]) - first) and int(steps[-1]) > kin.peak
