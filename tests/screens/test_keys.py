@@ -258,6 +258,20 @@ async def test_digits_help_palette_and_quit(console, lively):
     assert app.engine.stopped
 
 
+async def test_palette_survives_a_bouncing_enter_and_a_tiny_window(console, lively):
+    async with console(lively) as (app, pilot):
+        await press(pilot, "colon", *"logs")
+        await until(pilot, lambda: "Screen: Logs" in text_of(app))
+        await press(pilot, "enter", "enter", "enter")
+        await until(pilot, lambda: isinstance(app.screen, LogsScreen))
+        await press(pilot, "1", "colon")
+        await pilot.resize_terminal(20, 4)
+        await press(pilot, "pagedown", "pageup", "escape")
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        await press(pilot, "colon")
+        assert isinstance(app.screen, FleetScreen) and app.is_running
+
+
 @pytest.mark.parametrize("mode", ["fleet", "run", "logs"])
 async def test_palette_offers_what_works(console, lively, mode):
     async with console(lively) as (app, pilot):
