@@ -5,10 +5,12 @@ Time stamps are taken where bytes are read, before they are understood, so that 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -72,6 +74,8 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # what it left behind, such as a rival's own server
         self.process.wait()
         os.close(self._master)
 
