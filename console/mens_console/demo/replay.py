@@ -110,9 +110,6 @@ class Replay:
         """Tell which run is being looked at, and which others are in sight."""
         self.engine.want(run_id, in_sight)
 
-    def poke(self) -> None:
-        """Look again now: a replay always does."""
-
     def start(self, on_publish: Callable[[Snapshot], None]) -> None:
         """Replay on a thread of its own."""
         self.engine.subscribe(on_publish)

@@ -153,11 +153,6 @@ class Engine:
             self._thread.join(timeout=5)
         self._reader.close()
 
-    def poke(self) -> None:
-        """Look again now."""
-        self._scanned_at = float("-inf")
-        self._wake.set()
-
     def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
         """Tell which run is being looked at, and which others are in sight.
 
