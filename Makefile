@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test lint format bench screenshots docs lock clean
+.PHONY: run test test-training lint format bench screenshots docs lock clean
 
 run: $(VENV)/.run ## open the console on the recorded demo
 	@$(BIN)/mens-console demo
 
 test: $(VENV)/.dev ## run all tests with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+test-training: $(VENV)/.training ## run the tests of the training side on real small models (needs PyTorch)
+	$(BIN)/python -m pytest -m training
 
 lint: $(VENV)/.dev ## check style, types, layers, and that what is generated is current
 	$(BIN)/ruff check .
@@ -38,6 +41,8 @@ docs: $(VENV)/.dev ## write the generated parts of README.md, docs/ and contract
 lock: $(VENV)/.dev ## pin every dependency anew
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --no-annotate --group training \
+	  -c requirements-dev.lock | grep -vE '^(nvidia|cuda|triton)' > requirements-training.lock
 	printf 'hatchling>=1.27\neditables>=0.5\n' | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove everything that was made here
@@ -60,3 +65,8 @@ $(VENV)/.dev: requirements-dev.lock requirements-build.lock pyproject.toml | $(B
 	$(PIP) --require-hashes -r requirements-dev.lock -r requirements-build.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run
+
+# Without hashes, and without CUDA: PyTorch's wheels of one version differ by index, and name what they need themselves.
+$(VENV)/.training: requirements-training.lock $(VENV)/.dev
+	$(PIP) -r requirements-training.lock
+	@touch $@

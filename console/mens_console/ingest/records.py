@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mens_console.signals.pairs import LayerRow, PairTable
 
 NO_TIME: Final = float("nan")
 """Wall time of a row whose producer wrote none (seconds since the epoch otherwise)."""
@@ -53,6 +56,8 @@ class Fact:
     ``eta_s``           float, the producer's own estimate
     ``phase``           str, ``training``, ``evaluating``, ``saving`` or ``idle``
     ``status``          dict, the latest whole status document (status writers), values as JSON
+    ``patterns``        dict, accuracy by task pattern and answer length (`mens_contracts.telemetry.PatternHeatmap`)
+    ``stage``           dict, one event of a pipeline stage (`mens_contracts.stage`)
     ``steps_inferred``  str, why: the source carries no step of its own
     ==================  =========================================================================================
     """
@@ -81,7 +86,8 @@ class Batch:
 
     `rows` counts the producer's rows that carried anything; `bad_rows` those that did not parse, of which `bad`
     keeps samples. With `replace` the batch is the whole content of its source and what came before is void
-    (documents rewritten in place, such as `trainer_state.json`).
+    (documents rewritten in place, such as `trainer_state.json`). `layers` are looks at adapter pairs, each table before
+    the rows that count in its order.
     """
 
     columns: list[Columns] = field(default_factory=list)
@@ -90,3 +96,4 @@ class Batch:
     rows: int = 0
     bad_rows: int = 0
     replace: bool = False
+    layers: list[PairTable | LayerRow] = field(default_factory=list)

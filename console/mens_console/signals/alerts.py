@@ -24,6 +24,7 @@ class AlertState(StrEnum):
 
     PENDING = "pending"
     FIRING = "firing"
+    RECOVERING = "recovering"
     RESOLVED = "resolved"
 
 
@@ -60,6 +61,8 @@ class AlertView:
 
     `since` and `last_seen` are event times in seconds (NaN unknown), `count` the observations of the condition over
     all episodes, `evidence` what it fired on. `nodata` means that its source is silent: the state is the last known.
+    `flaps` counts how often it fired anew within an hour after it was resolved; `silenced_until` is NaN when it is not
+    silenced; `inhibited_by` names the rule of the alert that it follows from, "" for none.
     """
 
     fingerprint: str
@@ -80,11 +83,42 @@ class AlertView:
     evidence: tuple[str, ...] = ()
     acknowledged: bool = False
     nodata: bool = False
+    resolved_at: float = math.nan
+    flaps: int = 0
+    acknowledged_by: str = ""
+    silenced_until: float = math.nan
+    inhibited_by: str = ""
+    latched: bool = False
+
+    @property
+    def quiet(self) -> bool:
+        """Say whether it is silenced, or follows from an alert that is on too: shown, but neither counted nor rung."""
+        return bool(self.inhibited_by) or self.silenced_until == self.silenced_until
 
     @property
     def active(self) -> bool:
-        """Say whether it is pending or firing."""
+        """Say whether it is pending, firing or recovering."""
         return self.state is not AlertState.RESOLVED
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An operator's wish to hear nothing of some alerts until `end` (event times in seconds).
+
+    `rule` and `entity` are exact ids, or ``*`` for any.
+    """
+
+    id: str
+    rule: str
+    entity: str
+    author: str
+    comment: str
+    start: float
+    end: float
+
+    def covers(self, view: AlertView, now: float) -> bool:
+        """Say whether it holds at `now` and is about this alert."""
+        return self.start <= now < self.end and self.rule in ("*", view.rule) and self.entity in ("*", view.entity)
 
 
 def fingerprint(rule: str, entity: str) -> str:

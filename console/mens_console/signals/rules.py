@@ -36,7 +36,9 @@ class Rule:
     `entry` and `exit` are in `unit`; the condition holds from `entry` on and ends past `exit`, so that a value at the
     edge does not flap. `critical` is the threshold from which the severity rises. The condition must hold for `for_s`
     seconds of event time and `for_points` points before the alert fires. A `latched` alert ends only when it is
-    acknowledged or a new run begins. `needs` names the metrics or facts without which there is no data.
+    acknowledged or a new run begins. Past its exit threshold it is *recovering* for `recover_s` seconds before it is
+    resolved. While one of the rules `inhibited_by` fires on the same entity, this one is shown but does not ring.
+    A rule that is not `enabled` never fires. `needs` names the metrics or facts without which there is no data.
     """
 
     id: str
@@ -52,6 +54,9 @@ class Rule:
     for_s: float = 0.0
     for_points: int = 1
     latched: bool = False
+    recover_s: float = 0.0
+    inhibited_by: tuple[str, ...] = ()
+    enabled: bool = True
 
 
 _INFO, _WARNING, _CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL

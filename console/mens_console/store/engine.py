@@ -352,7 +352,7 @@ class Engine:
             self.roots,
             scanning,
             self.replay,
-            dict(self._views),
+            by_id=dict(self._views),
         )
         self._publish(self._snapshot)
 

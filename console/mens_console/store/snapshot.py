@@ -5,21 +5,28 @@ A view holds references into the store's columns, fenced by length, so that publ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mens_console.ingest.discover import Checkpoint
     from mens_console.ingest.records import BadLine
-    from mens_console.signals.alerts import AlertView
+    from mens_console.signals.alerts import AlertView, Silence
     from mens_console.signals.diagnosis import Diagnosis
+    from mens_console.signals.machine import MachineView
+    from mens_console.signals.pairs import PairState, PairSummary, PairTable
     from mens_console.signals.run import SignalSummary
+    from mens_console.signals.stages import StageView
     from mens_console.store.series import SeriesView
 
-Facet = Literal["series", "state", "alerts", "sources", "facts"]
-FACETS: tuple[Facet, ...] = ("series", "state", "alerts", "sources", "facts")
+Facet = Literal["series", "state", "alerts", "sources", "facts", "layers"]
+FACETS: tuple[Facet, ...] = ("series", "state", "alerts", "sources", "facts", "layers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,12 @@ class RunView:
     preview: Mapping[str, float] = field(default_factory=dict)
     """The newest values, read ahead while the history before them is still being read."""
     cold: bool = False
+    layers: LayersView | None = None
+    """Adapter pairs over time, None where the run tells nothing of them."""
+    patterns: Mapping[str, Any] | None = None
+    """Accuracy by task pattern and answer length (`mens_contracts.telemetry.PatternHeatmap`), None where unknown."""
+    stages: tuple[StageView, ...] = ()
+    """All stages of the pipeline once one of them was recorded."""
 
     def last(self, metric: str) -> float | None:
         """Return the newest logged value of a metric, None if it never was."""
@@ -135,6 +148,36 @@ LIVE_STATES = frozenset({"running", "slow", "stalled", "hung", "saving", "evalua
 
 
 @dataclass(frozen=True, slots=True)
+class LayersView:
+    """Every adapter pair over time.
+
+    `steps` and `walls` (s) have one entry a column; `values[metric]` is a float32 matrix of pairs × columns, NaN where
+    nothing was measured and infinity where the value was not finite. Old columns are merged two by two as a run grows,
+    keeping the larger value. `latest[metric]` is the newest look, one value a pair; `states` what each pair is doing.
+    """
+
+    rev: int
+    table: PairTable
+    steps: NDArray[np.int64]
+    walls: NDArray[np.float64]
+    values: Mapping[str, NDArray[np.float32]]
+    latest: Mapping[str, NDArray[np.float64]]
+    states: tuple[PairState, ...]
+    summary: PairSummary
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierView:
+    """The heartbeat of `mens-console watch --notify`: who it is, when it last beat, and what it watches."""
+
+    pid: int
+    host: str
+    beat_at: float
+    roots: tuple[str, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All runs of the box at one revision. `scanning` until every root was searched and all history was read."""
 
@@ -145,6 +188,15 @@ class Snapshot:
     roots: tuple[Path, ...] = ()
     scanning: bool = True
     replay: bool = False
+    machine: MachineView | None = None
+    """GPUs, host and volumes as last sampled, None before the first sample."""
+    box_alerts: tuple[AlertView, ...] = ()
+    """Alerts about the machine rather than a run."""
+    silences: tuple[Silence, ...] = ()
+    left_at: float = math.nan
+    """When the console was last left on this box, NaN where it never was; what happened since is news."""
+    notifier: NotifierView | None = None
+    """The daemon that sends notifications, None where none was ever started."""
     by_id: Mapping[str, RunView] = field(default_factory=dict, compare=False, repr=False)
 
     def get(self, run_id: str) -> RunView | None:

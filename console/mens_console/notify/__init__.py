@@ -1,0 +1,1 @@
+"""What leaves the box: alerts as messages, with a log of every delivery."""
