@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.ingest.records import NO_TIME, BadLine, Batch, Columns, Fact
 from mens_console.ingest.tail import Chunk
+from mens_console.signals.pairs import LayerRow, PairTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +47,18 @@ def pack_chunk(chunk: Chunk) -> bytes:
         "shapes": shapes,
         "facts": [[f.kind, f.value, f.step, None if math.isnan(f.wall) else f.wall, f.detail] for f in batch.facts],
         "bad": [asdict(line) for line in batch.bad],
+        "layers": [_layer_header(part) for part in batch.layers],
     }
+    looks = (part for part in batch.layers if isinstance(part, LayerRow))
+    cells += b"".join(column.tobytes() for look in looks for column in look.values.values())
     return pack(header, cells)
+
+
+def _layer_header(part: PairTable | LayerRow) -> list[Any]:
+    if isinstance(part, PairTable):
+        return ["table", part.names, part.frozen, part.r]
+    wall, rate = (None if math.isnan(value) else value for value in (part.wall, part.learning_rate))
+    return ["look", part.step, wall, rate, {name: len(column) for name, column in part.values.items()}]
 
 
 def unpack_chunk(header: dict[str, Any], cells: memoryview) -> Chunk:
@@ -73,8 +84,20 @@ def unpack_chunk(header: dict[str, Any], cells: memoryview) -> Chunk:
         for kind, value, step, wall, detail in header["facts"]
     ]
     bad = [BadLine(**line) for line in header["bad"]]
-    batch = Batch(columns, facts, bad, header["rows"], header["bad_rows"], header["replace"])
+    layers: list[PairTable | LayerRow] = []
+    for kind, *parts in header["layers"]:
+        if kind == "table":
+            layers.append(PairTable(*map(tuple, parts)))
+        else:
+            step, wall, rate, lengths = parts
+            values = {name: take("d", rows) for name, rows in lengths.items()}
+            layers.append(LayerRow(step, _or_nan(wall), values, _or_nan(rate)))
+    batch = Batch(columns, facts, bad, header["rows"], header["bad_rows"], header["replace"], layers)
     return Chunk(batch, *header["span"], *header["flags"])
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def read_frame(read: Callable[[int], bytes]) -> tuple[dict[str, Any], memoryview] | None:

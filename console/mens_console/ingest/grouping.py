@@ -34,7 +34,7 @@ _WANDB_RUN: Final = re.compile(r"(offline-)?run-\d{8}_\d{6}-\w+")
 _LIGHTNING: Final = re.compile(r"version_\d+")
 _RANK: Final = re.compile(r"[._-](rank|local_rank|proc|worker)[._-]?\d+")
 _METRIC_STEM: Final = re.compile(
-    r"(train(er|ing)?[_-]?)?(metrics?|telemetry|logs?|log_history|history|loss(es)?|progress|events?|scalars)"
+    r"(train(er|ing)?[_-]?)?(metrics?|telemetry|logs?|log_history|history|loss(es)?|progress|events?|scalars|stages)"
     r"|train(er|ing)?"
 )
 _CONSOLE_STEM: Final = re.compile(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _SLACK_S = 5.0
 """Rows stamped this much after an error may still have been on their way to disk when it struck."""
 MAX_ERRORS = 64
+MAX_STAGE_EVENTS = 512
 
 
 @dataclass(slots=True)
@@ -49,6 +50,8 @@ class RunFacts:
     finished: Ending | None = None
     errors: list[Ending] = field(default_factory=list)
     inferred: dict[Path, str] = field(default_factory=dict)
+    patterns: dict[str, Any] | None = None
+    stages: list[dict[str, Any]] = field(default_factory=list)
     _total_rank: int = 255
 
     def take(self, fact: Fact, source: Path, *, rank: int, rows: int, wall: float) -> None:
@@ -68,9 +71,12 @@ class RunFacts:
                 self.pids.add(int(fact.value))
             case "config":
                 self.config.update({str(k): str(v) for k, v in fact.value.items()})
+            case "stage":
+                self.stages.append(fact.value)
+                del self.stages[:-MAX_STAGE_EVENTS]
             case "steps_inferred":
                 self.inferred[source] = str(fact.value)
-            case "epoch" | "total_epochs" | "eta_s" | "host" | "status":
+            case "epoch" | "total_epochs" | "eta_s" | "host" | "status" | "patterns":
                 setattr(self, fact.kind, fact.value)
 
     def _ending(self, fact: Fact, ending: Ending) -> None:

@@ -11,24 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from mens_console.ingest import aliases
+from mens_console.ingest.formats.envelope import EVENTS, Envelopes, config, mark
 from mens_console.ingest.formats.jsontext import objects
 from mens_console.ingest.formats.lines import BOM, Lines
 from mens_console.ingest.formats.rows import Rows, flatten
-from mens_console.ingest.formats.values import number, step_of, visible, wall_of
-from mens_console.ingest.records import NO_TIME, Batch, Fact
+from mens_console.ingest.formats.values import number, step_of
+from mens_console.ingest.records import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _BLOCK: Final = 256
 """Lines per call of the JSON reader: enough to make the call cheap, few enough to re-read when one line is odd."""
-
-STARTS: Final = frozenset({"train_start", "train_begin", "training_start", "training_started", "run_start", "config"})
-ENDS: Final = frozenset(
-    {"train_complete", "train_end", "training_complete", "training_completed", "run_complete", "train_finished"}
-)
-EVENTS: Final = STARTS | ENDS | {"step", "epoch_complete", "routing_efficiency", "gpu_fallback"}
-MAX_CONFIG: Final = 256
 
 Located = tuple[list[dict[str, Any]], list[int]]
 """Objects, and beside each the index of its line."""
@@ -72,16 +66,23 @@ class JsonlDecoder:
         self._lines = Lines()
         self._rows = Rows("rows of this file carry no step: numbered in order")
         self._first = True
+        self._envelopes = Envelopes()
 
     def state(self) -> dict[str, Any]:
         """Return what the decoder remembers, as JSON values."""
-        return {"lines": self._lines.state(), "rows": self._rows.state(), "first": self._first}
+        return {
+            "lines": self._lines.state(),
+            "rows": self._rows.state(),
+            "first": self._first,
+            "envelopes": self._envelopes.state(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Become the decoder that `state` came from."""
         self._lines.restore(state["lines"])
         self._rows.restore(state["rows"])
         self._first = bool(state["first"])
+        self._envelopes.restore(state["envelopes"])
 
     def feed(self, data: bytes, at: float, *, final: bool = False) -> tuple[int, Batch]:
         """Decode the whole lines of `data`; a last line without a newline counts once it is a whole object."""
@@ -145,7 +146,7 @@ class JsonlDecoder:
             return
         if "event" in keys or "type" in keys:
             for row in rows:
-                _mark(row.get("event", row.get("type")), row, row, batch)
+                mark(row.get("event", row.get("type")), row, row, batch)
 
         def bad(index: int, reason: str) -> None:
             self._lines.bad(batch, places[index], reason)
@@ -157,20 +158,14 @@ class JsonlDecoder:
         opened: list[dict[str, Any]] = []
         kept: list[int] = []
         for row, place in zip(rows, places, strict=True):
-            payload, event = row["payload"], row["event"]
-            if type(payload) is not dict or not isinstance(event, str):
-                self._lines.bad(batch, place, "an envelope without an event or a payload object")
+            try:
+                inner = self._envelopes.open(row, lambda: self._last_step(opened), batch)
+            except ValueError as error:
+                self._lines.bad(batch, place, str(error))
                 continue
-            outer = {key: value for key, value in row.items() if key not in {"event", "payload"}}
-            if event != "step":
-                _mark(event, payload, row, batch)
-            if event in STARTS:
-                continue
-            if event != "step" and not any(key in payload for key in aliases.STEP_KEYS):
-                inner = {f"{event}/{key}": value for key, value in payload.items()}
-                payload = {"step": self._last_step(opened), **inner}
-            opened.append({**outer, **payload})
-            kept.append(place)
+            if inner is not None:
+                opened.append(inner)
+                kept.append(place)
         self._fold_opened(opened, kept, batch)
 
     def _last_step(self, opened: list[dict[str, Any]]) -> int:
@@ -214,49 +209,4 @@ def _configure(row: dict[str, Any], batch: Batch) -> None:
         return
     flat = dict(flatten(row))
     stepless = not any(key in flat for key in aliases.STEP_KEYS) and not any(map(aliases.is_loss, flat))
-    _config(flat, batch, words_only=not stepless)
-
-
-def _config(flat: dict[str, Any], batch: Batch, *, words_only: bool = False) -> None:
-    axes = {*aliases.TIME_KEYS, *aliases.RANK_KEYS, *aliases.ETA_KEYS, *aliases.CHECKPOINT_KEYS, "event", "type"}
-    axes |= {"elapsed_time", "elapsed"}
-    config = {
-        visible(key, 100): visible(str(value))
-        for key, value in flat.items()
-        if key not in axes
-        and (
-            (isinstance(value, str) and number(value) is None)
-            or (not words_only and isinstance(value, int | float | bool | str))
-        )
-    }
-    if config:
-        batch.facts.append(Fact("config", dict(list(config.items())[:MAX_CONFIG])))
-
-
-def _mark(event: Any, payload: dict[str, Any], row: dict[str, Any], batch: Batch) -> None:
-    """Turn an event of a run's life into facts."""
-    if not isinstance(event, str):
-        return
-    wall = _wall(row)
-    if event in STARTS:
-        if event != "config":
-            batch.facts.append(Fact("started", event, wall=wall))
-        flat = dict(flatten(payload))
-        for key in aliases.TOTAL_STEPS_KEYS:
-            total = step_of(flat.get(key))
-            if total:
-                batch.facts.append(Fact("total_steps", total))
-                break
-        epochs = next((number(flat[key]) for key in (*aliases.TOTAL_EPOCHS_KEYS, "epochs") if key in flat), None)
-        if epochs:
-            batch.facts.append(Fact("total_epochs", epochs))
-        _config(flat, batch)
-    elif event in ENDS:
-        batch.facts.append(Fact("finished", event, wall=wall))
-    elif event == "gpu_fallback":
-        why = "; ".join(str(value) for value in payload.values() if isinstance(value, str))
-        batch.facts.append(Fact("config", {"gpu_fallback": visible(why or "yes")}))
-
-
-def _wall(row: dict[str, Any]) -> float:
-    return next((wall for key in aliases.TIME_KEYS if (wall := wall_of(row.get(key))) is not None), NO_TIME)
+    config(flat, batch, words_only=not stepless)

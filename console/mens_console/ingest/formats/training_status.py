@@ -7,15 +7,20 @@ samples of a document add up to series, so no batch says `replace`.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.ingest import aliases
+from mens_console.ingest.formats.envelope import patterns_of
 from mens_console.ingest.formats.jsontext import parse
 from mens_console.ingest.formats.logscan import classify
+from mens_console.ingest.formats.pairs import from_layers
 from mens_console.ingest.formats.rows import Rows
 from mens_console.ingest.formats.trainer_state import torn_document
 from mens_console.ingest.formats.values import number, seconds_of, step_of, visible, wall_of
 from mens_console.ingest.records import BadLine, Batch, Fact
+
+if TYPE_CHECKING:
+    from mens_console.signals.pairs import PairTable
 
 _PHASES: Final = {"training": "training", "evaluating": "evaluating", "saving": "saving"}
 _STATUS: Final = re.compile(rb'"status"\s*:\s*"(idle|training|evaluating|saving|crashed|completed)"')
@@ -54,6 +59,7 @@ class TrainingStatusDecoder:
         self._sampled: dict[str, Any] = {}
         self._status: str | None = None
         self._said: dict[str, Any] = {}
+        self._table: PairTable | None = None
 
     def feed(self, data: bytes, at: float, *, final: bool = False) -> tuple[int, Batch]:
         """Sample the document; while it is torn, say nothing and consume nothing."""
@@ -88,6 +94,13 @@ class TrainingStatusDecoder:
         sample = _sample(document)
         if step <= self._history_step:
             sample = {key: value for key, value in sample.items() if aliases.canonical(key) != "loss"}
+        if step != self._sampled_step:
+            look = from_layers(document.get("lora_stats"), step, wall)
+            if look is not None:
+                if look[0] != self._table:
+                    self._table = look[0]
+                    batch.layers.append(look[0])
+                batch.layers.append(look[1])
         fresh = {
             key: value for key, value in sample.items() if step != self._sampled_step or self._sampled.get(key) != value
         }
@@ -108,6 +121,9 @@ class TrainingStatusDecoder:
     def _facts(self, document: dict[str, Any], wall: float, batch: Batch) -> None:
         step = self._sampled_step
         batch.facts.append(Fact("status", document, step, wall))
+        patterns = patterns_of(document.get("pattern_heatmap"))
+        if patterns is not None:
+            batch.facts.append(Fact("patterns", patterns, step, wall))
         total = next((total for key in aliases.TOTAL_STEPS_KEYS if (total := step_of(document.get(key)))), None)
         epochs = next((epochs for key in aliases.TOTAL_EPOCHS_KEYS if (epochs := number(document.get(key)))), None)
         for kind, value in (("total_steps", total), ("total_epochs", epochs), ("pid", step_of(document.get("pid")))):
