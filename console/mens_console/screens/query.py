@@ -1,4 +1,4 @@
-"""The fleet's filter: what the operator types after ``/``, and whether a run matches it.
+"""The filter of a table: what the operator types after ``/``, and whether a run matches it.
 
 Pure text and views; no widget enters here.
 """
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from mens_console.screens.words import firing, look
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from mens_console.store.snapshot import RunView
 
 FIELDS = ("state", "name", "path", "alert", "format")
@@ -23,12 +25,8 @@ class _Term:
     wanted: bool
 
 
-class Query:
-    """Terms that must all hold.
-
-    ``word`` looks in name, path, state and configuration; ``state:stalled``, ``name:``, ``path:``, ``alert:`` (rule or
-    severity), ``format:`` and ``<config key>:`` look in one place; a leading ``-`` excludes.
-    """
+class Terms:
+    """Terms that must all hold: ``word``, ``field:text``, and either with a leading ``-`` to exclude."""
 
     def __init__(self, text: str) -> None:
         self.text = text.strip()
@@ -38,19 +36,29 @@ class Query:
         """Whether anything is filtered at all."""
         return bool(self._terms)
 
+    def hold(self, values: Callable[[str], Iterable[str]]) -> bool:
+        """Return whether every term is in one of the `values` of its field ("" for a plain word), or in none."""
+        return all(
+            any(term.text in value.lower() for value in values(term.field)) == term.wanted for term in self._terms
+        )
+
+
+class Query(Terms):
+    """Terms about a run.
+
+    ``word`` looks in name, path, state and configuration; ``state:stalled``, ``name:``, ``path:``, ``alert:`` (rule or
+    severity), ``format:`` and ``<config key>:`` look in one place; a leading ``-`` excludes.
+    """
+
     def matches(self, run: RunView) -> bool:
         """Return whether a run is wanted."""
-        return all(_holds(term, run) == term.wanted for term in self._terms)
+        return self.hold(lambda field: _values(field, run))
 
 
 def _term(word: str) -> _Term:
     wanted = not (word.startswith("-") and len(word) > 1)
     field, colon, text = word.removeprefix("-" if not wanted else "").partition(":")
     return _Term(field, text, wanted) if colon else _Term("", field, wanted)
-
-
-def _holds(term: _Term, run: RunView) -> bool:
-    return any(term.text in value.lower() for value in _values(term.field, run))
 
 
 def _values(field: str, run: RunView) -> list[str]:

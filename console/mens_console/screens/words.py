@@ -59,6 +59,18 @@ SEVERITY_LOOKS: Final = {
     "info": ("ℹ", "info", "accent"),
 }
 ALERT_OVER: Final = frozenset({"resolved", "pending"})
+STANDINGS: Final[dict[str, tuple[str, str, Ink]]] = {
+    "pending": ("◔", "pending", "accent"),
+    "firing": ("●", "firing", "bad"),
+    "latched": ("■", "latched", "bad"),
+    "recovering": ("◑", "recovering", "good"),
+    "nodata": ("?", "no data", "warn"),
+    "acknowledged": ("✓", "acknowledged", "muted"),
+    "silenced": ("⊘", "silenced", "muted"),
+    "inhibited": ("↳", "inhibited", "muted"),
+    "resolved": ("✔", "resolved", "muted"),
+}
+"""Where an alert stands, in one glyph and one word, with the ink; what fires has the ink of its severity."""
 
 
 def look(state: str) -> Look:
@@ -66,10 +78,35 @@ def look(state: str) -> Look:
     return LOOKS.get(str(state), _ODD)
 
 
+def standing(alert: AlertView) -> str:
+    """Return the one word (a key of `STANDINGS`) that an operator most needs to know of where an alert stands."""
+    if str(alert.state) == "resolved":
+        return "resolved"
+    if alert.inhibited_by:
+        return "inhibited"
+    if silenced(alert):
+        return "silenced"
+    if alert.acknowledged:
+        return "acknowledged"
+    if alert.nodata:
+        return "nodata"
+    return "latched" if alert.latched and str(alert.state) == "firing" else str(alert.state)
+
+
+def silenced(alert: AlertView) -> bool:
+    """Say whether an operator wished to hear nothing of it; an open end is infinity."""
+    return not math.isnan(alert.silenced_until)
+
+
+def loud(alert: AlertView) -> bool:
+    """Say whether an alert is on (firing or recovering), and neither silenced nor inhibited."""
+    return str(alert.state) not in ALERT_OVER and not alert.quiet
+
+
 def firing(alerts: Iterable[AlertView]) -> list[AlertView]:
-    """Return the alerts that are on, the most severe and then the newest first."""
+    """Return the alerts that are on and not quiet, the most severe and then the newest first."""
     order = list(SEVERITY_LOOKS)
-    on = [alert for alert in alerts if str(alert.state) not in ALERT_OVER]
+    on = [alert for alert in alerts if loud(alert)]
     return sorted(on, key=lambda a: (order.index(str(a.severity)) if str(a.severity) in order else 9, -_time(a.since)))
 
 
@@ -78,8 +115,8 @@ def _time(wall: float) -> float:
 
 
 def alert_counts(alerts: Iterable[AlertView]) -> tuple[int, int]:
-    """Return how many warnings and how many criticals are on."""
-    severities = [str(alert.severity) for alert in alerts if str(alert.state) not in ALERT_OVER]
+    """Return how many warnings and how many criticals are on; quiet ones do not count, acknowledged ones do."""
+    severities = [str(alert.severity) for alert in alerts if loud(alert)]
     return severities.count("warning"), severities.count("critical")
 
 
@@ -123,6 +160,20 @@ def clock_text(wall: float, zone: tzinfo | None = None) -> str:
     from datetime import datetime
 
     return datetime.fromtimestamp(wall, zone).strftime("%H:%M")
+
+
+DAY_S: Final = 86400.0
+
+
+def moment_text(wall: float, now: float, zone: tzinfo | None = None) -> str:
+    """Return a moment less than 12 h from `now` as HH:MM, another with its day (``Oct 09 21:15``), ``—`` for NaN."""
+    if not math.isfinite(wall):
+        return "—"
+    if abs(wall - now) < DAY_S / 2:
+        return clock_text(wall, zone)
+    from datetime import datetime
+
+    return datetime.fromtimestamp(wall, zone).strftime("%b %d %H:%M")
 
 
 def eta_text(run: RunView) -> str:
