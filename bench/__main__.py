@@ -38,6 +38,7 @@ BENCHMARKS: Final = {
     "tensorboard": "bench.reading:bench_tensorboard",
     "chart": "bench.chart:bench_chart",
     "fleet": "bench.fleet:bench_fleet",
+    "heatmap": "bench.heatmap:bench_heatmap",
     "store": "bench.memory:bench_store",
     "watch": "bench.watching:bench_watching",
     "soak": "bench.soak:bench_soak",
