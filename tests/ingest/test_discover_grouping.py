@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from mens_console.ingest.found import CHECKPOINT
 from mens_console.ingest.grouping import MARKERS, Grouping, Listed
-from mens_console.ingest.runfacts import redact
 from mens_console.ingest.text import safe_text
+from mens_console.signals.redact import redact
 
 DATE = "Nov21_05-37-22_box"
 FORMATS = {".jsonl": "jsonl", ".csv": "csv", ".json": "trainer_state", ".stdout": "hf_console", ".err": "hf_console"}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mens_console.ingest.found import CHECKPOINT, Checkpoint
 from mens_console.ingest.safeopen import read_small
 from mens_console.ingest.text import safe_text
+from mens_console.signals.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,34 +46,10 @@ _FIELDS: Final[dict[str, dict[str, str]]] = {
         "model": "model",
         "base_model": "base_model",
         "git_sha": "git_sha",
+        "dataset_version": "dataset_version",
     },
 }
 """File → its field → the fact's name. Later files do not overrule earlier ones."""
-
-_SECRET_NAME: Final = re.compile(r"(?i)(token|secret|passw|api[_-]?key|access[_-]?key|credential|auth|cookie|bearer)")
-_SECRET_VALUE: Final = re.compile(r"\b(hf_|sk-|ghp_|gho_|github_pat_|xox[abp]-|AKIA|wandb_v\d_)[\w-]{8,}")
-_URL_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-
-
-def redact(words: Iterable[str]) -> str:
-    """Join command line words with every secret in them replaced by `***`.
-
-    Hidden are: what follows or is assigned to a name like `--hub-token` or `API_KEY`, values of well-known key shapes,
-    and the user part of addresses.
-    """
-    shown: list[str] = []
-    hide_next = False
-    for word in words:
-        name, assigned, _ = word.partition("=")
-        if hide_next and not word.startswith("--"):
-            shown.append("***")
-            hide_next = False
-            continue
-        secret = bool(_SECRET_NAME.search(name))
-        hide_next = secret and not assigned and name.startswith("-")
-        text = f"{name}=***" if secret and assigned else word
-        shown.append(_URL_PASSWORD.sub("***", _SECRET_VALUE.sub("***", text)))
-    return " ".join(shown)
 
 
 class RunFacts:
