@@ -3,6 +3,6 @@
 Importing this costs the standard library only; validation (`model`) is loaded when a file is really there.
 """
 
-from mens_console.config.settings import ConfigError, Problem, Settings
+from mens_console.config.settings import ConfigError, NotifySettings, Problem, Settings
 
-__all__ = ["ConfigError", "Problem", "Settings"]
+__all__ = ["ConfigError", "NotifySettings", "Problem", "Settings"]

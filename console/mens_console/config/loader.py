@@ -11,22 +11,25 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mens_console.config.settings import ConfigError, Problem, Settings
+from mens_console.config.settings import ConfigError, NotifySettings, Problem, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
 
+    from mens_console.signals.metricrules import MetricRule
+
 BESIDE: Final = "mens-console.toml"
 """Name of the untrusted file beside the runs."""
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
-_DROP: Final = ("roots", "files", "problems", "keymap", "thresholds")
+_DROP: Final = ("roots", "files", "problems", "keymap", "thresholds", "rules", "notify")
 _SCALARS: Final = tuple(f.name for f in fields(Settings) if f.name not in _DROP)
 ENVIRONMENT: Final = {f"MENS_{name.upper()}": name for name in _SCALARS}
-"""Environment variables by the setting that they set; besides them MENS_RUNS (roots) and MENS_CONFIG (user file)."""
+"""Environment variables by the setting that they set; besides them MENS_RUNS (roots), MENS_CONFIG (user file) and
+MENS_NOTIFY (addresses of notifications, separated by spaces or line ends, in place of the file's)."""
 
 
 def user_file(environ: Mapping[str, str]) -> Path:
@@ -73,7 +76,35 @@ def load_settings(
             merged = values
     for layer in (user, said, {k: v for k, v in (overrides or {}).items() if v is not None}):
         _merge(merged, layer)
+    merged["thresholds"] = {rule: _typed(given) for rule, given in merged.get("thresholds", {}).items()}
+    merged["rules"] = _custom_rules(merged.get("rules", ()))
+    merged["notify"] = _notify(merged.get("notify", {}), environ)
     return replace(Settings(), **merged, files=tuple(files), problems=tuple(map(str, ignored)))
+
+
+def _custom_rules(tables: Sequence[Mapping[str, Any]]) -> tuple[MetricRule, ...]:
+    if not tables:
+        return ()
+    from mens_console.signals.metricrules import MetricRule
+
+    return tuple(MetricRule(**_typed({"severity": "warning", **table})) for table in tables)
+
+
+def _typed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a rule with the severity as what the rules know it by."""
+    if "severity" not in fields:
+        return dict(fields)
+    from mens_console.signals.rules import Severity
+
+    return {**fields, "severity": Severity(fields["severity"])}
+
+
+def _notify(table: Mapping[str, Any], environ: Mapping[str, str]) -> NotifySettings:
+    """Return what the file says of notifications; $MENS_NOTIFY, empty too, stands in place of its addresses."""
+    said: dict[str, Any] = {**table, "apprise": tuple(table.get("apprise", ()))}
+    if "MENS_NOTIFY" in environ:
+        said["apprise"] = tuple(environ["MENS_NOTIFY"].split())
+    return NotifySettings(**said)
 
 
 def _beside(roots: Sequence[Path]) -> list[Path]:
@@ -183,6 +214,7 @@ def _validated(
         checked = model.model_validate(good, strict=True)
     rest = checked.model_dump(exclude_none=True, exclude_unset=True)
     problems += _unknown_rules(rest.get("thresholds", {}), origin, text)
+    problems += _taken_names(rest.get("rules", ()), origin, text)
     return rest, problems
 
 
@@ -190,11 +222,12 @@ def _explain(item: Any, key: tuple[str, ...], model: type[BaseModel], *, trusted
     """Return what is wrong with a key, and the cure."""
     if item["type"] != "extra_forbidden":
         return str(item["msg"]).lower(), "correct the value"
-    from mens_console.config.model import Threshold, UserConfig
+    from mens_console.config.model import CustomRule, NotifyConfig, Threshold, UserConfig
 
     if not trusted and key[0] in UserConfig.model_fields and len(key) == 1:
         return "a file beside the runs may not set this, so it is ignored", "set it in your own config.toml"
-    known = list(Threshold.model_fields if len(key) > 1 else model.model_fields)
+    tables: dict[str, type[BaseModel]] = {"thresholds": Threshold, "rules": CustomRule, "notify": NotifyConfig}
+    known = list((tables[key[0]] if len(key) > 1 else model).model_fields)
     near = get_close_matches(key[-1], known, n=1)
     return "unknown key", f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
 
@@ -225,4 +258,22 @@ def _unknown_rules(thresholds: dict[str, Any], origin: str, text: str) -> list[P
         cure = f"did you mean {near[0]}?" if near else f"rules are {', '.join(names)}"
         key = ("thresholds", name)
         problems.append(Problem(origin, line_of(text, key), ".".join(key), "no such alert rule", cure))
+    return problems
+
+
+def _taken_names(tables: Sequence[Mapping[str, Any]], origin: str, text: str) -> list[Problem]:
+    """Tell of custom rules whose name another rule has."""
+    if not tables:
+        return []
+    from mens_console.config.toml import line_of
+    from mens_console.signals.rules import RULES
+
+    problems = []
+    taken = set(RULES)
+    for number, table in enumerate(tables):
+        if table["id"] in taken:
+            key = ("rules", str(number), "id")
+            cure = "choose another id" + ("; [thresholds] changes a built-in rule" if table["id"] in RULES else "")
+            problems.append(Problem(origin, line_of(text, key), ".".join(key), "another rule has this id", cure))
+        taken.add(table["id"])
     return problems

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tomllib
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.config.settings import Problem
@@ -24,7 +25,7 @@ _AT: Final = re.compile(r"\(at line (\d+), column \d+\)$|\(at end of document\)$
 _KEY: Final = re.compile(
     r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
 )
-_TABLE: Final = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?")
+_TABLE: Final = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?")
 _PART: Final = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 
@@ -84,14 +85,21 @@ def line_of(text: str, key: Sequence[str]) -> int | None:
 
 
 def _lines(text: str) -> list[tuple[tuple[str, ...], int]]:
-    """Return every key and table header with its line, as far as lines alone can tell."""
+    """Return every key and table header with its line, as far as lines alone can tell.
+
+    The tables of an array are numbered from 0 on, as pydantic does.
+    """
     found: list[tuple[tuple[str, ...], int]] = []
     table: tuple[str, ...] = ()
+    seen: Counter[tuple[str, ...]] = Counter()
     for number, line in enumerate(text.splitlines(), 1):
         if match := _KEY.match(line):
             found.append((table + _parts(match[1]), number))
         elif match := _TABLE.match(line):
-            table = _parts(match[1])
+            table = _parts(match[2])
+            if match[1] == "[[":
+                seen[table] += 1
+                table = (*table, str(seen[table] - 1))
             found.append((table, number))
     return found
 
