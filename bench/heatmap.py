@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from mens_widgets.heatmap import Heatmap, HeatRow
 from mens_widgets.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -59,7 +60,7 @@ class Screen(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, widget: Widget, driver: type[Sink] = NarrowSink) -> None:
+    def __init__(self, widget: Widget, driver: type[Sink]) -> None:
         super().__init__(driver_class=driver)
         self.widget = widget
 
@@ -86,40 +87,51 @@ def bench_heatmap(context: Context) -> Iterator[Figure]:
     before = {name: os.environ.get(name) for name in _COLOURS}
     os.environ.update(_COLOURS)
     try:
-        whole, scrolled, column, theirs = asyncio.run(_measure(context.pick(40, 10)))
+        ours, sent, theirs = asyncio.run(_measure(context.pick(40, 10)))
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-    against, target = "Textual, a style a cell", Target(20.0)
-    name = f"heatmap {ROWS}×{COLUMNS}"
-    yield Figure(f"{name}: whole frame", "ms CPU", [c.ms for c in whole], target, [c.ms for c in theirs], against)
-    yield Figure(f"{name}: whole frame", "bytes", [c.sent for c in whole], None, [c.sent for c in theirs], against)
-    yield Figure(f"{name}: a page further", "ms CPU", [c.ms for c in scrolled], target)
-    yield Figure(f"{name}: one column more", "ms CPU", [c.ms for c in column], target)
-    yield Figure(f"{name}: one column more", "bytes", [c.sent for c in column])
+    name, against = f"heatmap {ROWS}×{COLUMNS}", "Textual, a style a cell"
+    whole, page, column = ours
+    target = Target(20.0)
+    yield Figure(f"{name}: {whole}", "ms CPU", [c.ms for c in ours[whole]], target, [c.ms for c in theirs], against)
+    yield Figure(f"{name}: {page}", "ms CPU", [c.ms for c in ours[page]], target)
+    yield Figure(f"{name}: {column}", "ms CPU", [c.ms for c in ours[column]], target)
+    for what, anchor in ((whole, [c.sent for c in theirs]), (column, [])):
+        title, note = f"{name}: {what}, filtered", "through the filter that the console writes to a terminal with"
+        yield Figure(title, "bytes", [c.sent for c in sent[what]], None, anchor, against if anchor else "", note)
+        yield Figure(title, "ms CPU", [c.ms for c in sent[what]])
 
 
-async def _measure(turns: int) -> tuple[list[Cost], list[Cost], list[Cost], list[Cost]]:
-    heatmap, labels, values = Heatmap("|g|"), rows(), matrix(COLUMNS + turns)
-    xs = np.arange(COLUMNS + turns, dtype=np.int64) * 10
-    whole, scrolled, column, theirs = (list[Cost]() for _ in range(4))
-    app = Screen(heatmap)
-    async with app.run_test(headless=False, size=SIZE):
-        for turn in range(turns):
-            other = np.roll(values[:, :COLUMNS], turn * 17, axis=0)
-            whole.append(await frame(app, lambda other=other: heatmap.show(labels, other, xs[:COLUMNS])))  # type: ignore[misc]
-        for turn in range(turns):
-            scrolled.append(await frame(app, lambda turn=turn: heatmap.action_page(-1 if turn // 8 % 2 else 1)))  # type: ignore[misc]
-        heatmap.show(labels, values[:, :COLUMNS], xs[:COLUMNS])
-        for n in range(COLUMNS + 1, COLUMNS + turns + 1):
-            column.append(await frame(app, lambda n=n: heatmap.show(labels, values[:, :n], xs[:n])))  # type: ignore[misc]
-    plain = Plain()
+async def _measure(turns: int) -> tuple[dict[str, list[Cost]], dict[str, list[Cost]], list[Cost]]:
+    plain, theirs = Plain(), list[Cost]()
     app = Screen(plain, Sink)
     async with app.run_test(headless=False, size=SIZE):
         for _ in range(turns):
             plain.turn += 1
             theirs.append(await frame(app, plain.refresh))
-    return whole, scrolled, column, theirs
+    return await _ours(turns, Sink), await _ours(turns, NarrowSink), theirs
+
+
+async def _ours(turns: int, driver: type[Sink]) -> dict[str, list[Cost]]:
+    heatmap, labels, values = Heatmap("|g|"), rows(), matrix(COLUMNS + turns)
+    steps = np.arange(COLUMNS + turns, dtype=np.int64) * 10
+    app = Screen(heatmap, driver)
+    costs: dict[str, list[Cost]] = {"whole frame": [], "a page further": [], "one column more": []}
+    async with app.run_test(headless=False, size=SIZE):
+
+        async def cost(what: str, change: Callable[[], object]) -> None:
+            costs[what].append(await frame(app, change))
+
+        for turn in range(turns):
+            other = np.roll(values[:, :COLUMNS], turn * 17, axis=0)
+            await cost("whole frame", partial(heatmap.show, labels, other, steps[:COLUMNS]))
+        for turn in range(turns):
+            await cost("a page further", partial(heatmap.action_page, -1 if turn // 8 % 2 else 1))
+        heatmap.show(labels, values[:, :COLUMNS], steps[:COLUMNS])
+        for n in range(COLUMNS + 1, COLUMNS + turns + 1):
+            await cost("one column more", partial(heatmap.show, labels, values[:, :n], steps[:n]))
+    return costs

@@ -1,6 +1,6 @@
-"""Numbers to shades: columns resampled to a width, limits, levels, and the colours of a perceptually even ramp.
+"""Numbers to shades: where columns stand on the axis, how they are resampled to a width, limits, and levels.
 
-Arrays and colours in, arrays and colours out; no widget, no style, no domain.
+Arrays in, arrays out; no widget, no colour, no domain.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from mens_widgets import ticks
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Codes: TypeAlias = "NDArray[np.uint8]"
-Rgb: TypeAlias = tuple[int, int, int]
 
 BLANK: Final = 0
 """Nothing was measured."""
@@ -35,9 +34,65 @@ _SAMPLE: Final = 40_000
 _PERCENTILES: Final = (2.0, 98.0)
 
 
-def usual_spacing(xs: NDArray[Any]) -> float:
-    """Return the usual distance between columns at ascending `xs`: their median, 1 for fewer than two."""
-    return float(np.median(np.diff(xs))) or 1.0 if len(xs) > 1 else 1.0
+class Course:
+    """Where columns stand that count steps, on an axis that goes on wherever they fall back.
+
+    `steps` may fall back where a run was resumed: what was made twice stands there twice, one after the other. `xs`
+    ascend strictly and are the steps themselves up to the first fall; `falls` are the places where the steps fell
+    back; `spacing` is the usual distance of columns, 1 for fewer than two.
+    """
+
+    def __init__(self, steps: NDArray[Any]) -> None:
+        self.steps = steps
+        apart = np.diff(steps)
+        rising = apart[apart > 0]
+        self.spacing = float(np.median(rising)) if len(rising) else 1.0
+        starts = np.flatnonzero(apart <= 0) + 1
+        shifts = np.zeros(len(steps))
+        shifts[starts] = self.spacing - apart[starts - 1]
+        shifts = np.cumsum(shifts)
+        self.xs: NDArray[np.float64] = steps + shifts
+        self.falls: tuple[float, ...] = tuple(self.xs[starts].tolist())
+        ends = [*(starts - 1).tolist(), len(steps) - 1] if len(steps) else []
+        self._pieces = [
+            (float(steps[a]), float(steps[b]), float(shifts[a]))
+            for a, b in zip([0, *starts.tolist()], ends, strict=False)
+        ]
+        """First and last step of each piece, and how far right of its steps it stands."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Return where the first column begins and where the last one ends, None without any."""
+        return (float(self.xs[0]), float(self.xs[-1]) + self.spacing) if len(self.xs) else None
+
+    def place(self, step: float) -> float | None:
+        """Return where a step stands, the last time that it was made; None where it is not on the axis."""
+        for first, last, shift in reversed(self._pieces):
+            if first - self.spacing <= step < last + self.spacing:
+                return max(step, first) + shift
+        return None
+
+    def step(self, x: float) -> float:
+        """Return the step at a place."""
+        shift = 0.0
+        for first, _, one in self._pieces:
+            if first + one <= x:
+                shift = one
+        return x - shift
+
+    def ticks(self, x0: float, x1: float, count: int) -> list[tuple[float, str]]:
+        """Return places of about `count` round steps in [x0, x1), with their labels."""
+        stride = ticks.nice_step(x1 - x0, count)
+        found = []
+        for i, (first, last, shift) in enumerate(self._pieces):
+            end = last + self.spacing if i + 1 < len(self._pieces) else math.inf
+            low, high = max(x0 - shift, first if i else -math.inf), min(x1 - shift, end)
+            found += [
+                (k * stride, k * stride + shift)
+                for k in range(math.ceil(low / stride - 1e-9), math.ceil(high / stride - 1e-9))
+                if stride >= 1 or k * stride == round(k * stride)
+            ]
+        return list(zip((x for _, x in found), ticks.format_ticks([step for step, _ in found]), strict=True))
 
 
 def resample(
@@ -124,61 +179,3 @@ def levels(cells: NDArray[np.floating[Any]], bounds: tuple[float, float] | None,
     share = (numbers - low) / ((high - low) or 1.0)
     codes[shown] = FIRST + np.clip(share * count, 0, count - 1).astype(np.uint8)
     return codes
-
-
-# Colour. OKLab (Björn Ottosson, 2020) because equal steps in its lightness look equal.
-
-
-def ramp(stops: Sequence[Rgb], count: int, low: float, high: float) -> list[Rgb]:
-    """Return `count` colours through the hues of `stops`, their OKLab lightness even from `low` to `high` (0 … 1)."""
-    points = np.array([to_oklab(stop) for stop in stops])
-    at = np.linspace(0.0, len(stops) - 1, count)
-    colours = np.stack([np.interp(at, np.arange(len(stops)), points[:, i]) for i in range(3)], axis=1)
-    colours[:, 0] = np.linspace(low, high, count)
-    return [from_oklab(*colour) for colour in colours.tolist()]
-
-
-def lightness(colour: Rgb) -> float:
-    """Return the OKLab lightness of a colour, 0 black to 1 white."""
-    return to_oklab(colour)[0]
-
-
-def to_oklab(colour: Rgb) -> tuple[float, float, float]:
-    """Return (lightness, green–red, blue–yellow) of an sRGB colour."""
-    r, g, b = (c / 3294.6 if c <= 10.31475 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour)
-    l = math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b)  # noqa: E741
-    m = math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b)
-    s = math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b)
-    return (
-        0.2104542553 * l + 0.7936177850 * m - 0.0040720468 * s,
-        1.9779984951 * l - 2.4285922050 * m + 0.4505937099 * s,
-        0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s,
-    )
-
-
-def from_oklab(lightness: float, a: float, b: float) -> Rgb:
-    """Return the sRGB colour; one that no screen can show loses colour until it can be shown."""
-    for keep in (1.0, 0.85, 0.7, 0.5, 0.3):
-        linear = _linear(lightness, a * keep, b * keep)
-        if all(-1e-3 <= c <= 1.001 for c in linear):
-            break
-    else:
-        linear = _linear(lightness, 0.0, 0.0)
-    red, green, blue = (_gamma(c) for c in linear)
-    return red, green, blue
-
-
-def _linear(lightness: float, a: float, b: float) -> tuple[float, float, float]:
-    l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3  # noqa: E741
-    m = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
-    s = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
-    return (
-        4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s,
-        -1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s,
-        -0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s,
-    )
-
-
-def _gamma(c: float) -> int:
-    c = min(max(c, 0.0), 1.0)
-    return round(255 * (12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055))

@@ -6,29 +6,27 @@ It turns codes into styles and places into numbers; keys and messages belong to 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import numpy as np
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from mens_widgets import heat, ticks
 from mens_widgets.canvas import Canvas, strip_of
-from mens_widgets.face import MARK_GLYPHS, Mark
+from mens_widgets.face import MARK_GLYPHS, Mark, MarkKind
+from mens_widgets.heatink import STOPS, Inks
 from mens_widgets.text import clean, fit
 from mens_widgets.viewport import Viewport
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-LEVELS: Final = 16
-SHADES: Final = "░▒▓█"
-"""The levels where colours are few: they read without any."""
+RICH: Final = ("truecolor", "256")
+"""Colour systems that have enough colours for a ramp."""
 NOTE: Final = 8
 """Cells of the newest value at the right, with the blank before it."""
 NOTED: Final = 90
@@ -73,15 +71,15 @@ _NO_VALUES: Final = np.empty((0, 0), np.float32)
 class HeatFace(Canvas):
     """Rows × columns of numbers as shades, at any size, without keys.
 
-    `show` gives it a matrix whose columns begin at ascending `xs`; rows are shown in the order given, and only those
-    in sight cost anything. Columns are put together, or stretched, to the width. `log_scale`, `dense` (two rows a line) and
-    `fixed` (limits; None: robust ones) may be changed at will, followed by `redraw`.
+    `show` gives it a matrix with a column a step; rows are shown in the order given, and only those in sight cost
+    anything. Columns are put together, or stretched, to the width. `log_scale`, `dense` (two rows a line) and `fixed`
+    (limits; None: robust ones) may be changed at will, followed by `redraw`.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "heatmap--title", "heatmap--value", "heatmap--axis", "heatmap--mark", "heatmap--empty", "heatmap--cursor",
         "heatmap--zero", "heatmap--bad", "heatmap--shade", "heatmap--good", "heatmap--warning", "heatmap--critical",
-        "heatmap--info", "heatmap--muted", *(f"heatmap--ramp-{i}" for i in range(1, 5)),
+        "heatmap--info", "heatmap--muted", *STOPS,
     }  # fmt: skip
     DEFAULT_CSS = """
     HeatFace {
@@ -126,28 +124,25 @@ class HeatFace(Canvas):
         self._index: dict[str, int] = {}
         self._widths = (0, 0)
         self._values: NDArray[np.floating[Any]] = _NO_VALUES
-        self._xs: NDArray[Any] = np.empty(0)
+        self.course = heat.Course(np.empty(0, np.int64))
         self._newest: NDArray[np.floating[Any]] | None = None
-        self._spacing = 1.0
         self._marks: tuple[Mark, ...] = ()
         self._limits: tuple[tuple[object, bool], tuple[float, float] | None] = ((None, True), None)
         self._cursor = 0
         self._top = 0
-        self._shades: list[heat.Rgb] | None = None
-        self._looked_up = False
-        self._segments: dict[tuple[int, int], Segment] = {}
+        self._inks: Inks | None = None
         self._known: dict[str, tuple[tuple[object, ...], Strip]] = {}
 
     # What it shows
 
     def show(
-        self, rows: Sequence[HeatRow], values: NDArray[np.floating[Any]], xs: NDArray[Any], *,
+        self, rows: Sequence[HeatRow], values: NDArray[np.floating[Any]], steps: NDArray[Any], *,
         newest: NDArray[np.floating[Any]] | None = None, marks: Sequence[Mark] = (),
     ) -> None:  # fmt: skip
         """Show these rows of a matrix of sources × columns; `newest` has one value a source. Cheap when unchanged.
 
-        `rows` that are the same object as before are not looked through again. Values NaN were not measured,
-        infinities were not finite.
+        `rows` that are the same object as before are not looked through again. NaN is what was not measured, infinity
+        what was not finite. Where `steps` fall back (a resume), the axis goes on and says so.
         """
         if rows is not self._rows:
             key = self.cursor_key
@@ -155,10 +150,10 @@ class HeatFace(Canvas):
             self._widths = max((len(r.group) for r in rows), default=0), max((len(r.label) for r in rows), default=0)
             place = self._index.get(key, self._cursor) if key is not None else 0
             self._cursor = max(0, min(place, len(rows) - 1))
-        if xs is not self._xs:
-            self._xs, self._spacing = xs, heat.usual_spacing(xs)
+        if steps is not self.course.steps:
+            self.course = heat.Course(steps)
         self._values, self._newest, self._marks = values, newest, tuple(marks)
-        self.viewport.follow((float(xs[0]), float(xs[-1]) + self._spacing) if len(xs) else None)
+        self.viewport.follow(self.course.bounds)
         self.redraw()
 
     @property
@@ -185,63 +180,19 @@ class HeatFace(Canvas):
     @property
     def coloured(self) -> bool:
         """Whether shades are colours; where the terminal has too few, or none are wanted, they are ``░▒▓█``."""
-        return self._colours() is not None
-
-    # Styles
+        return self.inks.colours is not None
 
     def forget(self) -> None:
         """Drop everything that carries old styles."""
         super().forget()
-        self._known, self._segments, self._looked_up = {}, {}, False
+        self._known, self._inks = {}, None
 
-    def _colours(self) -> list[heat.Rgb] | None:
-        if not self._looked_up:
-            self._looked_up, self._shades = True, self._ramp()
-        return self._shades
-
-    def _ramp(self) -> list[heat.Rgb] | None:
-        if self.app.no_color or self.app.console.color_system not in ("truecolor", "256"):
-            return None
-        colours = [self.style_for(f"heatmap--ramp-{i}").color for i in range(1, 5)]
-        stops = [tuple(c.triplet) for c in colours if c is not None and c.triplet is not None]
-        ground = self.style_for().bgcolor
-        if len(stops) < 4 or ground is None or ground.triplet is None:
-            return None
-        base = heat.lightness((ground.triplet.red, ground.triplet.green, ground.triplet.blue))
-        # From near the background to far from it, so that what is large stands out on dark and on light.
-        low, high = (base + 0.06, 0.94) if base < 0.6 else (base - 0.06, 0.25)
-        return heat.ramp([(r, g, b) for r, g, b in stops], LEVELS, low, high)
-
-    def _cell(self, code: int, cells: int) -> Segment:
-        """Return so many cells of one code."""
-        known = self._segments.get((code, cells))
-        if known is None:
-            known = self._segments[code, cells] = Segment(*self._look(code, cells))
-        return known
-
-    def _look(self, code: int, cells: int) -> tuple[str, Style]:
-        blank = self.style_for()
-        if code == heat.BLANK:
-            return " " * cells, blank
-        if code == heat.ZERO:
-            return "·" * cells, self.style_for("heatmap--zero")
-        if code == heat.BAD:
-            return "!" * cells, self.style_for("heatmap--bad")
-        colours = self._colours()
-        if colours is None:
-            return SHADES[code - heat.FIRST] * cells, self.style_for("heatmap--shade")
-        return " " * cells, Style(bgcolor=Color.from_rgb(*colours[code - heat.FIRST]))
-
-    def _half(self, code: int) -> Color | None:
-        """Return the colour of a cell of half a line's height."""
-        if code == heat.BLANK:
-            return self.style_for().bgcolor
-        if code == heat.BAD:
-            return self.style_for("heatmap--bad").color
-        if code == heat.ZERO:
-            return self.style_for("heatmap--cursor").bgcolor
-        colours = self._colours() or []
-        return Color.from_rgb(*colours[code - heat.FIRST])
+    @property
+    def inks(self) -> Inks:
+        """What cells look like with the styles of now."""
+        if self._inks is None:
+            self._inks = Inks(self.style_for, few=self.app.no_color or self.app.console.color_system not in RICH)
+        return self._inks
 
     # Drawing
 
@@ -268,15 +219,15 @@ class HeatFace(Canvas):
         """Draw title and legend, the rows in sight, and the axis; the lower lines give way first."""
         blank = self.style_for()
         titled, body, foot = self._frame(height)
-        if not self._rows or not len(self._xs) or width < 12:
+        if not self._rows or not len(self.course.xs) or width < 12:
             return self._draw_empty(width, height)
         self._scroll(body)
         layout, per = self._layout(width, body), self._per_line
         x0, x1 = self.viewport.shown()
         edges = x0 + (x1 - x0) / layout.cells * np.arange(layout.cells + 1, dtype=np.float64)
         visible = self._rows[self._top : self._top + body * per]
-        cells = heat.resample(self._values[[row.source for row in visible]], self._xs, edges, self._spacing)
-        count = LEVELS if self.coloured else len(SHADES)
+        cells = heat.resample(self._values[[row.source for row in visible]], self.course.xs, edges, self.course.spacing)
+        count = self.inks.levels
         codes = heat.levels(cells, self.limits, count, log=self.log_scale)
         cursor = None if self.column is None or not x0 <= self.column < x1 else self._at(self.column, layout.cells)
         strips = [strip_of(self._title(width, layout, edges), width, blank)] if titled else []
@@ -286,7 +237,7 @@ class HeatFace(Canvas):
 
     def _draw_empty(self, width: int, height: int) -> list[Strip]:
         blank = self.style_for()
-        text = "too small" if self._rows and len(self._xs) else clean(self.empty)
+        text = "too small" if self._rows and len(self.course.xs) else clean(self.empty)
         strips = [Strip.blank(width, blank)] * height
         strips[0] = strip_of([Segment(fit(self.title, width), self.style_for("heatmap--title"))], width, blank)
         note = Segment(fit(text.center(width), width), self.style_for("heatmap--empty"))
@@ -331,9 +282,10 @@ class HeatFace(Canvas):
             left.append(Segment(fit(bracket[0], layout.group - 3) + f" {bracket[1]} ", axis + bar))
         left.append(Segment(fit(one.label, layout.label), tone + bar))
         left.append(Segment(" ", base))
-        cells = self._row_cells(codes[0]) if self._per_line == 1 else self._half_cells(codes)
+        cells = self.inks.row(codes[0]) if self._per_line == 1 else self.inks.halves(codes)
         if at is not None and cursor is not None:
-            cells = self._with_cursor(cells, codes[min(at, len(codes) - 1)], cursor)
+            strip, code = Strip(cells), int(codes[at][cursor])
+            cells = [*strip.crop(0, cursor), self.inks.cursor(code), *strip.crop(cursor + 1)]
         right = []
         if layout.note:
             bad = newest == NOT_FINITE
@@ -342,40 +294,6 @@ class HeatFace(Canvas):
             right.append(Segment(shaft, axis))
         head = strip_of(left, layout.gutter, base)
         return Strip([*head, *cells, *right]).adjust_cell_length(width, base)
-
-    def _row_cells(self, codes: heat.Codes) -> list[Segment]:
-        borders = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(codes)]
-        numbers = codes.tolist()
-        return [self._cell(numbers[a], b - a) for a, b in pairwise(borders)]
-
-    def _half_cells(self, codes: heat.Codes) -> list[Segment]:
-        upper = codes[0].astype(np.int32)
-        lower = codes[1].astype(np.int32) if len(codes) > 1 else np.full_like(upper, heat.BLANK)
-        both = (upper << 8 | lower) + 256
-        borders = [0, *(np.flatnonzero(both[1:] != both[:-1]) + 1).tolist(), len(both)]
-        return [self._pair(int(both[a]), b - a) for a, b in pairwise(borders)]
-
-    def _pair(self, both: int, cells: int) -> Segment:
-        known = self._segments.get((both, cells))
-        if known is None:
-            above, below = self._half((both - 256) >> 8), self._half((both - 256) & 255)
-            glyph = " " if above == below else "▀"
-            style = Style(color=None if glyph == " " else above, bgcolor=below)
-            known = self._segments[both, cells] = Segment(glyph * cells, style)
-        return known
-
-    def _with_cursor(self, cells: list[Segment], codes: heat.Codes, cursor: int) -> list[Segment]:
-        """Mark the cell that is read, in ink that is seen on its shade."""
-        code, colours = int(codes[cursor]), self._colours()
-        glyph, style = self._look(code, 1) if self._per_line == 1 else ("▀", self.style_for())
-        if colours is not None and code >= heat.FIRST:
-            shade = colours[code - heat.FIRST]
-            ink = Color.from_rgb(0, 0, 0) if heat.lightness(shade) > 0.6 else Color.from_rgb(255, 255, 255)
-            mark = Segment("┼", Style(color=ink, bgcolor=Color.from_rgb(*shade), bold=True))
-        else:
-            mark = Segment(glyph if glyph.strip() else "┼", style + Style(reverse=True))
-        strip = Strip(cells)
-        return [*strip.crop(0, cursor), mark, *strip.crop(cursor + 1)]
 
     def _bracket(self, place: int, first: bool) -> tuple[str, str]:
         """Return the group's name where it begins or comes into sight, and its piece of the bracket."""
@@ -390,8 +308,7 @@ class HeatFace(Canvas):
         return ("" if above and not first else group), glyph if group else " "
 
     def _note(self, row: HeatRow) -> str:
-        value = float(self._newest[row.source]) if self._newest is not None else np.nan
-        return "—" if np.isnan(value) else ticks.format_value(value, 3) if np.isfinite(value) else NOT_FINITE
+        return reading(float(self._newest[row.source]))[0] or "—" if self._newest is not None else ""
 
     def _thumb(self, lines: int) -> range:
         total = -(-len(self._rows) // self._per_line)
@@ -409,10 +326,10 @@ class HeatFace(Canvas):
 
     def _title(self, width: int, layout: _Layout, edges: NDArray[np.float64]) -> list[Segment]:
         title, value = self.style_for("heatmap--title"), self.style_for("heatmap--value")
-        where, reading, bad = self._readout(layout, edges)
+        where, value_text, bad = self._readout(layout, edges)
         left = [
             Segment(f"{clean(self.title)} ", title), Segment(f"{clean(where)} ", self.style_for("heatmap--axis")),
-            Segment(f"{reading} ", self.style_for("heatmap--bad") if bad else value),
+            Segment(f"{value_text} ", self.style_for("heatmap--bad") if bad else value),
         ]  # fmt: skip
         used = sum(segment.cell_length for segment in left)
         for legend in self._legends():
@@ -425,18 +342,16 @@ class HeatFace(Canvas):
 
     def _legends(self) -> list[list[Segment]]:
         """Return the legend, the longest first."""
-        axis, limits, count = self.style_for("heatmap--axis"), self.limits, LEVELS if self.coloured else len(SHADES)
+        axis, limits, count = self.style_for("heatmap--axis"), self.limits, self.inks.levels
         scale = "log" if self.log_scale else "linear"
         if limits is None:
             return [[Segment(f"{scale}, nothing to show", axis)], [Segment(scale, axis)]]
         low, high = (ticks.format_value(limit, 3) for limit in limits)
-        stretch = 1 if self.coloured else 3
-        shades = [self._cell(heat.FIRST + i, stretch) for i in range(count)]
-        few = [self._cell(heat.FIRST + i, 1) for i in range(0, count, 2 if self.coloured else 1)]
+        shades = [self.inks.cell(heat.FIRST + i, 1 if self.coloured else 3) for i in range(count)]
+        few = [self.inks.cell(heat.FIRST + i, 1) for i in range(0, count, 2 if self.coloured else 1)]
         unit = f" {clean(self.unit)}" if self.unit else ""
         words = [Segment(" · 0", axis), Segment(" ! ", self.style_for("heatmap--bad")), Segment(NOT_FINITE, axis)]
-        if self._per_line > 1:
-            words = []
+        words = words if self._per_line == 1 else []
         left, right = Segment(f"{low} ", axis), Segment(f" {high}{unit}", axis)
         return [
             [Segment(f"{scale}  ", axis), left, *shades, right, *words],
@@ -447,49 +362,63 @@ class HeatFace(Canvas):
 
     def _readout(self, layout: _Layout, edges: NDArray[np.float64]) -> tuple[str, str, bool]:
         """Return where the cursor is, what is there, and whether that is bad."""
-        row = self._rows[self._cursor]
-        name = f"{row.group} {row.label}".strip()
+        row, course = self._rows[self._cursor], self.course
         if self.column is None:
-            value = float(self._newest[row.source]) if self._newest is not None else float(self._values[row.source, -1])
-            place = f"{self.axis_name} {_whole(self._xs[-1])}"
+            place = f"{self.axis_name} {_whole(course.steps[-1])}"
+            value = self._newest[row.source] if self._newest is not None else self._values[row.source, -1]
         else:
             cell = self._at(self.column, layout.cells)
-            part = heat.merged(self._xs, float(edges[cell]), float(edges[cell + 1]))
-            numbers, xs = self._values[row.source, part], self._xs[part]
-            value = float(np.fmax.reduce(numbers)) if len(numbers) else float("nan")
-            where = [_whole(self.column)] if not len(xs) else list(dict.fromkeys((_whole(xs[0]), _whole(xs[-1]))))
-            place = f"{self.axis_name} {'–'.join(where)}" + (f", largest of {len(xs)}" if len(xs) > 1 else "")
-        bad = not np.isfinite(value) and not np.isnan(value)
-        text = "not measured" if np.isnan(value) else NOT_FINITE if bad else ticks.format_value(value, 3)
-        return f"{name} · {place}:", text, bad
+            part = heat.merged(course.xs, float(edges[cell]), float(edges[cell + 1]))
+            steps = course.steps[part]
+            value = np.fmax.reduce(self._values[row.source, part]) if len(steps) else np.nan
+            ends = dict.fromkeys(map(_whole, steps[[0, -1]] if len(steps) else [course.step(self.column)]))
+            place = f"{self.axis_name} {'–'.join(ends)}" + (f", largest of {len(steps)}" if len(steps) > 1 else "")
+        text, bad = reading(float(value))
+        return f"{f'{row.group} {row.label}'.strip()} · {place}:", text or "not measured", bad
 
     def _at(self, x: float, cells: int) -> int:
         x0, x1 = self.viewport.shown()
         return max(0, min(int((x - x0) / (x1 - x0) * cells), cells - 1))
 
     def _foot(self, width: int, layout: _Layout, cursor: int | None, lines: int) -> list[Strip]:
-        axis, blank = self.style_for("heatmap--axis"), self.style_for()
-        x0, x1 = self.viewport.shown()
-        places = [place for place in ticks.linear_ticks(x0, x1, max(2, layout.cells // 10)) if x0 <= place < x1]
-        line: list[tuple[str, str]] = [("─", "heatmap--axis")] * layout.cells
-        for place in places:
-            line[self._at(place, layout.cells)] = ("┴", "heatmap--axis")
+        """Return the axis with its marks, and its labels: as many of them as there are lines for."""
+        axis, (x0, x1) = self.style_for("heatmap--axis"), self.viewport.shown()
+        places = [
+            (self._at(x, layout.cells), label) for x, label in self.course.ticks(x0, x1, max(2, layout.cells // 10))
+        ]
+        line = [("─", "heatmap--axis")] * layout.cells
+        for cell, _ in places:
+            line[cell] = ("┴", "heatmap--axis")
         if cursor is not None:
             line[cursor] = ("┼", "heatmap--value")
-        order = list(MARK_GLYPHS)
-        for mark in sorted(self._marks, key=lambda mark: order.index(mark.kind)):
-            if x0 <= (x := mark.at.get("step", float("nan"))) < x1:
-                style = {"nan": "heatmap--bad", "alert": "heatmap--warning"}.get(mark.kind, "heatmap--mark")
-                line[self._at(x, layout.cells)] = (MARK_GLYPHS[mark.kind], style)
-        corner = Segment(" " * (layout.gutter - 1) + "└", axis)
+        for x, glyph, style in self._placed_marks():
+            if x0 <= x < x1:
+                line[self._at(x, layout.cells)] = (glyph, style)
         text = ""
-        for place, label in zip(places, ticks.format_ticks(places), strict=True):
-            start = max(0, min(self._at(place, layout.cells) - len(label) // 2, layout.cells - len(label)))
+        for cell, label in places:
+            start = max(0, min(cell - len(label) // 2, layout.cells - len(label)))
             if start >= len(text) + (2 if text else 0):
                 text = text.ljust(start) + label
+        corner = Segment(" " * (layout.gutter - 1) + "└", axis)
         name = Segment(fit(self.axis_name, layout.gutter - 1, "right") + " " + text, axis)
         drawn = [[corner, *(Segment(glyph, self.style_for(style)) for glyph, style in line)], [name]]
-        return [strip_of(parts, width, blank) for parts in drawn[:lines]]
+        return [strip_of(parts, width, self.style_for()) for parts in drawn[:lines]]
+
+    def _placed_marks(self) -> list[tuple[float, str, str]]:
+        """Return places, glyphs and styles of the marks, the most important last; where steps fall back is a resume."""
+        looks = {"nan": "heatmap--bad", "alert": "heatmap--warning"}
+        order = list(MARK_GLYPHS)
+        marks = sorted(self._marks, key=lambda mark: order.index(mark.kind))
+        placed: list[tuple[float, MarkKind]] = [(x, "resume") for x in self.course.falls]
+        placed += [(x, m.kind) for m in marks if (x := self.course.place(m.at.get("step", np.nan))) is not None]
+        return [(x, MARK_GLYPHS[kind], looks.get(kind, "heatmap--mark")) for x, kind in placed]
+
+
+def reading(value: float) -> tuple[str, bool]:
+    """Return a value as text ("" where nothing was measured), and whether it is not finite."""
+    if np.isnan(value):
+        return "", False
+    return (ticks.format_value(value, 3), False) if np.isfinite(value) else (NOT_FINITE, True)
 
 
 def _whole(x: float) -> str:

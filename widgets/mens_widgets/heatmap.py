@@ -112,7 +112,7 @@ class Heatmap(HeatFace, can_focus=True):
             return
         x0, x1 = self.viewport.shown()
         first, end = self.viewport.data
-        newest = end - self._spacing
+        newest = end - self.course.spacing
         if self.column is None:
             self.column = min(newest, x1 - (x1 - x0) / self._cells / 2)
         else:
