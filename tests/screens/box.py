@@ -140,6 +140,7 @@ class FakeEngine:
     def __init__(self, first=EMPTY):
         self.snapshot = first
         self.wanted = []
+        self.orders = []
         self.started = self.stopped = False
         self._on_publish = None
 
@@ -153,6 +154,15 @@ class FakeEngine:
 
     def want(self, run_id, in_sight=()):
         self.wanted.append((run_id, tuple(in_sight)))
+
+    def acknowledge(self, run_id, fingerprint, note=""):
+        self.orders.append(("acknowledge", run_id, fingerprint, note))
+
+    def silence(self, silence):
+        self.orders.append(("silence", silence))
+
+    def unsilence(self, silence_id):
+        self.orders.append(("unsilence", silence_id))
 
     def publish(self, fresh, times=1):
         self.snapshot = fresh

@@ -5,6 +5,7 @@ It draws nothing itself. Nothing of a run is interpreted here.
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from typing import TYPE_CHECKING, ClassVar
@@ -17,7 +18,7 @@ from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from mens_console.ingest.text import safe_text
-from mens_console.screens.bell import Bell
+from mens_console.screens.bell import Bell, ring
 from mens_console.screens.fleet import FleetScreen
 from mens_console.screens.help import HelpScreen, active
 from mens_console.screens.palette import PALETTE_ROWS, Commands, Palette
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from mens_console.config import Settings
+    from mens_console.screens.moment import Moment
+    from mens_console.signals.alerts import Silence
     from mens_console.store.snapshot import Snapshot
 
     class Source(Protocol):
@@ -56,6 +59,18 @@ if TYPE_CHECKING:
 
         def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
             """Tell which run is being looked at, and which others are in sight."""
+            ...
+
+        def acknowledge(self, run_id: str, fingerprint: str, note: str = "") -> None:
+            """Mark an alert as seen; `run_id` is "" for those of the machine."""
+            ...
+
+        def silence(self, silence: Silence) -> None:
+            """Hear nothing of some alerts for a while."""
+            ...
+
+        def unsilence(self, silence_id: str) -> None:
+            """End a silence."""
             ...
 
 
@@ -87,11 +102,18 @@ def logs_screen() -> Room:
     return LogsScreen()
 
 
+def alerts_screen() -> Room:
+    """Return the screen of the alerts."""
+    from mens_console.screens.alerts import AlertsScreen
+
+    return AlertsScreen()
+
+
 class ConsoleApp(App[None]):
     """The console over one engine. Tests give `clock`, `host` and `zone`; a replay's snapshots bring their own time."""
 
     TITLE = "mens-console"
-    MODES = {"fleet": FleetScreen, "run": run_screen, "logs": logs_screen}  # noqa: RUF012  (so in the base class)
+    MODES = {"fleet": FleetScreen, "run": run_screen, "alerts": alerts_screen, "logs": logs_screen}  # noqa: RUF012  (so in the base class)
     DEFAULT_MODE = "fleet"
     COMMANDS = {Commands}  # noqa: RUF012
     COMMAND_PALETTE_BINDING = "ctrl+p"
@@ -105,6 +127,7 @@ class ConsoleApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "room('fleet')", "Fleet", show=False, id="app.fleet"),
         Binding("2", "room('run')", "Run", show=False, id="app.run"),
+        Binding("8", "room('alerts')", "Alerts", show=False, id="app.alerts"),
         Binding("0", "room('logs')", "Logs", show=False, id="app.logs"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
@@ -126,9 +149,12 @@ class ConsoleApp(App[None]):
         self.host = safe_text(host or socket.gethostname(), 24)
         self.chosen: str | None = None
         self.chosen_log: Path | None = None
+        self.moment: Moment | None = None
+        """Where the Run screen puts its cursor when it is shown next."""
         self._interval = SLOW_FRAME_S if settings.slow_link else FRAME_S
         self._snapshot = EMPTY
         self._bell = Bell()
+        self._greeted = False
         self._posted = False
         self._painted = float("-inf")
         self._due: Timer | None = None
@@ -196,8 +222,22 @@ class ConsoleApp(App[None]):
         """Paint what the engine published. Only such frames are paced: a row just after a tick need not wait."""
         self._painted = time.monotonic()
         self.paint()
-        if self._bell.rings(self.engine.snapshot) and self.settings.bell:
-            self.bell()
+        ring(self, self._bell.news(self.engine.snapshot))
+        if not self._greeted and not self._snapshot.scanning:
+            self._greeted = True
+            self._greet()
+
+    def _greet(self) -> None:
+        """Tell once, when all history was read, what happened since the console was left."""
+        if math.isfinite(self._snapshot.left_at):
+            from mens_console.screens.digest import greet
+
+            greet(self)
+
+    def tell_terminal(self, sequence: str) -> None:
+        """Send a control sequence that leaves the picture alone, in order with what is painted."""
+        if self._driver is not None:
+            self._driver.write(sequence)
 
     def paint(self) -> None:
         """Show the latest snapshot, and come back when the clock or an age on screen reads differently."""

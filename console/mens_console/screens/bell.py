@@ -1,38 +1,73 @@
-"""Whether a critical alert fired just now: what deserves the terminal's bell, once.
+"""Whether a critical alert fired just now: what deserves the terminal's bell and its notification, once.
 
-It only remembers what was on before; ringing is the app's.
+It remembers what was on before; which alerts there are is the engine's.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mens_console.screens.words import ALERT_OVER
+from mens_console.ingest.text import safe_text
+from mens_console.screens.words import ALERT_OVER, silenced
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mens_console.screens.app import ConsoleApp
+    from mens_console.signals.alerts import AlertView
     from mens_console.store.snapshot import Snapshot
+
+BOX = ""
+"""Stands for the machine, where a run has its id."""
+News = tuple[str, "AlertView"]
+"""What an alert is about in words, and the alert."""
 
 
 class Bell:
-    """Tells news from history: what was on when a run was first seen or fully read is no news."""
+    """Tells news from history: what was on when a run was first seen or fully read is no news.
+
+    An alert is news once: when it is on and neither quiet nor acknowledged for the first time. One that fired while
+    it was silenced is news when the silence is over, if it still fires then; one that follows from another is not
+    news when that one is dealt with.
+    """
 
     def __init__(self) -> None:
-        self._on: set[tuple[str, str]] = set()
+        self._heard: set[tuple[str, str]] = set()
+        """Criticals that are on and rang, or that nobody had to be told of."""
         self._live: set[str] = set()
         """Runs whose history had been read when they were last seen."""
         self._complete = False
 
-    def rings(self, snapshot: Snapshot) -> bool:
-        """Return whether a critical alert is on that was not on in the last snapshot, in a run that was live there."""
-        criticals = {
-            (run.id, alert.fingerprint)
-            for run in snapshot.runs
-            for alert in run.alerts
-            if str(alert.severity) == "critical" and str(alert.state) not in ALERT_OVER
-        }
-        news = {run for run, _ in criticals - self._on} & self._live
+    def news(self, snapshot: Snapshot) -> list[News]:
+        """Return the critical alerts that are on and unheard of, in runs that were live in the last snapshot."""
+        on = {(place, alert.fingerprint): (name, alert) for place, name, alert in _criticals(snapshot)}
+        loud = {key for key, (_, alert) in on.items() if not (alert.quiet or alert.acknowledged)}
+        hushed = {key for key, (_, alert) in on.items() if silenced(alert) and key[0] in self._live}
+        fresh = {key for key in loud - self._heard if key[0] in self._live}
         # Until everything was read once, every run is history.
         self._complete = self._complete or not snapshot.scanning
-        self._live = {run.id for run in snapshot.runs if run.backlog is None} if self._complete else set()
-        self._on = criticals
-        return bool(news) and not snapshot.replay
+        self._live = {run.id for run in snapshot.runs if run.backlog is None} | {BOX} if self._complete else set()
+        self._heard = {key for key in on if key in self._heard or key not in hushed}
+        return [] if snapshot.replay else [on[key] for key in on if key in fresh]
+
+
+def _criticals(snapshot: Snapshot) -> Iterator[tuple[str, str, AlertView]]:
+    """Yield place, name and alert of every critical that is on."""
+    places = [(run.id, run.name, run.alerts) for run in snapshot.runs]
+    for place, name, alerts in [*places, (BOX, "machine", snapshot.box_alerts)]:
+        for alert in alerts:
+            if str(alert.severity) == "critical" and str(alert.state) not in ALERT_OVER:
+                yield place, name, alert
+
+
+def ring(app: ConsoleApp, news: Sequence[News]) -> None:
+    """Ring once for all of it, and send each to the terminal as a notification where the operator asked for that."""
+    if not news:
+        return
+    if app.settings.bell:
+        app.bell()
+    if getattr(getattr(app.settings, "notify", None), "osc9", False):
+        from mens_console.notify.osc import osc9
+
+        for name, alert in news:
+            app.tell_terminal(osc9(f"{safe_text(name, 60)}: {safe_text(alert.message or alert.rule, 160)}"))

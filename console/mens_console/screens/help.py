@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 GROUPS: Final = {
-    "grid": "Table", "chart": "Chart", "log": "Log", "fleet": "Fleet", "run": "Run", "logs": "Logs",
+    "grid": "Table", "chart": "Chart", "log": "Log", "fleet": "Fleet", "run": "Run", "alerts": "Alerts", "logs": "Logs",
     "app": "Everywhere",
 }  # fmt: skip
 """Groups by the first part of a binding's id, in the order they are shown."""

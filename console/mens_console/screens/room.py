@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
+from rich.cells import cell_len
 from textual.screen import Screen
 
 from mens_console.screens.sheet import Header, Line
-from mens_console.screens.words import alert_counts, clock_text
+from mens_console.screens.words import clock_text, loud
 from mens_widgets.heading import Keys
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mens_console.screens.app import ConsoleApp
     from mens_console.store.snapshot import Snapshot
 
-ROOMS: Final = (("1", "fleet", "Fleet"), ("2", "run", "Run"), ("0", "logs", "Logs"))
+ROOMS: Final = (("1", "fleet", "Fleet"), ("2", "run", "Run"), ("8", "alerts", "Alerts"), ("0", "logs", "Logs"))
 """Key, mode and title of each screen."""
 
 
@@ -70,27 +71,47 @@ class Room(Screen[None]):
 
     def _header(self, snapshot: Snapshot, now: float) -> tuple[Line, Line]:
         app = self.console_app
-        wide = self.size.width >= 100
-        left: list[tuple[str, str]] = [(f" {app.host}  ", "strong")]
-        for key, mode, title in ROOMS:
-            if wide or mode == self.MODE:
-                left.append((f" {key} {title} ", "badge" if mode == self.MODE else "muted"))
         live = sum(run.live for run in snapshot.runs)
-        left += [("  ", ""), (f"{live}", "good" if live else "muted"), (f" live / {len(snapshot.runs)} runs", "muted")]
-        warnings = criticals = 0
-        for run in snapshot.runs:
-            one = alert_counts(run.alerts)
-            warnings, criticals = warnings + one[0], criticals + one[1]
-        if warnings:
-            left.append((f"  ▲ {warnings}" + (" warning" + "s" * (warnings > 1) if wide else ""), "warn"))
-        if criticals:
-            left.append((f"  ✖ {criticals}" + (" critical" if wide else ""), "bad"))
+        facts: list[tuple[str, str]] = [("  ", ""), (f"{live}", "good" if live else "muted")]
+        facts += [
+            (f" live / {len(snapshot.runs)} runs", "muted"),
+            *alert_pieces(snapshot, words=self.size.width >= 100),
+        ]
         if snapshot.scanning:
-            left.append(("  reading…", "muted"))
-        if snapshot.problems:
-            left.append((f"  ! {snapshot.problems[0]}", "warn"))
+            facts.append(("  reading…", "muted"))
         right: list[tuple[str, str]] = [(" ", "")]
         if snapshot.replay:
             right += [(" REPLAY ", "badge"), (" ", "")]
         right.append((clock_text(now, app.zone) + " ", "strong"))
-        return tuple(left), tuple(right)
+        host = (f" {app.host}  ", "strong")
+        spare = self.size.width - sum(cell_len(text) for text, _ in (host, *facts, *right))
+        problem = [(f"  ! {snapshot.problems[0]}", "warn")] if snapshot.problems else []
+        return (host, *tabs(self.MODE, spare), *facts, *problem), tuple(right)
+
+
+def tabs(mode: str, spare: int) -> list[tuple[str, str]]:
+    """Return the names of the screens as far as they fit: all, the keys of the others, or the current one alone."""
+    for whole in (True, False):
+        pieces = [
+            (f" {key} {title} " if whole or one == mode else f" {key}", "badge" if one == mode else "muted")
+            for key, one, title in ROOMS
+        ]
+        if sum(cell_len(text) for text, _ in pieces) <= spare:
+            return pieces
+    return [(f" {key} {title} ", "badge") for key, one, title in ROOMS if one == mode]
+
+
+def alert_pieces(snapshot: Snapshot, *, words: bool) -> list[tuple[str, str]]:
+    """Return how many warnings and criticals are on anywhere and not quiet, and how many of them are acknowledged."""
+    alerts = [alert for run in snapshot.runs for alert in run.alerts if loud(alert)]
+    alerts += [alert for alert in snapshot.box_alerts if loud(alert)]
+    pieces = []
+    for name, sign, ink in (("warning", "▲", "warn"), ("critical", "✖", "bad")):
+        own = [alert for alert in alerts if str(alert.severity) == name]
+        seen = sum(alert.acknowledged for alert in own)
+        if own:
+            word = (f" {name}" + "s" * (len(own) > 1 and name == "warning")) * words
+            pieces.append((f"  {sign} {len(own)}{word}", ink))
+        if seen:
+            pieces.append((f" ({seen} ack)", "muted"))
+    return pieces

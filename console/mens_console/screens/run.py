@@ -14,6 +14,7 @@ from mens_console.screens.charts import Charts
 from mens_console.screens.curves import panels_of
 from mens_console.screens.empty import no_rows, no_runs
 from mens_console.screens.facts import side_lines, strip_lines
+from mens_console.screens.moment import go_to
 from mens_console.screens.room import Room
 from mens_console.screens.rows import ORDERS, ordered
 from mens_console.screens.sheet import Sheet
@@ -114,6 +115,14 @@ class RunScreen(Room):
             self._write("#note", no_rows)
         self.query_one(Charts).show(run)
         self._tell(snapshot, run)
+        self._go_to_moment(run)
+
+    def _go_to_moment(self, run: RunView) -> None:
+        """Put the cursor where whoever came from an alert wants to look."""
+        app = self.console_app
+        if app.moment is not None and app.moment.run_id == run.id:
+            self.call_after_refresh(go_to, self.query_one(Charts), run, app.moment)
+        app.moment = None
 
     def _write(self, name: str, write: Callable[[int], object]) -> None:
         self.query_one(name, Sheet).write(write)  # type: ignore[arg-type]

@@ -1,0 +1,160 @@
+"""The page "since you left": what happened on the box while nobody looked, shown once after the launch.
+
+What happened is worked out by `store.digest`; here it is only put into words.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.room import Room
+from mens_console.screens.sheet import Line, Sheet, heading, prose
+from mens_console.screens.words import SEVERITY_LOOKS, look, moment_text
+from mens_console.signals.human import size, span, step
+from mens_console.store.digest import digest
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from textual.app import ComposeResult
+
+    from mens_console.screens.app import ConsoleApp
+    from mens_console.store.digest import AlertNews, CheckpointNews, Digest, RunNews
+
+MOST: Final = 12
+"""Lines of one kind; what is left out is counted."""
+MOST_CHECKPOINTS: Final = 6
+STAMP: Final = 13
+
+
+def greet(app: ConsoleApp) -> None:
+    """Tell what happened since the console was left, once all history is read; in a notice where somebody types."""
+    snapshot = app.snapshot
+    if snapshot.replay or not math.isfinite(snapshot.left_at):
+        return
+    found = digest(snapshot, snapshot.left_at, app.now())
+    if not found.due:
+        return
+    if isinstance(app.screen, Room) and not isinstance(app.focused, Input):
+        app.push_screen(DigestScreen(found, app.zone))
+    else:
+        app.notify("Something happened since you left: u on Alerts (8) tells", markup=False)
+
+
+def digest_lines(found: Digest, width: int, zone: tzinfo | None = None) -> list[Line]:
+    """Return the page."""
+
+    def stamp(wall: float) -> tuple[str, str]:
+        return f"{moment_text(wall, found.now, zone):>{STAMP - 1}} ", "muted"
+
+    away = span(60 * round((found.now - found.left_at) / 60))
+    lines: list[Line] = [((f"You left {moment_text(found.left_at, found.now, zone)}, {away} ago.", "muted"),)]
+    failed = [news for news in found.ended if news.state != "finished"]
+    finished = [news for news in found.ended if news.state == "finished"]
+    for title, runs in (("Failed", failed), ("Finished", finished), ("Started", found.begun)):
+        lines += _section(title, [_run_line(news, stamp(news.wall), started=title == "Started") for news in runs])
+    lines += _section("Resumed", [_resume_line(news, stamp(news.wall)) for news in found.resumed])
+    lines += _section("Alerts that fired", [_alert_line(news, stamp(news.wall), found, zone) for news in found.fired])
+    lines += _section("Alerts resolved", [_alert_line(news, stamp(news.wall), found, zone) for news in found.resolved])
+    lines += _section("Checkpoints", _checkpoint_lines(found.checkpoints, found, zone), MOST_CHECKPOINTS)
+    return [*lines, (), *prose(_rest(found), width, "muted")]
+
+
+def _section(title: str, lines: list[Line], most: int = MOST) -> list[Line]:
+    if not lines:
+        return []
+    more: list[Line] = [((f"{' ' * STAMP}and {len(lines) - most} more", "muted"),)] if len(lines) > most else []
+    return heading(f"{title}  {len(lines)}") + lines[:most] + more
+
+
+def _run_line(news: RunNews, stamp: tuple[str, str], *, started: bool) -> Line:
+    state = look(news.state)
+    place = f"  step {step(news.step)}" if news.step is not None and not started else ""
+    why = f"  {safe_text(news.evidence, 120)}" if news.evidence and news.state != "finished" and not started else ""
+    now = f"  now {state.word}" if started else ""
+    sign = ("○ ", "accent") if started else (f"{state.glyph} {state.word}  ", state.ink)
+    return (stamp, sign, (safe_text(news.name, 60), "strong"), (place + now + why, "muted"))
+
+
+def _resume_line(news: RunNews, stamp: tuple[str, str]) -> Line:
+    return (stamp, ("↻ ", "accent"), (safe_text(news.name, 60), "strong"), (f"  from step {step(news.step)}", "muted"))
+
+
+def _alert_line(news: AlertNews, stamp: tuple[str, str], found: Digest, zone: tzinfo | None) -> Line:
+    alert = news.alert
+    glyph, _, ink = SEVERITY_LOOKS.get(str(alert.severity), ("?", "", "warn"))
+    name = safe_text(news.name or alert.entity or "machine", 40)
+    text = f"  {safe_text(alert.message, 100) or safe_text(alert.rule, 40)}"
+    if news.wall == alert.resolved_at:
+        return (stamp, ("✔ ", "good"), (name, "strong"), (text, "muted"))
+    over = moment_text(alert.resolved_at, found.now, zone)
+    after = "" if alert.active else "  resolved" + (f" {over}" if over != "—" else "")
+    after += "  ✓ acknowledged" * (alert.active and alert.acknowledged)
+    return (stamp, (f"{glyph} ", ink), (name, "strong"), (text, ""), (after, "good"))
+
+
+def _checkpoint_lines(news: tuple[CheckpointNews, ...], found: Digest, zone: tzinfo | None) -> list[Line]:
+    """Return a line a run: how many checkpoints, the newest of them, and their bytes."""
+    lines: list[Line] = []
+    for run_id in dict.fromkeys(one.run_id for one in news):
+        own = [one for one in news if one.run_id == run_id]
+        newest = max(own, key=lambda one: one.step)
+        stamp = (f"{moment_text(newest.wall, found.now, zone):>{STAMP - 1}} ", "muted")
+        many = f"{len(own)}, newest at " if len(own) > 1 else ""
+        text = f"  {many}step {step(newest.step)}, {size(sum(one.bytes for one in own))}"
+        lines.append((stamp, ("▾ ", "good"), (safe_text(newest.name, 60), "strong"), (text, "muted")))
+    return lines
+
+
+def _rest(found: Digest) -> str:
+    """Say what is not on the page."""
+    going = f"{found.going} other run{'s' * (found.going != 1)} went on. " if found.going else ""
+    quiet = f"{found.quiet} silenced or inhibited alert{'s' * (found.quiet != 1)} left out. " if found.quiet else ""
+    return f"{going}{quiet}Nothing {'' if found.empty else 'else '}happened."
+
+
+class DigestScreen(ModalScreen[None]):
+    """The digest over the screen beneath."""
+
+    AUTO_FOCUS = ""
+    CSS = """
+    DigestScreen { align: center middle; background: $background 60%; }
+    DigestScreen VerticalScroll {
+        width: 90%; max-width: 110; height: auto; max-height: 90%;
+        border: round $border; border-title-color: $text-primary; padding: 0 1; background: $surface;
+    }
+    DigestScreen Sheet { background: $surface; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,space,q,u", "dismiss", "Close", show=False, id="digest.close"),
+        Binding("8", "alerts", "Alerts", show=False, id="digest.alerts"),
+        Binding("j,down", "scroll(1)", "Down", show=False, id="digest.down"),
+        Binding("k,up", "scroll(-1)", "Up", show=False, id="digest.up"),
+    ]
+
+    def __init__(self, found: Digest, zone: tzinfo | None = None) -> None:
+        super().__init__()
+        self._found, self._zone = found, zone
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        with VerticalScroll() as box:
+            box.border_title = "Since you left"
+            box.border_subtitle = "Esc closes · 8 alerts"
+            yield Sheet(lambda width: digest_lines(self._found, width, self._zone))
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll the page."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_alerts(self) -> None:
+        """Close, and go to the alerts."""
+        self.app.call_later(self.app.run_action, "app.room('alerts')")
+        self.dismiss()
