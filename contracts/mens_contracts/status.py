@@ -74,19 +74,46 @@ class Series(_Model):
 
 
 class Alert(_Model):
-    """One row per fingerprint, which stands for rule and entity whatever the value."""
+    """One row per fingerprint, which stands for rule and entity whatever the value. Times: seconds since the epoch."""
 
     fingerprint: str
     rule: str
+    entity: str = Field(default="", description="what it is about: a run's id, or a part of the machine (gpu:<uuid>)")
     severity: Severity
     state: Literal["pending", "firing", "recovering", "resolved"]
     nodata: bool = Field(default=False, description="its source is silent: the state is the last one known")
+    latched: bool = Field(default=False, description="ends only when it is acknowledged or a new run begins")
     since: Number | None
-    count: int = Field(ge=1)
+    since_step: int | None = None
+    last_seen: Number | None = None
+    last_step: int | None = None
+    resolved_at: Number | None = None
+    count: int = Field(ge=1, description="observations of the condition, over all episodes")
+    flaps: int = Field(default=0, ge=0, description="how often it fired anew within an hour after it was resolved")
     value: Number | None
     threshold: Number | None
+    unit: str = Field(default="", description="of value and threshold")
     message: str
+    evidence: list[str] = Field(default=[], description="what it fired on, in plain words")
     recommendation: str
+    acknowledged: bool = False
+    acknowledged_by: str = ""
+    silenced_until: Number | None = Field(
+        default=None, description="null when it is not silenced, Infinity until the run ends"
+    )
+    inhibited_by: str = Field(default="", description="the rule of the alert that it follows from, which is on too")
+
+
+class Silence(_Model):
+    """An operator's wish to hear nothing of some alerts. Times: seconds since the epoch."""
+
+    id: str
+    rule: str = Field(description="a rule, or * for any")
+    entity: str = Field(description="a run's id, a part of the machine, or * for any")
+    author: str
+    comment: str
+    start: Number
+    end: Number = Field(description="Infinity: until the run ends")
 
 
 class Eta(_Model):
@@ -145,3 +172,5 @@ class Status(_Model):
     roots: list[str] = []
     problems: list[str] = []
     runs: list[Run]
+    box_alerts: list[Alert] = Field(default=[], description="alerts about the machine rather than a run")
+    silences: list[Silence] = []

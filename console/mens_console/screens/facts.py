@@ -13,11 +13,13 @@ from mens_console.screens.rows import step_text
 from mens_console.screens.sheet import LABEL, Line, fact, heading, prose
 from mens_console.screens.words import (
     SEVERITY_LOOKS,
+    STANDINGS,
     TREND_INKS,
     age,
     firing,
     look,
     rate_of,
+    standing,
 )
 from mens_console.signals.human import count, duration, number, rate, size, span, step
 from mens_widgets.bar import bar
@@ -118,25 +120,32 @@ def _trend_lines(trend: Trend, width: int) -> list[Line]:
 
 
 def alert_lines(run: RunView, now: float, width: int, most: int = 6) -> list[Line]:
-    """Return the alerts that are on, with what to do."""
+    """Return the alerts that are on, with what to do, and how many more there are that keep quiet."""
     alerts = firing(run.alerts)
     lines: list[Line] = []
     for alert in alerts[:most]:
         lines += one_alert(alert, now, width)
     if len(alerts) > most:
         lines.append(((f"and {len(alerts) - most} more", "muted"),))
-    return lines
+    kinds = [standing(alert) for alert in run.alerts if alert.active and alert.quiet]
+    hushed = [f"{STANDINGS[kind][0]} {kinds.count(kind)} {kind}" for kind in ("silenced", "inhibited") if kind in kinds]
+    return [*lines, *([((f"{' · '.join(hushed)} (8 shows)", "muted"),)] if hushed else [])]
 
 
 def one_alert(alert: AlertView, now: float, width: int) -> list[Line]:
-    """Return one alert: what, where and how often, and the recommendation."""
+    """Return one alert: what, where and how often, where it stands if it does not plainly fire, what to do."""
     glyph, _, ink = SEVERITY_LOOKS.get(str(alert.severity), ("▲", "", "warn"))
     lines = prose(safe_text(alert.message) or alert.rule, width, ink, f"{glyph} ")
     place = [f"since step {step(alert.since_step)}"] if alert.since_step is not None else []
     seen = age(alert.last_seen, now)
     place += [f"×{alert.count}"] if alert.count > 1 else []
     place += [] if seen == "—" else [f"last {seen}" + (" ago" if seen != "now" else "")]
+    place += [f"came back {alert.flaps}×"] * bool(alert.flaps)
     lines.append(((f"  {' · '.join(place)}", "muted"),))
+    sign, word, tint = STANDINGS[standing(alert)]
+    if standing(alert) not in ("firing", "latched"):
+        by = f" by {safe_text(alert.acknowledged_by, 60)}" if alert.acknowledged and alert.acknowledged_by else ""
+        lines += prose(f"{word}{by if word == 'acknowledged' else ''}", width, tint, f"  {sign} ")
     return lines + prose(alert.recommendation, width, "", "  → ")
 
 

@@ -11,7 +11,7 @@ from mens_console.ingest.text import safe_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mens_console.signals.alerts import AlertView
+    from mens_console.signals.alerts import AlertView, Silence
     from mens_console.store.snapshot import RunView, Snapshot, SourceView
 
 SCHEMA = "mens-status/1"
@@ -42,6 +42,8 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "roots": [safe_text(str(root)) for root in snapshot.roots],
         "problems": [safe_text(problem) for problem in snapshot.problems],
         "runs": [run_document(run) for run in snapshot.runs],
+        "box_alerts": [_alert(alert) for alert in snapshot.box_alerts],
+        "silences": [_silence(silence) for silence in snapshot.silences],
     }
 
 
@@ -115,18 +117,42 @@ def _source(source: SourceView, base: Path) -> dict[str, Any]:
     }
 
 
+def _silence(silence: Silence) -> dict[str, Any]:
+    return {
+        "id": silence.id,
+        "rule": safe_text(silence.rule),
+        "entity": safe_text(silence.entity),
+        "author": safe_text(silence.author),
+        "comment": safe_text(silence.comment),
+        "start": number(silence.start),
+        "end": number(silence.end),
+    }
+
+
 def _alert(alert: AlertView) -> dict[str, Any]:
     return {
         "fingerprint": alert.fingerprint,
         "rule": alert.rule,
         "severity": str(alert.severity),
+        "entity": safe_text(alert.entity),
         "state": str(alert.state),
         "nodata": alert.nodata,
+        "latched": alert.latched,
         "since": moment(alert.since),
         "since_step": alert.since_step,
+        "last_seen": moment(alert.last_seen),
+        "last_step": alert.last_step,
+        "resolved_at": moment(alert.resolved_at),
         "count": alert.count,
+        "flaps": alert.flaps,
         "value": number(alert.value),
         "threshold": number(alert.threshold),
+        "unit": safe_text(alert.unit),
         "message": safe_text(alert.message),
-        "recommendation": alert.recommendation,
+        "evidence": [safe_text(line) for line in alert.evidence],
+        "recommendation": safe_text(alert.recommendation),
+        "acknowledged": alert.acknowledged,
+        "acknowledged_by": safe_text(alert.acknowledged_by),
+        "silenced_until": None if math.isnan(alert.silenced_until) else number(alert.silenced_until),
+        "inhibited_by": safe_text(alert.inhibited_by),
     }
