@@ -5,6 +5,7 @@ The same engine answers the screens (`start`), the one-shot commands (`load`) an
 
 from __future__ import annotations
 
+import getpass
 import math
 import os
 import sys
@@ -20,9 +21,12 @@ from mens_console.ingest.discover import Discovery
 from mens_console.ingest.formats import FORMATS, recognise
 from mens_console.ingest.watch import Watcher
 from mens_console.signals.rules import adjusted
+from mens_console.store.alertbook import AlertBook
+from mens_console.store.box import Box
+from mens_console.store.desk import Desk
 from mens_console.store.judge import Judge
 from mens_console.store.memory import give_back
-from mens_console.store.probe import SystemProbe
+from mens_console.store.probe import SystemProbe, pid_exists
 from mens_console.store.reading import WORKERS, Reader
 from mens_console.store.run import RunState
 from mens_console.store.snapshot import EMPTY, Snapshot
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 
     from mens_console.config import Settings
     from mens_console.ingest.discover import FoundRun
+    from mens_console.signals.alerts import Silence
+    from mens_console.store.box import MachineSource
     from mens_console.store.probe import ProcessProbe
     from mens_console.store.snapshot import RunView
 
@@ -64,7 +70,8 @@ class Engine:
     """Everything known about the runs under `roots`.
 
     `clock` returns seconds since the epoch and `probe` knows the box's processes; a replay injects both. With `watch`
-    false no kernel hints are used, polling alone.
+    false no kernel hints are used, polling alone. `book` remembers what the operator did about alerts (without one it
+    is forgotten with the engine); `machine` samples GPUs, host and volumes.
     """
 
     def __init__(
@@ -76,6 +83,8 @@ class Engine:
         probe: ProcessProbe | None = None,
         watch: bool = True,
         replay: bool = False,
+        book: AlertBook | None = None,
+        machine: MachineSource | None = None,
     ) -> None:
         self.settings = settings
         self.roots = tuple(roots)
@@ -90,13 +99,15 @@ class Engine:
             clock=clock,
         )
         self._wake = threading.Event()
-        self._judge = Judge(probe or SystemProbe())
         self._reader = Reader({f.name: f for f in FORMATS}, self._wake.set, workers=0 if replay else WORKERS)
         self._rules, self._rule_problems = adjusted(settings.thresholds)
+        self._box = Box(machine, self._rules)
+        self._judge = Judge(probe or SystemProbe(), self._box)
         self._watcher: Watcher | None = None
         self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}
         self._views: dict[str, RunView] = {}
+        self._desk = Desk(book or AlertBook(None, clock=clock), self._runs, self._box, self._wake.set, author=_author())
         self._snapshot: Snapshot = replace(EMPTY, roots=self.roots, replay=replay)
         self._changed = True
         self._scanned_at = self._stepped_at = float("-inf")
@@ -149,6 +160,8 @@ class Engine:
         """Stop watching and give every resource back."""
         self._stopping = True
         self._wake.set()
+        if self._box.source is not None:
+            self._box.source.stop()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
         self._reader.close()
@@ -163,6 +176,23 @@ class Engine:
         self._in_sight = frozenset(in_sight) | ({run_id} if run_id is not None else set())
         self._wake.set()
 
+    def acknowledge(self, run_id: str, fingerprint: str, note: str = "") -> None:
+        """Mark an alert as seen, soon; `run_id` is "" for an alert about the machine."""
+        self._desk.acknowledge(run_id, fingerprint, note)
+
+    def silence(self, silence: Silence) -> None:
+        """Hear nothing of some alerts for a while."""
+        self._desk.silence(silence)
+
+    def unsilence(self, silence_id: str) -> None:
+        """End a silence."""
+        self._desk.unsilence(silence_id)
+
+    def look_at_machine(self, on: bool) -> None:
+        """Tell whether somebody looks at the machine, so that it is sampled often."""
+        if self._box.source is not None:
+            self._box.source.hurry(on)
+
     def hint(self, paths: Iterable[Path]) -> None:
         """Look at these files at the next step (a replay knows what it wrote)."""
         self._hints.extend(str(path) for path in paths)
@@ -171,6 +201,8 @@ class Engine:
 
     def _loop(self) -> None:
         sys.setswitchinterval(0.001)  # the painting thread must not wait long for a parsing one
+        if self._box.source is not None:
+            self._box.source.start(self._wake.set)
         if self._watch:
             self._watcher = Watcher(self._hinted)
             self._watcher.start(self.roots)
@@ -235,7 +267,9 @@ class Engine:
             self._search(now)
         more = self._read(now, one_shot=one_shot)
         self._fold_histories(now)
+        self._changed |= self._box.attend(self._runs.values(), self._judge.pids)
         self._judge.refresh(self._runs.values(), now)
+        self._changed |= self._desk.attend(now)
         self._keep_budget(now)
         self._publish_changes(now, one_shot=one_shot)
         return more
@@ -296,7 +330,8 @@ class Engine:
                 run.folded_at = now
                 for _ in run.fold():
                     time.sleep(0)
-                if run.frame.nbytes > LARGE_BYTES:
+                self._desk.recall(run.signals.alerts)
+                if run.nbytes > LARGE_BYTES:
                     give_back()
 
     def _keep_budget(self, now: float) -> None:
@@ -312,16 +347,16 @@ class Engine:
             return
         self._grew, self._weighed_at = False, now
         budget = self.settings.memory_budget_mb * 1_000_000
-        if sum(run.frame.nbytes for run in self._runs.values()) <= budget:
+        if sum(run.nbytes for run in self._runs.values()) <= budget:
             return
         warm = sorted((r for r in self._runs.values() if not r.history and r is not wanted), key=_warmth)
-        total = sum(run.frame.nbytes for run in self._runs.values())
+        total = sum(run.nbytes for run in self._runs.values())
         for run in warm:
             if total <= budget:
                 break
-            before = run.frame.nbytes
+            before = run.nbytes
             run.chill(COLD_POINTS)
-            total -= before - run.frame.nbytes
+            total -= before - run.nbytes
 
     def _publish_changes(self, now: float, *, one_shot: bool) -> None:
         scanning = not self._searched or any(run.history for run in self._runs.values())
@@ -334,13 +369,14 @@ class Engine:
             elif room <= 0 and run_id not in self._in_sight and run_id in self._views:
                 break
             else:
-                self._views[run_id] = view(run, now)
+                self._views[run_id] = view(run, now, self._desk.dress, pid_exists)
                 run.dirty = False
                 self._changed, self._viewed_at = True, now
                 room -= 1
         failure = (self._failure,) if self._failure else ()
         asked = (*self.settings.problems, *self._rule_problems)
-        problems = (*failure, *asked, *self._discovery.problems, *self._watch_problems())
+        book = (self._desk.book.problem,) if self._desk.book.problem else ()
+        problems = (*failure, *asked, *book, *self._discovery.problems, *self._watch_problems())
         if not self._changed and scanning == self._snapshot.scanning and problems == self._snapshot.problems:
             return
         self._changed = False
@@ -352,6 +388,11 @@ class Engine:
             self.roots,
             scanning,
             self.replay,
+            machine=self._box.view,
+            box_alerts=self._desk.dress(self._box.alerts.views, now),
+            silences=self._desk.silences,
+            left_at=self._desk.left_at,
+            notifier=self._desk.notifier,
             by_id=dict(self._views),
         )
         self._publish(self._snapshot)
@@ -370,6 +411,14 @@ class Engine:
 
     def _watch_problems(self) -> tuple[str, ...]:
         return tuple(self._watcher.problems) if self._watcher is not None else ()
+
+
+def _author() -> str:
+    """Return who gives the orders: the login name, or the number of a user without one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _warmth(run: RunState) -> tuple[float, float]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mens_console.signals.diagnosis import Diagnosis
+    from mens_console.store.box import Box
     from mens_console.store.probe import Look, ProcessProbe
     from mens_console.store.probe import ProcessFact as Seen
     from mens_console.store.run import RunState
@@ -47,11 +48,13 @@ _NUMBERS = re.compile(r"(\d[\d.,]*\s?([smhd]\b|ms\b)?\s?)+")
 class Judge:
     """Diagnoses runs as they change and as time passes."""
 
-    def __init__(self, probe: ProcessProbe) -> None:
+    def __init__(self, probe: ProcessProbe, box: Box | None = None) -> None:
         self._probe = probe
+        self._box = box
         self._look: Look | None = None
         self._looked_at = self._checked_at = float("-inf")
         self._next: dict[str, float] = {}
+        self._pids: dict[int, str] = {}
         self._boot = probe.boot_time()
         self._host = socket.gethostname()
 
@@ -66,6 +69,11 @@ class Judge:
         for run in ready:
             if run.found.id in due or run.judge_rev < 0:
                 self._judge(run, now)
+
+    @property
+    def pids(self) -> dict[int, str]:
+        """The processes of the last look, with the ids of the runs that they train."""
+        return self._pids
 
     def begin_again(self) -> None:
         """Judge every run at the next turn: the clock that the deadlines were on was set back."""
@@ -101,6 +109,13 @@ class Judge:
             before = self._look.by_run if self._look is not None else {}
             self._look = self._probe.look({r.found.path: tuple(r.facts.pids) for r in needy})
             self._looked_at = now
+            by_path = {run.found.path: run.found.id for run in needy}
+            self._pids = {
+                fact.pid: by_path[path]
+                for path, facts in self._look.by_run.items()
+                for fact in facts
+                if path in by_path
+            }
             for run in needy:
                 if _pids(before.get(run.found.path, ())) != _pids(self._look.by_run.get(run.found.path, ())):
                     run.judge_rev = -1
@@ -156,6 +171,7 @@ class Judge:
             nan=signals.nan,
             loss=signals.loss,
             rate=signals.rate,
+            more=self._box.evidence([p.pid for p in processes or () if p.alive]) if self._box is not None else (),
             disk_free_bytes=_free_bytes(run) if run.diagnosis is None or run.diagnosis.state in LIVE_STATES else None,
         )
 

@@ -16,6 +16,7 @@ from mens_console.signals.run import RunSignals
 from mens_console.store.axis import Writer
 from mens_console.store.facts import RunFacts
 from mens_console.store.frame import Frame
+from mens_console.store.looks import Looks
 from mens_console.store.snapshot import FACETS, Facet, SourceView
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ YOUNG_S = 900.0
 """For how long after its last write a text without metrics counts as a run that is about to begin."""
 BAD_SAMPLES = 8
 """Bad rows of one source kept as samples."""
+COLD_LOOKS = 64
+"""Looks at adapters kept of a run that went cold."""
 FOLD_ROWS = 4096
 """Rows judged at a time; the engine takes a breath in between so that the painting thread gets its turn."""
 
@@ -103,6 +106,7 @@ class RunState:
         self.frame = Frame()
         self.facts = RunFacts()
         self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules)
+        self.looks = Looks(self.found.id, self._rules)
         self.history = True
         self.stale_signals = False
         self.last_row_wall = NO_TIME
@@ -162,10 +166,20 @@ class RunState:
             for growth in self.frame.append(columns, writer, document=batch.replace, weak=weak):
                 if not self.history:
                     self._live(growth, source)
+        if batch.layers:
+            self._look(batch, rank + source.place)
         if batch.columns:
             self.touch("series")
             if not self.history and not math.isnan(at):
                 self.signals.arrival(at, "saving" if self.facts.phase == "saving" else "training")
+
+    def _look(self, batch: Batch, rank: int) -> None:
+        found = self.looks.take(batch.layers, rank)
+        self.touch("layers")
+        if found and not self.history:
+            for seen in found:
+                self.signals.alerts.apply(seen)
+            self.touch("alerts")
 
     def _note_walls(self, wall: float, at: float) -> None:
         latest = wall if not math.isnan(wall) else at
@@ -211,6 +225,8 @@ class RunState:
                         name, growth.steps[part].tolist(), growth.walls[part].tolist(), growth.values[part].tolist()
                     )
                     yield
+        for seen in self.looks.said:
+            self.signals.alerts.apply(seen)
         self.history = self.stale_signals = False
         self.preview = None
         self.rows_rev += 1
@@ -247,8 +263,14 @@ class RunState:
         told = any(s.format.name not in TEXT for s in self.sources.values())
         return told or not now - self.updated_at > YOUNG_S
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its points take."""
+        return self.frame.nbytes + self.looks.history.nbytes
+
     def chill(self, points: int) -> None:
         """Keep only about `points` rows an axis; the rest is read again from the files when it is wanted."""
         self.frame.thin(points)
+        self.looks.history.thin(COLD_LOOKS)
         self.cold = True
         self.touch("series")

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mens_console.ingest.records import NO_TIME
 from mens_console.signals.diagnosis import Diagnosis
+from mens_console.signals.stages import stage_views
 from mens_console.store.snapshot import Mark, Progress, RunView, SegmentView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from mens_console.signals.alerts import AlertView
     from mens_console.store.run import RunState
     from mens_console.store.series import SeriesView
 
+Alerts: TypeAlias = "tuple[AlertView, ...]"
 _READING = Diagnosis("waiting", NO_TIME, ("its history is being read",))
 MAX_MARKS = 200
 
 
-def view(run: RunState, now: float) -> RunView:
-    """Build the view of a run as it stands; `now` in seconds since the epoch, for what depends on it."""
+def view(
+    run: RunState,
+    now: float,
+    dress: Callable[[Alerts, float], Alerts] = lambda alerts, _: alerts,
+    alive: Callable[[int], bool] | None = None,
+) -> RunView:
+    """Build the view of a run as it stands; `now` in seconds since the epoch, for what depends on it.
+
+    `dress` adds to its alerts what the operator did about them; `alive` tells whether a process of this box lives.
+    """
     run.rev += 1
     series = {name: run.frame.view(name) for name in run.frame.names}
     segments = tuple(SegmentView(start.step, end, start.wall) for start, end in run.frame.segments())
@@ -42,7 +53,7 @@ def view(run: RunState, now: float) -> RunView:
         series=series,
         segments=segments,
         marks=tuple(_marks(run, segments))[:MAX_MARKS],
-        alerts=run.signals.alerts.views,
+        alerts=dress(run.signals.alerts.views, now),
         sources=tuple(s.view() for s in sources),
         logs=tuple(s.path for s in sources if not s.format.document and s.format.name in ("log", "hf_console")),
         checkpoints=run.found.checkpoints,
@@ -52,6 +63,9 @@ def view(run: RunState, now: float) -> RunView:
         backlog=_backlog(run),
         preview=ahead,
         cold=run.cold,
+        layers=run.looks.view(),
+        patterns=run.facts.patterns,
+        stages=stage_views(run.facts.stages, alive=alive),
     )
 
 

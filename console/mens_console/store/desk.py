@@ -1,0 +1,122 @@
+"""The operator's orders about alerts: queued on any thread, carried out and remembered on the engine's.
+
+The memory itself is the alert book's; which alerts there are is the reducers'.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mens_console.signals.alerts import AlertReducer, AlertView, Silence
+    from mens_console.store.alertbook import AlertBook
+    from mens_console.store.box import Box
+    from mens_console.store.run import RunState
+    from mens_console.store.snapshot import NotifierView
+
+LOOK_S = 2.0
+"""Between two looks at what other consoles wrote into the book."""
+LEAVE_S = 60.0
+"""Between two notes that somebody was here, for whoever is cut off without leaving."""
+
+
+class Desk:
+    """Takes orders about the alerts of `runs` and of the box, and dresses alerts in what the book says of them."""
+
+    def __init__(
+        self, book: AlertBook, runs: Mapping[str, RunState], box: Box, wake: Callable[[], None], *, author: str
+    ) -> None:
+        self.book = book
+        book.place = self._place
+        self.left_at = book.left_at
+        self._runs, self._box = runs, box
+        self._wake, self._author = wake, author
+        self._orders: deque[Callable[[float], None]] = deque()
+        self._rev = -1
+        self._standing: tuple[Silence, ...] = ()
+        self._looked_at = self._left_at = float("-inf")
+        self._notifier: NotifierView | None = None
+
+    # ------------------------------------------------------------------ from any thread
+
+    def acknowledge(self, run_id: str, key: str, note: str = "") -> None:
+        """Ask for an alert to be marked as seen; `run_id` is "" for those of the machine."""
+        self._order(lambda now: self._acknowledge(run_id, key, note, now))
+
+    def silence(self, silence: Silence) -> None:
+        """Ask for alerts to be quiet for a while."""
+        self._order(lambda _: self.book.silence(silence))
+
+    def unsilence(self, silence_id: str) -> None:
+        """Ask for a silence to end."""
+        self._order(lambda _: self.book.unsilence(silence_id))
+
+    def _order(self, order: Callable[[float], None]) -> None:
+        self._orders.append(order)
+        self._wake()
+
+    # ------------------------------------------------------------------ on the engine's thread
+
+    def attend(self, now: float) -> bool:
+        """Carry out what was asked for, and notice what others wrote; True where alerts may look otherwise now."""
+        if now - self._looked_at >= LOOK_S or now < self._looked_at:
+            self._looked_at = now
+            self.book.refresh()
+        orders = len(self._orders)
+        for _ in range(orders):
+            self._orders.popleft()(now)
+        standing = self.book.silences(now)
+        news = bool(orders) or self.book.rev != self._rev or standing != self._standing
+        self._rev, self._standing = self.book.rev, standing
+        if news:
+            for run in self._runs.values():
+                self.recall(run.signals.alerts)
+                run.touch("alerts")
+            self.recall(self._box.alerts)
+        return news
+
+    def _acknowledge(self, run_id: str, key: str, note: str, now: float) -> None:
+        reducer = (
+            self._box.alerts if not run_id else self._runs[run_id].signals.alerts if run_id in self._runs else None
+        )
+        if reducer is not None and (view := reducer.acknowledge(key)) is not None:
+            self.book.acknowledge(view, by=self._author, at=now, note=note)
+
+    def recall(self, alerts: AlertReducer) -> None:
+        """Acknowledge again what was acknowledged before these alerts were judged anew."""
+        for view in alerts.views:
+            if view.active and not view.acknowledged and (ack := self.book.acknowledgement(view)) is not None:
+                alerts.acknowledge(view.fingerprint)
+
+    def dress(self, views: tuple[AlertView, ...], now: float) -> tuple[AlertView, ...]:
+        """Return alerts as they are shown: with their silences."""
+        return self.book.overlay(views, now)
+
+    @property
+    def silences(self) -> tuple[Silence, ...]:
+        """The silences that hold or are to come."""
+        return self._standing
+
+    def _place(self, entity: str) -> str:
+        """Return the absolute path of a run, by which the book knows it; what is no run stays what it is."""
+        run = self._runs.get(entity)
+        if run is None:
+            return entity
+        path, last = run.found.path, entity.rpartition("/")[2]
+        return os.fspath(path if last in (".", path.name) else path / last)
+
+    @property
+    def notifier(self) -> NotifierView | None:
+        """The daemon that sends notifications, as it last beat."""
+        return self._notifier
+
+    def note_presence(self, now: float, *, leaving: bool = False) -> None:
+        """Remember that somebody was here until now."""
+        if leaving or not now - self._left_at < LEAVE_S:
+            if leaving or self._left_at > float("-inf"):
+                self.book.leave(now)
+            self._left_at = now
