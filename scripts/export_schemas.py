@@ -7,10 +7,15 @@ import sys
 from pathlib import Path
 
 from mens_console.config.model import UserConfig
+from mens_contracts.stage import StageEvent
 from mens_contracts.status import Status
 
 ROOT = Path(__file__).resolve().parent.parent / "contracts"
-SCHEMAS = {"run/mens-status-1.schema.json": Status, "run/mens-config-1.schema.json": UserConfig}
+SCHEMAS = {
+    "run/mens-status-1.schema.json": Status,
+    "run/mens-config-1.schema.json": UserConfig,
+    "run/mens-stage-1.schema.json": StageEvent,
+}
 
 
 def render(model: type) -> str:
