@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from mens_console.config import Settings
     from mens_console.screens.app import Source
+    from mens_console.signals.alerts import Silence
     from mens_console.store.engine import Engine
     from mens_console.store.snapshot import Snapshot
 
@@ -46,6 +48,7 @@ class LateEngine:
         self._wanted: tuple[str | None, Iterable[str]] = (None, ())
         self._lock = threading.Lock()
         self._is_stopped = False
+        self._is_machine_looked_at = False
 
     @property
     def snapshot(self) -> Snapshot:
@@ -59,21 +62,52 @@ class LateEngine:
         threading.Thread(target=self._build, args=(on_publish,), name="build", daemon=True).start()
 
     def _build(self, on_publish: Callable[[Snapshot], None]) -> None:
+        from mens_console.config.state import state_folder
+        from mens_console.hardware.sampler import Sampler
+        from mens_console.store.alertbook import AlertBook
         from mens_console.store.engine import Engine
 
-        engine = Engine(self._settings.roots, self._settings)
+        roots, folder = self._settings.roots, state_folder()
+        engine = Engine(
+            roots,
+            self._settings,
+            book=AlertBook(folder / "alerts.json", clock=time.time, roots=roots),
+            machine=Sampler(),
+        )
         with self._lock:
             if self._is_stopped:
                 return
             self._engine = engine
             engine.want(*self._wanted)
             engine.start(on_publish)
+            engine.look_at_machine(self._is_machine_looked_at)
 
     def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
         """Tell which run is being looked at, and which others are in sight."""
         self._wanted = (run_id, in_sight)
         if self._engine is not None:
             self._engine.want(run_id, in_sight)
+
+    def acknowledge(self, run_id: str, fingerprint: str, note: str = "") -> None:
+        """Mark an alert as seen, soon; `run_id` is "" for an alert about the machine."""
+        if self._engine is not None:
+            self._engine.acknowledge(run_id, fingerprint, note)
+
+    def silence(self, silence: Silence) -> None:
+        """Hear nothing of some alerts for a while."""
+        if self._engine is not None:
+            self._engine.silence(silence)
+
+    def unsilence(self, silence_id: str) -> None:
+        """End a silence."""
+        if self._engine is not None:
+            self._engine.unsilence(silence_id)
+
+    def look_at_machine(self, on: bool) -> None:
+        """Tell whether somebody looks at the machine, so that it is sampled often."""
+        self._is_machine_looked_at = on
+        if self._engine is not None:
+            self._engine.look_at_machine(on)
 
     def stop(self) -> None:
         """Stop the engine, or keep it from starting."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mens_console.config import Settings
     from mens_console.demo.recording import Recording
+    from mens_console.signals.alerts import Silence
     from mens_console.store.snapshot import Snapshot
 
 TICK_S = 5.0
@@ -109,6 +110,21 @@ class Replay:
     def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
         """Tell which run is being looked at, and which others are in sight."""
         self.engine.want(run_id, in_sight)
+
+    def acknowledge(self, run_id: str, fingerprint: str, note: str = "") -> None:
+        """Mark an alert as seen, for as long as the replay lasts."""
+        self.engine.acknowledge(run_id, fingerprint, note)
+
+    def silence(self, silence: Silence) -> None:
+        """Hear nothing of some alerts for a while of the replay."""
+        self.engine.silence(silence)
+
+    def unsilence(self, silence_id: str) -> None:
+        """End a silence."""
+        self.engine.unsilence(silence_id)
+
+    def look_at_machine(self, on: bool) -> None:
+        """Do nothing: a replay shows the machine as it was recorded, not the one that it runs on."""
 
     def start(self, on_publish: Callable[[Snapshot], None]) -> None:
         """Replay on a thread of its own."""

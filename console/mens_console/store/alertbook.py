@@ -321,7 +321,7 @@ def _encode(content: _Content) -> bytes:
         "silences": [
             {
                 "id": s.id, "rule": s.rule, "place": s.entity, "author": s.author, "comment": s.comment,
-                "start": s.start, "end": s.end,
+                "start": s.start, "end": _moment(s.end),
             }
             for s in content.silences.values()
         ],
@@ -359,7 +359,8 @@ def _ack(row: dict[str, Any]) -> Ack:
 
 def _silence(row: dict[str, Any]) -> Silence:
     id_, rule, place, author, comment = (str(row[key]) for key in ("id", "rule", "place", "author", "comment"))
-    return Silence(id_, rule, place, author, comment, _finite(row["start"]), _finite(row["end"]))
+    end = math.inf if row["end"] is None else _finite(row["end"])  # infinity: until the run ends
+    return Silence(id_, rule, place, author, comment, _finite(row["start"]), end)
 
 
 def _finite(value: Any) -> float:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LOOK_S = 2.0
 """Between two looks at what other consoles wrote into the book."""
+HEARTBEAT_S = 10.0
+"""Between two looks at the heartbeat of the daemon that sends notifications."""
 LEAVE_S = 60.0
 """Between two notes that somebody was here, for whoever is cut off without leaving."""
 
@@ -28,7 +30,14 @@ class Desk:
     """Takes orders about the alerts of `runs` and of the box, and dresses alerts in what the book says of them."""
 
     def __init__(
-        self, book: AlertBook, runs: Mapping[str, RunState], box: Box, wake: Callable[[], None], *, author: str
+        self,
+        book: AlertBook,
+        runs: Mapping[str, RunState],
+        box: Box,
+        wake: Callable[[], None],
+        *,
+        author: str,
+        notifier: Callable[[], NotifierView | None] = lambda: None,
     ) -> None:
         self.book = book
         book.place = self._place
@@ -39,7 +48,9 @@ class Desk:
         self._rev = -1
         self._standing: tuple[Silence, ...] = ()
         self._looked_at = self._left_at = float("-inf")
+        self._ask_notifier = notifier
         self._notifier: NotifierView | None = None
+        self._asked_at = float("-inf")
 
     # ------------------------------------------------------------------ from any thread
 
@@ -66,6 +77,7 @@ class Desk:
         if now - self._looked_at >= LOOK_S or now < self._looked_at:
             self._looked_at = now
             self.book.refresh()
+        told = self._hear_notifier(now)
         orders = len(self._orders)
         for _ in range(orders):
             self._orders.popleft()(now)
@@ -77,7 +89,14 @@ class Desk:
                 self.recall(run.signals.alerts)
                 run.touch("alerts")
             self.recall(self._box.alerts)
-        return news
+        return news or told
+
+    def _hear_notifier(self, now: float) -> bool:
+        if now - self._asked_at < HEARTBEAT_S and now >= self._asked_at:
+            return False
+        self._asked_at = now
+        before, self._notifier = self._notifier, self._ask_notifier()
+        return before != self._notifier
 
     def _acknowledge(self, run_id: str, key: str, note: str, now: float) -> None:
         reducer = (
@@ -89,7 +108,7 @@ class Desk:
     def recall(self, alerts: AlertReducer) -> None:
         """Acknowledge again what was acknowledged before these alerts were judged anew."""
         for view in alerts.views:
-            if view.active and not view.acknowledged and (ack := self.book.acknowledgement(view)) is not None:
+            if view.active and not view.acknowledged and self.book.acknowledgement(view) is not None:
                 alerts.acknowledge(view.fingerprint)
 
     def dress(self, views: tuple[AlertView, ...], now: float) -> tuple[AlertView, ...]:

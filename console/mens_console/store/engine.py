@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mens_console.signals.alerts import Silence
     from mens_console.store.box import MachineSource
     from mens_console.store.probe import ProcessProbe
-    from mens_console.store.snapshot import RunView
+    from mens_console.store.snapshot import NotifierView, RunView
 
 SCAN_S = 1.0
 """Between two searches for new runs and files, so that one appears within two seconds."""
@@ -71,7 +71,8 @@ class Engine:
 
     `clock` returns seconds since the epoch and `probe` knows the box's processes; a replay injects both. With `watch`
     false no kernel hints are used, polling alone. `book` remembers what the operator did about alerts (without one it
-    is forgotten with the engine); `machine` samples GPUs, host and volumes.
+    is forgotten with the engine); `machine` samples GPUs, host and volumes; `notifier` reads the
+    heartbeat of the daemon that sends notifications.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Engine:
         replay: bool = False,
         book: AlertBook | None = None,
         machine: MachineSource | None = None,
+        notifier: Callable[[], NotifierView | None] = lambda: None,
     ) -> None:
         self.settings = settings
         self.roots = tuple(roots)
@@ -107,7 +109,8 @@ class Engine:
         self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}
         self._views: dict[str, RunView] = {}
-        self._desk = Desk(book or AlertBook(None, clock=clock), self._runs, self._box, self._wake.set, author=_author())
+        book = book or AlertBook(None, clock=clock)
+        self._desk = Desk(book, self._runs, self._box, self._wake.set, author=_author(), notifier=notifier)
         self._snapshot: Snapshot = replace(EMPTY, roots=self.roots, replay=replay)
         self._changed = True
         self._scanned_at = self._stepped_at = float("-inf")
@@ -164,6 +167,7 @@ class Engine:
             self._box.source.stop()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
+            self._desk.note_presence(self._clock(), leaving=True)
         self._reader.close()
 
     def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
@@ -220,6 +224,7 @@ class Engine:
         try:
             more = self.step(now)
             self._attend_watcher(now)
+            self._desk.note_presence(now)
         except Exception as error:
             if os.environ.get("MENS_DEBUG"):
                 raise
