@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from mens_console.config.settings import NotifySettings
 from mens_console.ingest.records import BadLine
 from mens_console.signals.diagnosis import Diagnosis
 from mens_console.signals.rules import Severity
@@ -31,6 +32,7 @@ CHECKPOINT = SimpleNamespace  # the same fields as `ingest.found.Checkpoint`
 
 def settings(**changes):
     base = {"theme": "mens-dark", "keymap": {}, "slow_link": False, "problems": (), "bell": True}
+    base |= {"thresholds": {}, "rules": (), "notify": NotifySettings()}
     return SimpleNamespace(**{**base, **changes})
 
 

@@ -9,10 +9,10 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
-from mens_console.screens.alertrows import limit_text, measure, severity_look, standing_look, value_text
+from mens_console.screens.alertrows import EVENTS, limit_text, measure, severity_look, standing_look, value_text
 from mens_console.screens.sheet import LABEL, Line, fact, heading, prose
 from mens_console.screens.words import age, moment_text, silenced
-from mens_console.signals.human import number, step
+from mens_console.signals.human import step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -122,19 +122,21 @@ def _course(alert: AlertView, now: float, width: int, zone: tzinfo | None) -> li
 
 
 def _rule_lines(alert: AlertView, rule: Rule | None, width: int) -> list[Line]:
+    bare = math.isnan(alert.value) or alert.unit in (*EVENTS, "s")
     lines = [
         fact("rule", safe_text(alert.rule, 40)),
-        fact("value", value_text(alert), "strong", "" if value_text(alert) == "—" else safe_text(alert.unit, 40)),
+        fact("value", value_text(alert), "strong", "" if bare else safe_text(alert.unit, 40)),
         fact("limit", limit_text(alert)),
     ]
     if rule is None:
         return [*lines, (("no rule of this name is in the table", "warn"),)]
     pieces = prose(rule.condition, max(width - LABEL - 1, 8), "muted")
     lines += [(*fact("fires when" if not i else "", ""), *piece) for i, piece in enumerate(pieces)]
-    entry = measure(rule.entry, rule.unit) + (f", critical at {number(rule.critical)}" if rule.critical else "")
+    entry = "any" if rule.unit in EVENTS and rule.entry <= 1 else measure(rule.entry, rule.unit)
+    entry += f", critical at {measure(rule.critical, rule.unit)}" if rule.critical is not None else ""
     holds = [f"{rule.for_points} points"] if rule.for_points > 1 else []
     holds += [measure(rule.for_s, "s")] if rule.for_s else []
-    lines.append(fact("entry", entry, "", safe_text(rule.unit, 40) if rule.unit != "s" else ""))
+    lines.append(fact("entry", entry, "", "" if entry == "any" or rule.unit == "s" else safe_text(rule.unit, 40)))
     if rule.latched:
         lines.append(fact("exit", "latched", "", "ends when acknowledged, or with a new run"))
     else:
@@ -194,12 +196,14 @@ def _by_needs(lacking: Iterable[Rule]) -> list[tuple[str, list[str]]]:
     return list(groups.items())
 
 
+ANY_OF: Final = frozenset({"throughput_degrading", "ece", "eval_json_errors"})
+"""Rules that look at whichever of the things they name there is; the others need all of them."""
+
+
 def fed(rule: Rule, run: RunView) -> bool:
-    """Say whether a run gives a rule what it needs; of several sources of one rate, one is enough."""
-    rates = {"tokens_per_sec", "steps_per_sec", "wall time"}
-    if rates.intersection(rule.needs):
-        return any(_has(need, run) for need in rule.needs)
-    return all(_has(need, run) for need in rule.needs)
+    """Say whether a run gives a rule what it needs."""
+    found = [_has(need, run) for need in rule.needs]
+    return any(found) if rule.id in ANY_OF else all(found)
 
 
 def _has(need: str, run: RunView) -> bool:
@@ -212,13 +216,16 @@ def _has(need: str, run: RunView) -> bool:
         return any(len(one.walls) and math.isfinite(float(one.walls[-1])) for one in run.series.values())
     if need == "log":
         return bool(run.logs)
-    if need in ("checkpoint", "checkpoints"):
+    if need == "checkpoints":
         return bool(run.checkpoints)
-    if need in ("lora", "lora_pairs", "layers", "adapters"):
+    if need == "lora pairs":
         return run.layers is not None
     return need in _ALWAYS
 
 
 def _fed_by_box(rule: Rule, snapshot: Snapshot) -> bool:
-    """Say whether a rule about the machine has samples to look at."""
-    return snapshot.machine is not None and rule.id.startswith("gpu_") and bool(getattr(snapshot.machine, "gpus", ()))
+    """Say whether a GPU of this machine has the sensor that a rule looks at."""
+    gpus = snapshot.machine.gpus if snapshot.machine is not None else ()
+    sensors = {"gpu_thermal": "throttle", "gpu_power": "throttle", "gpu_ecc": "ecc", "gpu_xid": "xids"}
+    sensor = sensors.get(rule.id)
+    return sensor is not None and any(getattr(gpu, sensor) is not None for gpu in gpus)

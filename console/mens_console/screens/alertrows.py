@@ -26,14 +26,14 @@ COLUMNS: Final = (
     Column("severity", "severity", 10, priority=90),
     Column("state", "state", 14, priority=95),
     Column("run", "run", 13, flex=2, priority=85),
-    Column("rule", "rule", 15, flex=1, priority=100),
+    Column("rule", "rule", 15, flex=4, priority=100),
     Column("value", "value", 8, align="right", priority=80),
-    Column("limit", "limit", 10, flex=1, priority=50),
+    Column("limit", "limit", 10, flex=2, priority=50),
     Column("since", "since", 7, align="right", priority=75),
     Column("last", "last", 4, align="right", priority=60),
     Column("count", "count", 6, align="right", priority=45),
     Column("flaps", "flaps", 5, align="right", priority=40),
-    Column("advice", "what to do", 24, flex=8, priority=30),
+    Column("advice", "what to do", 24, flex=9, priority=30),
 )
 MOST_COUNTED: Final = 99_999
 NAN_RULES: Final = frozenset({"nan_loss", "nan_grad", "hidden_nan"})

@@ -5,6 +5,7 @@ What a row says is in `alertrows`, what the closer look says in `alertfacts`; th
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import math
 import secrets
@@ -33,6 +34,7 @@ from mens_console.screens.room import Room
 from mens_console.screens.sheet import Sheet
 from mens_console.screens.words import silenced
 from mens_console.signals.alerts import Silence
+from mens_console.signals.metricrules import with_custom
 from mens_console.signals.rules import adjusted
 from mens_widgets.grid import Grid, Row
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+    from mens_console.config import Settings
     from mens_console.screens.silence import Choice
     from mens_console.signals.rules import Rule
     from mens_console.store.snapshot import Snapshot
@@ -63,7 +66,7 @@ class AlertsScreen(Room):
         scrollbar-size-vertical: 1; }
     AlertsScreen.-wide #feed { layout: horizontal; }
     AlertsScreen.-wide #detail { width: 62; border-top: none; border-left: solid $border; }
-    AlertsScreen #none { display: none; margin: 0 2; }
+    AlertsScreen #none { display: none; height: 1fr; margin: 0 2; }
     AlertsScreen.-empty #none { display: block; }
     AlertsScreen.-empty #feed { display: none; }
     AlertsScreen #status { height: 1; }
@@ -75,7 +78,7 @@ class AlertsScreen(Room):
         Binding("a", "ack", "Acknowledge", id="alerts.ack"),
         Binding("s", "silence", "Silence", id="alerts.silence"),
         Binding("S", "lift", "Lift a silence", show=False, id="alerts.lift"),
-        Binding("f", "which", "On now, all …", id="alerts.which"),
+        Binding("f", "which", "On now, all, …", id="alerts.which"),
         Binding("o", "sort", "Order", id="alerts.sort"),
         Binding("slash", "ask", "Filter", key_display="/", id="alerts.filter"),
         Binding("v", "log", "View its log", show=False, id="alerts.log"),
@@ -107,9 +110,9 @@ class AlertsScreen(Room):
 
     @property
     def rules(self) -> Mapping[str, Rule]:
-        """The table of rules with the operator's thresholds."""
+        """The table of rules with the operator's own thresholds and rules."""
         if self._rules is None:
-            self._rules = adjusted(getattr(self.console_app.settings, "thresholds", {}))[0]
+            self._rules = rules_of(self.console_app.settings)
         return self._rules
 
     def ages(self, snapshot: Snapshot) -> Iterable[float]:
@@ -189,7 +192,11 @@ class AlertsScreen(Room):
         sheet.write(lambda width: detail_lines(entry, rule, silences, held, now, width, zone))
 
     def _tell(self, snapshot: Snapshot, total: int, now: float) -> None:
-        note = f" {len(self._shown)} of {total} alerts · {FILTERS[self._which].name} · {ORDERS[self._order].name}"
+        note = (
+            " no alert"
+            if not total
+            else f" {len(self._shown)} of {total} alerts · {FILTERS[self._which].name} · {ORDERS[self._order].name}"
+        )
         note += f" · filter {self._query.text}" if self._query else ""
         pieces = [(note, "muted")]
         if not snapshot.replay:
@@ -375,6 +382,15 @@ class AlertsScreen(Room):
             "Alerts: lift a silence": ("key S", self.action_lift),
             "Alerts: what happened since you left": ("key u", self.action_digest),
         }
+
+
+def rules_of(settings: Settings) -> Mapping[str, Rule]:
+    """Return the table of rules with what the operator set and added; a rule that cannot stand is left out."""
+    rules = adjusted(settings.thresholds)[0]
+    for own in settings.rules:
+        with contextlib.suppress(ValueError):  # the engine tells of it
+            rules = with_custom(rules, [own])
+    return rules
 
 
 def _author() -> str:

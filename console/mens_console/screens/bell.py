@@ -5,6 +5,7 @@ It remembers what was on before; which alerts there are is the engine's.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mens_console.ingest.text import safe_text
@@ -66,8 +67,9 @@ def ring(app: ConsoleApp, news: Sequence[News]) -> None:
         return
     if app.settings.bell:
         app.bell()
-    if getattr(getattr(app.settings, "notify", None), "osc9", False):
+    if app.settings.notify.osc9:
         from mens_console.notify.osc import osc9
 
         for name, alert in news:
-            app.tell_terminal(osc9(f"{safe_text(name, 60)}: {safe_text(alert.message or alert.rule, 160)}"))
+            text = f"{safe_text(name, 60)}: {safe_text(alert.message or alert.rule, 160)}"
+            app.tell_terminal(osc9(text, "TMUX" in os.environ))

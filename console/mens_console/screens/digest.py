@@ -63,15 +63,18 @@ def digest_lines(found: Digest, width: int, zone: tzinfo | None = None) -> list[
     lines += _section("Resumed", [_resume_line(news, stamp(news.wall)) for news in found.resumed])
     lines += _section("Alerts that fired", [_alert_line(news, stamp(news.wall), found, zone) for news in found.fired])
     lines += _section("Alerts resolved", [_alert_line(news, stamp(news.wall), found, zone) for news in found.resolved])
-    lines += _section("Checkpoints", _checkpoint_lines(found.checkpoints, found, zone), MOST_CHECKPOINTS)
+    lines += _section(
+        "Checkpoints", _checkpoint_lines(found.checkpoints, found, zone), MOST_CHECKPOINTS, len(found.checkpoints)
+    )
     return [*lines, (), *prose(_rest(found), width, "muted")]
 
 
-def _section(title: str, lines: list[Line], most: int = MOST) -> list[Line]:
+def _section(title: str, lines: list[Line], most: int = MOST, total: int | None = None) -> list[Line]:
     if not lines:
         return []
+    total = len(lines) if total is None else total
     more: list[Line] = [((f"{' ' * STAMP}and {len(lines) - most} more", "muted"),)] if len(lines) > most else []
-    return heading(f"{title}  {len(lines)}") + lines[:most] + more
+    return heading(f"{title}  {total}") + lines[:most] + more
 
 
 def _run_line(news: RunNews, stamp: tuple[str, str], *, started: bool) -> Line:
@@ -106,7 +109,8 @@ def _checkpoint_lines(news: tuple[CheckpointNews, ...], found: Digest, zone: tzi
     for run_id in dict.fromkeys(one.run_id for one in news):
         own = [one for one in news if one.run_id == run_id]
         newest = max(own, key=lambda one: one.step)
-        stamp = (f"{moment_text(newest.wall, found.now, zone):>{STAMP - 1}} ", "muted")
+        wall = max(one.wall for one in own)
+        stamp = (f"{moment_text(wall, found.now, zone):>{STAMP - 1}} ", "muted")
         many = f"{len(own)}, newest at " if len(own) > 1 else ""
         text = f"  {many}step {step(newest.step)}, {size(sum(one.bytes for one in own))}"
         lines.append((stamp, ("▾ ", "good"), (safe_text(newest.name, 60), "strong"), (text, "muted")))
