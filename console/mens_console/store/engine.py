@@ -104,7 +104,7 @@ class Engine:
         self._reader = Reader({f.name: f for f in FORMATS}, self._wake.set, workers=0 if replay else WORKERS)
         self._rules, self._rule_problems = adjusted(settings.thresholds)
         self._box = Box(machine, self._rules)
-        self._judge = Judge(probe or SystemProbe(), self._box)
+        self._judge = Judge(probe or SystemProbe(), self._box, self._rules)
         self._watcher: Watcher | None = None
         self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}

@@ -12,15 +12,18 @@ import socket
 from typing import TYPE_CHECKING
 
 from mens_console.signals.alerts import Observation, Signal
+from mens_console.signals.checkpoints import checkpoint_observations, forecast
 from mens_console.signals.diagnosis import diagnose
 from mens_console.signals.evidence import EndMarker, ErrorFact, Evidence, ProcessFact
+from mens_console.signals.rules import RULES
 from mens_console.store.probe import WORKS_IN
-from mens_console.store.snapshot import LIVE_STATES
+from mens_console.store.snapshot import LIVE_STATES, MOVING_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mens_console.signals.diagnosis import Diagnosis
+    from mens_console.signals.rules import Rule
     from mens_console.store.box import Box
     from mens_console.store.probe import Look, ProcessProbe
     from mens_console.store.probe import ProcessFact as Seen
@@ -48,8 +51,9 @@ _NUMBERS = re.compile(r"(\d[\d.,]*\s?([smhd]\b|ms\b)?\s?)+")
 class Judge:
     """Diagnoses runs as they change and as time passes."""
 
-    def __init__(self, probe: ProcessProbe, box: Box | None = None) -> None:
+    def __init__(self, probe: ProcessProbe, box: Box | None = None, rules: Mapping[str, Rule] = RULES) -> None:
         self._probe = probe
+        self._rules = rules
         self._box = box
         self._look: Look | None = None
         self._looked_at = self._checked_at = float("-inf")
@@ -129,12 +133,37 @@ class Judge:
         run.diagnosis = found
         rev = run.signals.alerts.rev
         run.signals.liveness(evidence, found)
+        self._look_ahead(run, now, evidence.disk_free_bytes)
         if found.state not in _OPEN:
             self._settle(run, now)
         if run.signals.alerts.rev != rev:
             run.touch("alerts")
         run.judge_rev, run.judged_key = run.rows_rev, run.verdict_key()
         self._next[run.found.id] = now + _patience(evidence, found)
+
+    def _look_ahead(self, run: RunState, now: float, free: float | None) -> None:
+        """Foresee the next checkpoint of a run that saves some, and say what that means."""
+        written = run.checkpoint_facts()
+        if not written or run.diagnosis is None:
+            return
+        volume = self._box.volume(run.found.id) if self._box is not None else None
+        if volume is not None and volume.free is not None:
+            free = float(volume.free)
+        rate = run.signals.rate
+        run.next_checkpoint = forecast(
+            written,
+            now=now,
+            step=run.step,
+            steps_per_s=rate.now if rate is not None and rate.unit == "steps" else None,
+            free=free,
+            fill=volume.fill if volume is not None else None,
+            save_steps=run.save_steps,
+            total_steps=run.facts.total_steps,
+        )
+        moving = run.diagnosis.state in MOVING_STATES
+        entity, ahead = run.found.id, run.next_checkpoint
+        for seen in checkpoint_observations(entity, ahead, now=now, step=run.step, moving=moving, rules=self._rules):
+            run.signals.alerts.apply(seen)
 
     @staticmethod
     def _settle(run: RunState, now: float) -> None:

@@ -7,10 +7,12 @@ one pass, and it never rings. After that every new point goes to the signals as 
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mens_console.ingest.records import NO_TIME, BadLine
+from mens_console.signals.checkpoints import CheckpointFact
 from mens_console.signals.rules import RULES
 from mens_console.signals.run import RunSignals
 from mens_console.store.axis import Writer
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from mens_console.ingest.discover import FoundRun
     from mens_console.ingest.formats.base import Format
     from mens_console.ingest.records import Batch
+    from mens_console.signals.checkpoints import CheckpointForecast
     from mens_console.signals.diagnosis import Diagnosis
     from mens_console.signals.rules import Rule
     from mens_console.store.frame import Growth
@@ -96,6 +99,7 @@ class RunState:
         self.judged_key: object = None
         self.diagnosis: Diagnosis | None = None
         self.seen_alive: set[int] = set()
+        self.next_checkpoint: CheckpointForecast | None = None
         self.trainers: set[int] = set()
         """Processes that did more than stand in the folder."""
         self._alpha, self._rules = ema_alpha, rules
@@ -255,6 +259,21 @@ class RunState:
     def caught_up(self) -> bool:
         """Whether every source was read to its end."""
         return all(s.caught_up for s in self.sources.values())
+
+    @property
+    def save_steps(self) -> int | None:
+        """How many steps the producer says lie between its checkpoints."""
+        stated = self.facts.config.get("save_steps", "")
+        return int(stated) if stated.isdecimal() and len(stated) < 12 and int(stated) else None
+
+    def checkpoint_facts(self) -> list[CheckpointFact]:
+        """Return the checkpoints that lie there or were told of, by step."""
+        known = {
+            step: CheckpointFact(step, wall=wall, path=path) for step, (path, wall) in self.facts.checkpoints.items()
+        }
+        there = self.found.checkpoints
+        known |= {c.step: CheckpointFact(c.step, float(c.bytes), c.mtime, os.fspath(c.path)) for c in there}
+        return [known[step] for step in sorted(known)]
 
     def shown(self, now: float) -> bool:
         """Whether this is a run at all: text alone is one only while it may yet become one, or tells of an error."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mens_console.ingest.discover import Checkpoint
     from mens_console.ingest.records import BadLine
     from mens_console.signals.alerts import AlertView, Silence
+    from mens_console.signals.checkpoints import CheckpointForecast
     from mens_console.signals.diagnosis import Diagnosis
     from mens_console.signals.machine import MachineView
     from mens_console.signals.pairs import PairState, PairSummary, PairTable
@@ -114,6 +115,8 @@ class RunView:
     """Adapter pairs over time, None where the run tells nothing of them."""
     patterns: Mapping[str, Any] | None = None
     """Accuracy by task pattern and answer length (`mens_contracts.telemetry.PatternHeatmap`), None where unknown."""
+    next_checkpoint: CheckpointForecast | None = None
+    """When the next checkpoint is due and whether it fits, None for a run that saved none."""
     stages: tuple[StageView, ...] = ()
     """All stages of the pipeline once one of them was recorded."""
 

@@ -65,6 +65,7 @@ def view(
         cold=run.cold,
         layers=run.looks.view(),
         patterns=run.facts.patterns,
+        next_checkpoint=run.next_checkpoint,
         stages=stage_views(run.facts.stages, alive=alive),
     )
 
