@@ -109,11 +109,21 @@ def alerts_screen() -> Room:
     return AlertsScreen()
 
 
+def hardware_screen() -> Room:
+    """Return the screen of the machine."""
+    from mens_console.screens.hardware import HardwareScreen
+
+    return HardwareScreen()
+
+
 class ConsoleApp(App[None]):
     """The console over one engine. Tests give `clock`, `host` and `zone`; a replay's snapshots bring their own time."""
 
     TITLE = "mens-console"
-    MODES = {"fleet": FleetScreen, "run": run_screen, "alerts": alerts_screen, "logs": logs_screen}  # noqa: RUF012  (so in the base class)
+    MODES = {  # noqa: RUF012  (so in the base class)
+        "fleet": FleetScreen, "run": run_screen, "hardware": hardware_screen, "alerts": alerts_screen,
+        "logs": logs_screen,
+    }  # fmt: skip
     DEFAULT_MODE = "fleet"
     COMMANDS = {Commands}  # noqa: RUF012
     COMMAND_PALETTE_BINDING = "ctrl+p"
@@ -127,6 +137,7 @@ class ConsoleApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "room('fleet')", "Fleet", show=False, id="app.fleet"),
         Binding("2", "room('run')", "Run", show=False, id="app.run"),
+        Binding("7", "room('hardware')", "Hardware", show=False, id="app.hardware"),
         Binding("8", "room('alerts')", "Alerts", show=False, id="app.alerts"),
         Binding("0", "room('logs')", "Logs", show=False, id="app.logs"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from rich.cells import cell_len
 from textual.screen import Screen
 
+from mens_console.screens.hardwarerows import gpu_ink, gpu_line
 from mens_console.screens.sheet import Header, Line
 from mens_console.screens.words import clock_text, loud
 from mens_widgets.heading import Keys
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from mens_console.screens.app import ConsoleApp
     from mens_console.store.snapshot import Snapshot
 
-ROOMS: Final = (("1", "fleet", "Fleet"), ("2", "run", "Run"), ("8", "alerts", "Alerts"), ("0", "logs", "Logs"))
+ROOMS: Final = (
+    ("1", "fleet", "Fleet"), ("2", "run", "Run"), ("7", "hardware", "Hardware"), ("8", "alerts", "Alerts"),
+    ("0", "logs", "Logs"),
+)  # fmt: skip
 """Key, mode and title of each screen."""
 
 
@@ -77,6 +81,8 @@ class Room(Screen[None]):
             (f" live / {len(snapshot.runs)} runs", "muted"),
             *alert_pieces(snapshot, words=self.size.width >= 100),
         ]
+        if gpus := gpu_line(snapshot.machine):
+            facts.append((f"  {gpus}", gpu_ink(snapshot.machine)))
         if snapshot.scanning:
             facts.append(("  reading…", "muted"))
         right: list[tuple[str, str]] = [(" ", "")]
