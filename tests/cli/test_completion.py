@@ -22,7 +22,7 @@ def complete(words, cwd):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["mens-console", "st"], {"status"}),
+        (["mens-console", "st"], {"stage", "status"}),
         (["mens-console", ""], {*COMMANDS, "a run", "$(touch x)"}),
         (["mens-console", "--th"], {"--theme"}),
         (["mens-console", "status", "--j"], {"--json"}),

@@ -41,12 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def grammars() -> dict[str, Grammar]:
     """Return what may follow each command; the empty name is the console itself."""
-    return {command.name: _grammar(parser_of(command)) for command in (CONSOLE, *COMMANDS.values())}
+    return {command.name: _grammar(parser_of(command), command.completes) for command in (CONSOLE, *COMMANDS.values())}
 
 
-def _grammar(parser: argparse.ArgumentParser) -> Grammar:
+def _grammar(parser: argparse.ArgumentParser, completes: tuple[str, ...]) -> Grammar:
     options: list[Option] = []
-    words: list[str] = []
+    words = list(completes)
     for action in parser._actions:
         choices = tuple(map(str, action.choices or ()))
         if not action.option_strings:

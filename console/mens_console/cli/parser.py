@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 PROG: Final = "mens-console"
+STAGES: Final = ("dataset", "dryrun", "mini", "train", "evaluation", "export", "deployment", "iteration")
+"""Ids of `signals.stages.STAGES`, without loading them."""
 EXIT_CODES: Final = (
     "exit status: 0 fine · 1 the answer is no (a critical alert fires) · 2 wrong use or nothing readable"
 )
@@ -30,6 +32,10 @@ class Command:
     examples: str = ""
     words: str = ""
     """Usage of the positional arguments, for the list of commands."""
+    completes: tuple[str, ...] = ()
+    """What the shell offers for the first argument, besides its choices."""
+    wraps: bool = False
+    """Whether what follows `--` is another program's command line, given as `arguments.argv` untouched."""
 
 
 def _paths(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +71,11 @@ def _looks(parser: argparse.ArgumentParser) -> None:
 
 def _run_in(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run's folder, its id or name, or a unique beginning of one")
+    _search_in(parser)
+
+
+def _search_in(parser: argparse.ArgumentParser) -> None:
+    """Options that say where runs are looked for by name."""
     parser.add_argument(
         "--in",
         dest="paths",
@@ -121,6 +132,33 @@ def _export(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--long", action="store_true", help="one row a value instead, with what resumes went back over")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE (default: standard output)")
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders, ids or names of the runs, at least two")
+    parser.add_argument("--json", action="store_true", help="print the document mens-compare/1")
+    parser.add_argument("--all", action="store_true", help="settings that are the same in all runs, too")
+    _search_in(parser)
+
+
+def _stage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help=f"{', '.join(STAGES)}, or a step such as export.merge")
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="the run's directory (default: $MENS_RUN_DIR, the current directory)"
+    )
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="JSON lines whose parse errors are counted (dataset; may be given again)",
+    )
+    parser.add_argument("--facts", type=Path, metavar="FILE", help="a JSON report of the command's with its facts")
+    parser.add_argument("--probe", metavar="COMMAND", help="shell command that the deployed model answers (deployment)")
+    parser.add_argument("--time", action="store_true", help="print GNU time's line on standard error at the end")
+    parser.add_argument("--list", action="store_true", help="list the stages of the run and how they went")
+    parser.add_argument("--json", action="store_true", help="the list as the document mens-stages/1")
 
 
 def _speed(parser: argparse.ArgumentParser) -> None:
@@ -196,6 +234,29 @@ COMMANDS: Final = {
             "RUN --csv",
         ),
         Command(
+            "compare",
+            "put runs side by side: settings that differ, and how they did",
+            "mens_console.cli.compare",
+            _compare,
+            "  mens-console compare llama-r8 llama-r16\n  mens-console compare --json ./runs/*",
+            "RUN RUN…",
+        ),
+        Command(
+            "stage",
+            "run a command as a stage of the pipeline, and record what it took",
+            "mens_console.cli.stage",
+            _stage,
+            "  mens-console stage dataset --data train.jsonl -- python check.py train.jsonl\n"
+            "  mens-console stage train --run outputs/r16 -- python train.py\n"
+            "  mens-console stage export.merge -- python merge.py\n"
+            "  mens-console stage --list\n\n"
+            "The command's signals, output and exit status pass through. It may tell facts, one JSON object a line,\n"
+            "in the file that $MENS_STAGE_FACTS names: parse_errors, rows, json_validity, lint, ast, answered, …",
+            "NAME -- COMMAND…",
+            STAGES,
+            wraps=True,
+        ),
+        Command(
             "doctor",
             "check terminal, limits, folders, configuration and readers",
             "mens_console.cli.doctor",
@@ -229,6 +290,20 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         command.options(self)
+        self._wraps = command.wraps
+        if command.wraps:
+            self.usage = f"{self.prog} NAME [options] -- COMMAND …\n       {self.prog} --list [--json] [--run DIR]"
+
+    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        """Parse; what follows the first `--` of a wrapping command is not looked at."""
+        if not self._wraps:
+            return super().parse_args(args)
+        cut = args.index("--") if "--" in args else len(args)
+        found, odd = self.parse_known_args(args[:cut])
+        if odd:
+            self.error(f"unrecognized arguments: {' '.join(odd)} (a command to run follows `--`)")
+        found.argv = list(args[cut + 1 :])
+        return found
 
 
 def parser_of(command: Command) -> Parser:
