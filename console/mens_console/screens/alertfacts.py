@@ -154,14 +154,23 @@ def _rule_lines(alert: AlertView, rule: Rule | None, width: int) -> list[Line]:
 def notifier_line(notifier: NotifierView | None, now: float) -> tuple[str, str]:
     """Return what is known of the daemon that notifies, and its ink."""
     if notifier is None:
-        return "notifications: not running", "muted"
+        return "not running", "muted"
     old = age(notifier.beat_at, now)
     seen = "now" if old == "now" else f"{old} ago"
     if notifier.problem:
-        return f"notifications: {safe_text(notifier.problem, 120)}", "warn"
+        return safe_text(notifier.problem, 120), "warn"
     if not now - notifier.beat_at <= STALE_S:
-        return f"notifications: daemon silent, last beat {seen if old != '—' else 'unknown'}", "warn"
-    return f"notifications: daemon alive, {seen}", "good"
+        return f"daemon silent, last beat {seen if old != '—' else 'unknown'}", "warn"
+    return f"daemon alive, {seen}", "good"
+
+
+def status_line(seen: Sequence[str], notifier: tuple[str, str] | None, width: int) -> Line:
+    """Return the line under the table; where it is narrow, the daemon's state does without its label."""
+    note = f" {' · '.join(seen)}"
+    if notifier is None:
+        return ((note, "muted"),)
+    wide = len(note) + len(notifier[0]) + 18 <= width
+    return ((note, "muted"), (" · notifications: " if wide else " · ", "muted"), notifier)
 
 
 # Nothing to show

@@ -16,7 +16,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Input
 
-from mens_console.screens.alertfacts import detail_lines, no_alerts, notifier_line
+from mens_console.ingest.text import safe_text
+from mens_console.screens.alertfacts import detail_lines, no_alerts, notifier_line, status_line
 from mens_console.screens.alertrows import (
     COLUMNS,
     FILTERS,
@@ -70,7 +71,7 @@ class AlertsScreen(Room):
     AlertsScreen.-empty #none { display: block; }
     AlertsScreen.-empty #feed { display: none; }
     AlertsScreen #status { height: 1; }
-    AlertsScreen Input { dock: bottom; display: none; height: 1; border: none; background: $panel; padding: 0 1; }
+    AlertsScreen Input { display: none; height: 1; border: none; background: $panel; padding: 0 1; }
     AlertsScreen.-asking Input { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -192,16 +193,11 @@ class AlertsScreen(Room):
         sheet.write(lambda width: detail_lines(entry, rule, silences, held, now, width, zone))
 
     def _tell(self, snapshot: Snapshot, total: int, now: float) -> None:
-        note = (
-            " no alert"
-            if not total
-            else f" {len(self._shown)} of {total} alerts · {FILTERS[self._which].name} · {ORDERS[self._order].name}"
-        )
-        note += f" · filter {self._query.text}" if self._query else ""
-        pieces = [(note, "muted")]
-        if not snapshot.replay:
-            pieces += [(" · ", "muted"), notifier_line(snapshot.notifier, now)]
-        self.query_one("#status", Sheet).write(lambda _: [tuple(pieces)])
+        seen = [f"{len(self._shown)} of {total} alerts" if total else "no alert"]
+        seen += [FILTERS[self._which].name, ORDERS[self._order].name]
+        seen += [f"filter {safe_text(self._query.text, 40)}"] if self._query else []
+        state = None if snapshot.replay else notifier_line(snapshot.notifier, now)
+        self.query_one("#status", Sheet).write(lambda width: [status_line(seen, state, width)])
 
     # Moving
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
@@ -19,6 +20,7 @@ from mens_console.screens.sheet import Line, Sheet, heading, prose
 from mens_console.screens.words import SEVERITY_LOOKS, look, moment_text
 from mens_console.signals.human import size, span, step
 from mens_console.store.digest import digest
+from mens_widgets.text import fit
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -59,14 +61,27 @@ def digest_lines(found: Digest, width: int, zone: tzinfo | None = None) -> list[
     failed = [news for news in found.ended if news.state != "finished"]
     finished = [news for news in found.ended if news.state == "finished"]
     for title, runs in (("Failed", failed), ("Finished", finished), ("Started", found.begun)):
-        lines += _section(title, [_run_line(news, stamp(news.wall), started=title == "Started") for news in runs])
-    lines += _section("Resumed", [_resume_line(news, stamp(news.wall)) for news in found.resumed])
-    lines += _section("Alerts that fired", [_alert_line(news, stamp(news.wall), found, zone) for news in found.fired])
-    lines += _section("Alerts resolved", [_alert_line(news, stamp(news.wall), found, zone) for news in found.resolved])
+        rows = [_run_line(news, stamp(news.wall), started=title == "Started") for news in runs]
+        lines += _section(title, [_cut(row, width) for row in rows])
+    lines += _section("Resumed", [_cut(_resume_line(news, stamp(news.wall)), width) for news in found.resumed])
+    for title, alerts in (("Alerts that fired", found.fired), ("Alerts resolved", found.resolved)):
+        rows = [_alert_line(news, stamp(news.wall), found, zone) for news in alerts]
+        lines += _section(title, [_cut(row, width, -2) for row in rows])
     lines += _section(
         "Checkpoints", _checkpoint_lines(found.checkpoints, found, zone), MOST_CHECKPOINTS, len(found.checkpoints)
     )
     return [*lines, (), *prose(_rest(found), width, "muted")]
+
+
+def _cut(line: Line, width: int, place: int = -1) -> Line:
+    """Return a line that fits: the piece at `place` gives way, with an ellipsis."""
+    over = sum(cell_len(text) for text, _ in line) - width
+    if over <= 0:
+        return line
+    text, ink = line[place]
+    pieces = list(line)
+    pieces[place] = (fit(text, max(cell_len(text) - over, 1)), ink)
+    return tuple(pieces)
 
 
 def _section(title: str, lines: list[Line], most: int = MOST, total: int | None = None) -> list[Line]:
@@ -96,7 +111,7 @@ def _alert_line(news: AlertNews, stamp: tuple[str, str], found: Digest, zone: tz
     name = safe_text(news.name or alert.entity or "machine", 40)
     text = f"  {safe_text(alert.message, 100) or safe_text(alert.rule, 40)}"
     if news.wall == alert.resolved_at:
-        return (stamp, ("✔ ", "good"), (name, "strong"), (text, "muted"))
+        return (stamp, ("✔ ", "good"), (name, "strong"), (text, "muted"), ("", ""))
     over = moment_text(alert.resolved_at, found.now, zone)
     after = "" if alert.active else "  resolved" + (f" {over}" if over != "—" else "")
     after += "  ✓ acknowledged" * (alert.active and alert.acknowledged)

@@ -55,7 +55,7 @@ class FleetScreen(Room):
     FleetScreen #welcome { display: none; margin: 0 2; }
     FleetScreen.-empty #welcome { display: block; }
     FleetScreen.-empty #fleet { display: none; }
-    FleetScreen Input { dock: bottom; display: none; height: 1; border: none; background: $panel; padding: 0 1; }
+    FleetScreen Input { display: none; height: 1; border: none; background: $panel; padding: 0 1; }
     FleetScreen.-filtering Input { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

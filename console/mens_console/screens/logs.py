@@ -95,7 +95,7 @@ class LogsScreen(Room):
     LogsScreen LogView { width: 1fr; height: 1fr; }
     LogsScreen.-wide LogView { padding-left: 1; }
     LogsScreen #status { height: 1; }
-    LogsScreen Input { dock: bottom; display: none; height: 1; border: none; background: $panel; padding: 0 1; }
+    LogsScreen Input { display: none; height: 1; border: none; background: $panel; padding: 0 1; }
     LogsScreen.-asking Input { display: block; }
     LogsScreen #none { display: none; margin: 0 2; }
     LogsScreen.-empty #none { display: block; }
