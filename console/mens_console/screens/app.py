@@ -95,6 +95,13 @@ def run_screen() -> Room:
     return RunScreen()
 
 
+def lora_screen() -> Room:
+    """Return the screen of a run's adapters."""
+    from mens_console.screens.lora import LoraScreen
+
+    return LoraScreen()
+
+
 def logs_screen() -> Room:
     """Return the screen of the logs."""
     from mens_console.screens.logs import LogsScreen
@@ -121,8 +128,8 @@ class ConsoleApp(App[None]):
 
     TITLE = "mens-console"
     MODES = {  # noqa: RUF012  (so in the base class)
-        "fleet": FleetScreen, "run": run_screen, "hardware": hardware_screen, "alerts": alerts_screen,
-        "logs": logs_screen,
+        "fleet": FleetScreen, "run": run_screen, "lora": lora_screen, "hardware": hardware_screen,
+        "alerts": alerts_screen, "logs": logs_screen,
     }  # fmt: skip
     DEFAULT_MODE = "fleet"
     COMMANDS = {Commands}  # noqa: RUF012
@@ -137,6 +144,7 @@ class ConsoleApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "room('fleet')", "Fleet", show=False, id="app.fleet"),
         Binding("2", "room('run')", "Run", show=False, id="app.run"),
+        Binding("3", "room('lora')", "LoRA", show=False, id="app.lora"),
         Binding("7", "room('hardware')", "Hardware", show=False, id="app.hardware"),
         Binding("8", "room('alerts')", "Alerts", show=False, id="app.alerts"),
         Binding("0", "room('logs')", "Logs", show=False, id="app.logs"),

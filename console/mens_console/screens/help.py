@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 GROUPS: Final = {
-    "grid": "Table", "chart": "Chart", "log": "Log", "fleet": "Fleet", "run": "Run", "hardware": "Hardware",
-    "alerts": "Alerts", "logs": "Logs", "app": "Everywhere",
+    "grid": "Table", "chart": "Chart", "heatmap": "Heatmap", "matrix": "Cells", "log": "Log",
+    "fleet": "Fleet", "run": "Run", "lora": "LoRA", "hardware": "Hardware", "alerts": "Alerts", "logs": "Logs",
+    "app": "Everywhere",
 }  # fmt: skip
 """Groups by the first part of a binding's id, in the order they are shown."""
 

@@ -1,0 +1,449 @@
+"""Screen 3: which adapters of a run learn, layer by layer over time; and its accuracy by pattern and length.
+
+Rows come from `lorarows`, words from `loralines` and `patterns`, series from `lorapane`; this screen joins them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.widgets import Input
+
+from mens_console.screens.curves import marks_of
+from mens_console.screens.empty import no_runs
+from mens_console.screens.facts import strip_lines
+from mens_console.screens.loralines import (
+    WORDS,
+    freshness,
+    metrics_of,
+    no_columns,
+    no_layers,
+    pair_lines,
+    plain_terminal,
+    ranking_lines,
+    summary_line,
+    whole_lines,
+)
+from mens_console.screens.lorapane import PairCharts
+from mens_console.screens.lorarows import ORDERS, PairQuery, Place, places_of, rows_of
+from mens_console.screens.patterns import PatternTable, table_of
+from mens_console.screens.room import Room
+from mens_console.screens.rows import ORDERS as RUN_ORDERS
+from mens_console.screens.rows import ordered
+from mens_console.screens.sheet import Sheet
+from mens_console.signals.rules import adjusted
+from mens_widgets.chart import Chart
+from mens_widgets.heatmap import Heatmap, HeatRow
+from mens_widgets.matrix import Matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
+    from mens_console.screens.sheet import Line
+    from mens_console.signals.rules import Rule
+    from mens_console.store.snapshot import LayersView, RunView, Snapshot
+
+WIDE: Final = 110
+"""Columns from which on the facts stand beside the heatmap."""
+FULL: Final = 150
+"""Columns from which on modules are named in full."""
+KINDS: Final = ("resume", "checkpoint", "nan", "alert")
+"""Marks that help to read the heatmap; evaluations would only crowd its axis."""
+
+
+class LoraScreen(Room):
+    """The adapters of the run that was chosen, or of the one that needs a look first."""
+
+    MODE = "lora"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-middle"), (160, "-wide")]  # noqa: RUF012
+    CSS = """
+    LoraScreen #strip { height: 2; }
+    LoraScreen #page { height: 1fr; layout: horizontal; }
+    LoraScreen #stage { width: 1fr; height: 1fr; }
+    LoraScreen #aside { width: 44; margin-left: 1; padding-left: 1; border-left: solid $border;
+        scrollbar-size-vertical: 1; background: $background; }
+    LoraScreen.-wide #aside { width: 54; }
+    LoraScreen Heatmap, LoraScreen Matrix { background: $background; }
+    LoraScreen #note { display: none; margin: 0 2; }
+    LoraScreen #pair, LoraScreen Matrix { display: none; }
+    LoraScreen #pair { height: 13; border-top: solid $border; }
+    LoraScreen.-detail #pair { display: block; }
+    LoraScreen.-bare #note { display: block; }
+    LoraScreen.-bare Heatmap, LoraScreen.-bare #pair, LoraScreen.-bare #aside { display: none; }
+    LoraScreen.-patterns Matrix { display: block; }
+    LoraScreen.-patterns #aside { display: block; }
+    LoraScreen.-patterns Heatmap, LoraScreen.-patterns #pair, LoraScreen.-patterns #note { display: none; }
+    LoraScreen.-narrow #page { layout: vertical; }
+    LoraScreen.-narrow #aside { display: none; width: 1fr; height: 1fr; margin: 0; border: none; padding: 0 1; }
+    LoraScreen.-narrow.-detail #aside { display: block; }
+    LoraScreen.-narrow.-detail Heatmap { display: none; }
+    LoraScreen.-narrow.-detail #stage { height: 1fr; }
+    LoraScreen.-narrow.-detail #pair { height: 1fr; border: none; }
+    LoraScreen.-narrow.-patterns #aside { display: block; height: 6; border-top: solid $border; }
+    LoraScreen.-narrow.-bare #aside { display: none; }
+    LoraScreen #status { height: 1; }
+    LoraScreen Input { dock: bottom; display: none; height: 1; border: none; background: $panel; padding: 0 1; }
+    LoraScreen.-filtering Input { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "metric(1)", "Metric", id="lora.metric"),
+        Binding("M", "metric(-1)", "Previous metric", show=False, id="lora.previous_metric"),
+        Binding("o", "order", "Order", id="lora.order"),
+        Binding("f", "troubled", "Troubled only", id="lora.troubled"),
+        Binding("slash", "filter", "Filter", key_display="/", id="lora.filter"),
+        Binding("tab", "patterns", "Patterns", id="lora.patterns", priority=True),
+        Binding("j,down", "row(1)", "Next pair", show=False, id="lora.down"),
+        Binding("k,up", "row(-1)", "Previous pair", show=False, id="lora.up"),
+        Binding("enter", "detail", "Close the series", show=False, id="lora.detail"),
+        Binding("n", "step(1)", "Next run", id="lora.next"),
+        Binding("p", "step(-1)", "Previous run", show=False, id="lora.previous"),
+        Binding("J", "read(1)", "Facts down", show=False, id="lora.facts_down"),
+        Binding("K", "read(-1)", "Facts up", show=False, id="lora.facts_up"),
+        Binding("v", "log", "View its log", show=False, id="lora.log"),
+        Binding("escape", "back", "Back", show=False, id="lora.back"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._metric = "grad"
+        self._order = 0
+        self._troubled = False
+        self._query = PairQuery("")
+        self._plain = plain_terminal()
+        self._wanted: str | None = None
+        self._rows: tuple[tuple[object, ...], list[HeatRow]] = ((), [])
+        self._places: tuple[tuple[object, ...], list[Place]] = ((), [])
+        self._table: tuple[Mapping[str, object] | None, PatternTable | None] = (None, None)
+        self._rules: Mapping[str, Rule] | None = None
+
+    def body(self) -> ComposeResult:
+        """Lay out the run's lines, the heatmap or the matrix with their facts, and the filter."""
+        yield Sheet(id="strip")
+        with Container(id="page"):
+            with Vertical(id="stage"):
+                yield Sheet(id="note")
+                yield Heatmap(empty="no pair matches; Esc clears the filter")
+                yield PairCharts(zone=self.console_app.zone, id="pair")
+                yield Matrix("accuracy by pattern and length", unit="lower bound")
+            with VerticalScroll(id="aside", can_focus=False):
+                yield Sheet(id="facts")
+        yield Sheet(id="status")
+        yield Input(placeholder="q_proj, layer:L03, module:mlp, state:dead, -not …", id="query")
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """The table of rules with the operator's thresholds."""
+        if self._rules is None:
+            self._rules = adjusted(getattr(self.console_app.settings, "thresholds", {}))[0]
+        return self._rules
+
+    def ages(self, snapshot: Snapshot) -> Iterable[float]:
+        """Return the run's age and that of its newest look."""
+        run = self._chosen(snapshot)
+        if run is None:
+            return []
+        looked = [float(run.layers.walls[-1])] if run.layers is not None and len(run.layers.walls) else []
+        return [run.updated_at, *looked]
+
+    # Showing
+
+    def _chosen(self, snapshot: Snapshot) -> RunView | None:
+        key = self.console_app.chosen
+        return snapshot.get(key) if key is not None else None
+
+    def _layers(self) -> LayersView | None:
+        """Return the layers on screen, None where there are none to look at."""
+        run = self._chosen(self.console_app.snapshot)
+        return run.layers if run is not None and run.layers is not None and len(run.layers.steps) else None
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show the chosen run, else the first that needs a look among those with adapters."""
+        run = self._chosen(snapshot)
+        if run is None and snapshot.runs:
+            runs = with_adapters(snapshot) or ordered(snapshot.runs, RUN_ORDERS[0], reverse=False)
+            run = runs[0]
+            self.console_app.chosen = run.id
+        self._want(run.id if run is not None else None)
+        layers = run.layers if run is not None else None
+        bare = layers is None or not len(layers.steps)
+        if self._table[0] is not (run.patterns if run is not None else None):
+            self._table = (run.patterns, table_of(run.patterns)) if run is not None else (None, None)
+        if self._table[1] is None:
+            self.remove_class("-patterns")
+        self.set_class(bare, "-bare")
+        if bare:
+            self.remove_class("-detail")
+        self._write("#strip", lambda width: self._strip(run, now, width))
+        self._write("#note", lambda width: note(snapshot, run, width))
+        if run is not None and layers is not None and not bare:
+            self._show_layers(run, layers)
+        self._show_patterns()
+        self._write("#facts", self._facts)
+        self._tell(snapshot, run, now)
+        self._hold_focus()
+
+    def _strip(self, run: RunView | None, now: float, width: int) -> list[Line]:
+        if run is None:
+            return []
+        first = strip_lines(run, now, width)[:1]
+        return [*first, summary_line(run.layers, self.rules)] if run.layers is not None else first
+
+    def _show_layers(self, run: RunView, layers: LayersView) -> None:
+        metrics = metrics_of(layers)
+        if self._metric not in metrics and metrics:
+            self._take_metric(metrics[0])
+        words, heatmap = WORDS[self._metric], self.query_one(Heatmap)
+        heatmap.title = f"{words.sign} {words.title}" if self.size.width >= 100 else words.sign
+        rows = self._build(run, layers)
+        marks = [mark for mark in marks_of(run) if mark.kind in KINDS]
+        heatmap.empty = "no pair is in trouble; f shows all" if self._troubled else "no pair matches; Esc clears it"
+        heatmap.show(
+            rows, layers.values[self._metric], layers.steps, newest=layers.latest.get(self._metric), marks=marks
+        )
+        pair = self._pair(layers)
+        if self.has_class("-detail") and pair is not None:
+            self.query_one(PairCharts).show(run, layers, pair, self._metric)
+
+    def _build(self, run: RunView, layers: LayersView) -> list[HeatRow]:
+        """Return the rows; the same list as before where nothing that they depend on changed."""
+        short = self.size.width < FULL
+        named = (layers.table, short)
+        if self._places[0] != named:
+            self._places = named, places_of(layers.table, short=short)
+        size = layers.rev if self._order == len(ORDERS) - 1 else 0
+        key = (run.id, named, layers.states, self._order, self._troubled, self._query.text, self._metric, size)
+        if self._rows[0] != key:
+            rows = rows_of(
+                layers, self._places[1], self._order, self._metric, self._query,
+                troubled=self._troubled, plain=self._plain,
+            )  # fmt: skip
+            self._rows = key, rows
+        return self._rows[1]
+
+    def _pair(self, layers: LayersView) -> int | None:
+        """Return the place in the table of the pair under the cursor."""
+        key = self.query_one(Heatmap).cursor_key
+        row = next((row for row in self._rows[1] if row.key == key), None)
+        return row.source if row is not None and row.source < len(layers.table) else None
+
+    def _show_patterns(self) -> None:
+        table = self._table[1]
+        if table is not None and self.has_class("-patterns"):
+            self.query_one(Matrix).show(table.patterns, table.lengths, table.cells())
+
+    def _facts(self, width: int) -> list[Line]:
+        table, layers = self._table[1], self._layers()
+        if self.has_class("-patterns"):
+            return table.lines(*self.query_one(Matrix).place, width) if table is not None else []
+        pair = self._pair(layers) if layers is not None else None
+        if layers is None or pair is None:
+            return [] if layers is None else ranking_lines(layers, width, plain=self._plain)[1:]
+        return [
+            *pair_lines(layers, pair, width, self.rules, plain=self._plain),
+            *ranking_lines(layers, width, plain=self._plain),
+            *whole_lines(layers, width),
+        ]
+
+    def _write(self, name: str, write: Callable[[int], Sequence[Line]]) -> None:
+        self.query_one(name, Sheet).write(write)
+
+    def _tell(self, snapshot: Snapshot, run: RunView | None, now: float) -> None:
+        layers = run.layers if run is not None else None
+        ids = [one.id for one in with_adapters(snapshot)]
+        parts = (
+            [f"run {ids.index(run.id) + 1} of {len(ids)} with adapters"] if run is not None and run.id in ids else []
+        )
+        if not parts and ids:
+            parts = [f"n: the next of {len(ids)} runs with adapters"]
+        if self.has_class("-patterns"):
+            at = self._table[1].step if self._table[1] is not None else None
+            parts.append("evaluation" + (f" at step {at}" if at is not None else ""))
+        elif layers is not None and len(layers.steps):
+            shown = len(self._rows[1])
+            parts.append(f"{shown} of {len(layers.table)} pairs {ORDERS[self._order]}")
+            parts += ["troubled only"] if self._troubled else []
+            parts += [f"filter {self._query.text}"] if self._query else []
+            parts.append(freshness(layers, now))
+        text = " " + " · ".join(parts)
+        self._write("#status", lambda _: [((text, "muted"),)])
+
+    def _want(self, run_id: str | None) -> None:
+        if run_id != self._wanted:
+            self._wanted = run_id
+            self.console_app.engine.want(run_id)
+
+    def _hold_focus(self) -> None:
+        """Give the keys to what is shown, unless the filter is being typed."""
+        if self.has_class("-filtering"):
+            return
+        target: Widget
+        if self.has_class("-patterns"):
+            target = self.query_one(Matrix)
+        elif self.has_class("-detail"):
+            target = self.query_one(PairCharts).first
+        else:
+            target = self.query_one(Heatmap)
+        if self.focused is not target and not (isinstance(self.focused, Chart) and isinstance(target, Chart)):
+            self.call_after_refresh(target.focus, scroll_visible=False)
+
+    def on_screen_suspend(self) -> None:
+        """Nobody looks at the run any more."""
+        self._want(None)
+
+    def on_resize(self) -> None:
+        """Fit labels and charts to the new width."""
+        self.call_after_refresh(self.console_app.paint)
+
+    # Keys
+
+    @on(Heatmap.Highlighted)
+    @on(Matrix.Moved)
+    def _look_closer(self) -> None:
+        self.query_one("#aside", VerticalScroll).scroll_home(animate=False)
+        self.console_app.paint()
+
+    @on(Heatmap.Selected)
+    def _open(self) -> None:
+        self.action_detail()
+
+    @on(Chart.CursorMoved)
+    def _read_there(self, event: Chart.CursorMoved) -> None:
+        """Read the heatmap where the chart's cursor is."""
+        heatmap = self.query_one(Heatmap)
+        if event.chart.axis == "step":
+            heatmap.column = heatmap.course.place(event.x) if event.x is not None else None
+            heatmap.redraw()
+
+    def _take_metric(self, metric: str) -> None:
+        self._metric = metric
+        self.query_one(Heatmap).log_scale = WORDS[metric].log
+
+    def action_metric(self, metrics: int) -> None:
+        """Show the next metric that was measured."""
+        layers = self._layers()
+        if layers is None:
+            return
+        have = metrics_of(layers)
+        self._take_metric(have[(have.index(self._metric) + metrics) % len(have)])
+        self.console_app.paint()
+
+    def action_order(self) -> None:
+        """Take the next order of rows."""
+        self._order = (self._order + 1) % len(ORDERS)
+        self.console_app.paint()
+
+    def action_troubled(self) -> None:
+        """Show only pairs that somebody should look at, or all again."""
+        self._troubled = not self._troubled
+        self.console_app.paint()
+
+    def action_row(self, rows: int) -> None:
+        """Go to the next pair while its series has the keys."""
+        self.query_one(Heatmap).action_move(rows)
+
+    def action_detail(self) -> None:
+        """Show the series of the pair under the cursor, or close them."""
+        if self._layers() is None or self.has_class("-patterns") or not self._rows[1]:
+            return
+        self.toggle_class("-detail")
+        self.query_one(PairCharts).again()
+        self.console_app.paint()
+        self.call_after_refresh(self.console_app.paint)  # what was hidden has no size before it is laid out
+
+    def action_patterns(self) -> None:
+        """Switch between the adapters and the accuracy by pattern and length."""
+        if self._table[1] is None:
+            self.notify("This run has no accuracy by pattern and length", markup=False)
+            return
+        self.toggle_class("-patterns")
+        self.console_app.paint()
+        self.call_after_refresh(self.console_app.paint)
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.add_class("-filtering")
+        self.query_one(Input).focus()
+
+    @on(Input.Changed)
+    def _filter(self, event: Input.Changed) -> None:
+        self._query = PairQuery(event.value)
+        self.console_app.paint()
+
+    @on(Input.Submitted)
+    def _filtered(self) -> None:
+        self.remove_class("-filtering")
+        self._hold_focus()
+
+    def action_step(self, runs: int) -> None:
+        """Go to another run with adapters, in the order of the worst first."""
+        app = self.console_app
+        ids = [run.id for run in with_adapters(app.snapshot)]
+        if not ids:
+            self.notify("No run on this box tells of adapters", markup=False)
+            return
+        place = ids.index(app.chosen) + runs if app.chosen in ids else (0 if runs > 0 else -1)
+        app.chosen = ids[place % len(ids)]
+        self.query_one("#aside", VerticalScroll).scroll_home(animate=False)
+        app.paint()
+
+    def action_read(self, pages: int) -> None:
+        """Scroll the facts by half a page."""
+        aside = self.query_one("#aside", VerticalScroll)
+        aside.scroll_relative(y=pages * max(1, aside.size.height // 2), animate=False)
+
+    def action_log(self) -> None:
+        """Go to the newest log stream of this run."""
+        run = self._chosen(self.console_app.snapshot)
+        if run is not None and run.logs:
+            self.console_app.open_log(run.logs[-1])
+        else:
+            self.notify("This run has no log stream", markup=False)
+
+    def action_back(self) -> None:
+        """Leave the filter, the series, the patterns, then drop what is filtered, then go back to the run."""
+        if self.has_class("-filtering"):
+            self.remove_class("-filtering")
+            self.query_one(Input).value = ""
+        elif self.has_class("-patterns"):
+            self.action_patterns()
+        elif self.has_class("-detail"):
+            self.action_detail()
+        elif self._query or self._troubled:
+            self._troubled = False
+            self.query_one(Input).value = ""
+        else:
+            self.console_app.action_room("run")
+            return
+        self.console_app.paint()
+
+    def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
+        """Offer this screen's views to the palette."""
+        return {
+            "LoRA: next metric": ("key m", lambda: self.action_metric(1)),
+            "LoRA: next order": ("key o", self.action_order),
+            "LoRA: troubled pairs only": ("key f", self.action_troubled),
+            "LoRA: series of the pair": ("key Enter", self.action_detail),
+            "LoRA: accuracy by pattern and length": ("key Tab", self.action_patterns),
+            "LoRA: log or linear shades": ("key y", self.query_one(Heatmap).action_toggle_log),
+            "LoRA: half-height rows": ("key z", self.query_one(Heatmap).action_toggle_dense),
+            "LoRA: next run": ("key n", lambda: self.action_step(1)),
+        }
+
+
+def with_adapters(snapshot: Snapshot) -> list[RunView]:
+    """Return the runs that tell of adapters or of patterns, the worst first."""
+    runs = ordered(snapshot.runs, RUN_ORDERS[0], reverse=False)
+    return [run for run in runs if run.layers is not None or run.patterns is not None]
+
+
+def note(snapshot: Snapshot, run: RunView | None, width: int) -> list[Line]:
+    """Return what stands in the heatmap's place where there is none."""
+    if run is None:
+        return no_runs(snapshot, width)
+    return no_layers(run, width) if run.layers is None else no_columns(run.layers, width)
