@@ -5,9 +5,12 @@ The memory itself is the alert book's; which alerts there are is the reducers'.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from typing import TYPE_CHECKING
+
+from mens_console.store.snapshot import LIVE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,6 +84,7 @@ class Desk:
         orders = len(self._orders)
         for _ in range(orders):
             self._orders.popleft()(now)
+        self._end_with_runs(now)
         standing = self.book.silences(now)
         news = bool(orders) or self.book.rev != self._rev or standing != self._standing
         self._rev, self._standing = self.book.rev, standing
@@ -97,6 +101,13 @@ class Desk:
         self._asked_at = now
         before, self._notifier = self._notifier, self._ask_notifier()
         return before != self._notifier
+
+    def _end_with_runs(self, now: float) -> None:
+        """End the silences that were to last until their run ends, once it did."""
+        for silence in self.book.silences(now):
+            run = self._runs.get(silence.entity) if math.isinf(silence.end) else None
+            if run is not None and run.diagnosis is not None and run.diagnosis.state not in LIVE_STATES:
+                self.book.unsilence(silence.id)
 
     def _acknowledge(self, run_id: str, key: str, note: str, now: float) -> None:
         reducer = (

@@ -1,0 +1,94 @@
+"""What happened since the operator left: from the snapshot alone, nothing twice, nothing made up."""
+
+import json
+import math
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from screens.alertbox import alert, returned, troubled
+from screens.box import NOW, run, snapshot
+
+from mens_console.store.digest import AWAY_S, digest, digest_document
+
+LEFT = NOW - 7200.0
+
+
+def names(news):
+    return [one.name for one in news]
+
+
+def test_everything_that_happened_is_told_once():
+    found = digest(returned(), LEFT, NOW)
+    assert [(one.name, one.state) for one in found.ended] == [("broken", "out_of_memory"), ("done", "finished")]
+    assert found.ended[0].evidence == "CUDA out of memory after step 90"
+    assert names(found.begun) == ["young"] and [(one.name, one.step) for one in found.resumed] == [("young", 101)]
+    fired = [(one.alert.rule, one.wall) for one in found.fired if one.name == "broken"]
+    assert fired == [("oom", NOW - 3000), ("loss_spike", NOW - 5000)]
+    assert [(one.alert.rule, one.wall) for one in found.resolved] == [("plateau", NOW - 3600)]
+    assert sorted(one.step for one in found.checkpoints) == [100, 200, 300]
+    assert (found.quiet, found.going) == (1, 1)
+    assert found.due and not found.empty
+
+
+def test_failures_come_before_finishes_and_criticals_before_warnings():
+    found = digest(returned(), LEFT, NOW)
+    assert [one.state == "finished" for one in found.ended] == [False, True]
+    ranks = [one.alert.severity.rank for one in found.fired]
+    assert ranks == sorted(ranks, reverse=True)
+
+
+def test_what_happened_before_or_is_still_to_come_is_no_news():
+    later = run("later", "finished", alerts=(alert("plateau", "later", ago=-60),))
+    later = replace(later, diagnosis=replace(later.diagnosis, since=NOW + 60), segments=())
+    found = digest(snapshot([later]), LEFT, NOW)
+    assert found.empty and not found.due
+    assert digest(returned(), NOW - 1, NOW).empty
+
+
+def test_pending_alerts_have_not_fired():
+    one = replace(run("one"), segments=(), alerts=(alert("lr_jump", "one", "pending", ago=20),))
+    assert digest(snapshot([one]), LEFT, NOW).empty
+
+
+def test_who_never_left_has_missed_nothing():
+    assert digest(returned(), math.nan, NOW).empty
+    assert not digest(returned(), math.nan, NOW).due
+
+
+def test_a_short_absence_is_not_worth_a_page():
+    assert not digest(returned(), NOW - AWAY_S, NOW).due
+    young = replace(run("young", alerts=()), checkpoints=returned().runs[2].checkpoints[:1])
+    assert digest(snapshot([young]), NOW - AWAY_S - 800, NOW).due
+
+
+def test_a_run_without_a_known_end_ended_with_its_newest_byte():
+    one = run("one", "crashed", age=100, alerts=())
+    one = replace(one, diagnosis=replace(one.diagnosis, since=math.nan), segments=())
+    assert digest(snapshot([one]), LEFT, NOW).ended[0].wall == NOW - 100
+
+
+def test_alerts_of_the_machine_are_told_too():
+    found = digest(replace(troubled(), runs=()), LEFT, NOW)
+    assert [(one.run_id, one.alert.rule) for one in found.fired] == [("", "gpu_xid")]
+
+
+def test_the_document_is_plain_json():
+    document = json.loads(json.dumps(digest_document(digest(returned(), LEFT, NOW)), allow_nan=False))
+    assert document["schema"] == "mens-digest/1" and document["left_at"] == LEFT
+    assert document["ended"][0]["state"] == "out_of_memory" and document["fired"][0]["rule"] == "oom"
+    assert document["resolved"][0]["resolved_at"] == NOW - 3600 and len(document["checkpoints"]) == 3
+    hostile = run("\x1b[31mx\u202e", "crashed", alerts=())
+    assert "\x1b" not in json.dumps(digest_document(digest(snapshot([hostile]), LEFT, NOW)), ensure_ascii=False)
+
+
+@given(st.lists(st.floats(0, 20_000), min_size=2, max_size=2))
+def test_two_absences_in_a_row_tell_what_one_long_one_does(agos):
+    """Nothing is lost between two visits: each alert and checkpoint is told by exactly one of them."""
+    early, late = sorted((NOW - ago for ago in agos))
+    box = returned()
+    whole = digest(box, early, NOW)
+    first, second = digest(box, early, late), digest(box, late, NOW)
+    assert len(whole.checkpoints) == len(first.checkpoints) + len(second.checkpoints)
+    assert len(whole.fired) == len(first.fired) + len(second.fired)
+    assert len(whole.begun) + len(whole.resumed) == sum(len(d.begun) + len(d.resumed) for d in (first, second))
