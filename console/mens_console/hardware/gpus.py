@@ -18,7 +18,7 @@ from mens_console.hardware.nvml import (
     identity,
 )
 from mens_console.ingest.text import safe_text
-from mens_console.signals.gpu import EccCounts, GpuProcess, GpuSample, MigInstance, Throttle, XidEvent
+from mens_console.signals.gpu import MIG_OFF, EccCounts, GpuProcess, GpuSample, MigInstance, Throttle, XidEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -311,7 +311,7 @@ class GpuReader:
             self._in_mig = mode[0]
             self._never.clear()  # what a GPU tells depends on it
         if not mode[0]:
-            self._missing["mig"] = "MIG is off"
+            self._missing["mig"] = MIG_OFF
             return None
         found = []
         for index, handle in self._instances():

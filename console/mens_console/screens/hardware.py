@@ -80,7 +80,7 @@ class HardwareScreen(Room):
         Binding("k,up", "move(-1)", "Previous GPU", show=False, id="hardware.up"),
         Binding("g,home", "end(-1)", "First GPU", show=False, id="hardware.first"),
         Binding("G,end", "end(1)", "Last GPU", show=False, id="hardware.last"),
-        Binding("enter", "detail", "Everything about this GPU", id="hardware.detail"),
+        Binding("enter", "detail", "GPU detail", id="hardware.detail"),
         Binding("p", "pane('processes')", "Processes", id="hardware.processes"),
         Binding("v", "pane('volumes')", "Volumes", id="hardware.volumes"),
         Binding("r", "run", "Its run", id="hardware.run"),
@@ -187,10 +187,14 @@ class HardwareScreen(Room):
             return lines
 
         def about_host(width: int) -> list[Line]:
+            """Return the host, and the chosen GPU where there is room for all of it."""
             lines: list[Line] = [(("Host", "accent"), (f"  {sampled(view, now)}" if not view.gpus else "", "muted"))]
             lines += host_lines(view.host, now, width)
             for problem in view.problems:
                 lines += prose(safe_text(problem, 200), width, "warn", "! ")
+            if view.gpus and self.size.width >= WIDE:
+                more = [(), *gpu_detail(view.gpus[self._gpu], now, width, self._named)]
+                lines += more if len(lines) + len(more) <= self.query_one("#below").size.height else []
             return lines
 
         if self._pane == "processes":

@@ -25,7 +25,7 @@ from mens_console.screens.hardwarerows import (
 )
 from mens_console.screens.sheet import Line, fact, heading, prose
 from mens_console.screens.words import age
-from mens_console.signals.gpu import POWER, THERMAL, THROTTLE_WORDS, xid_text
+from mens_console.signals.gpu import MIG_OFF, POWER, THERMAL, THROTTLE_WORDS, xid_text
 from mens_console.signals.human import size
 from mens_widgets.bar import bar
 
@@ -106,7 +106,8 @@ def _xid_lines(gpu: GpuSample, now: float, width: int) -> list[Line]:
 
 def _mig_lines(gpu: GpuSample) -> list[Line]:
     if gpu.mig is None:
-        return [fact("MIG", NA if (why := gpu.why_missing("mig")) != "MIG is off" else "off", "muted", why)]
+        why = gpu.why_missing("mig")
+        return [fact("MIG", "off", "muted") if why == MIG_OFF else fact("MIG", NA, "muted", why)]
     lines = heading(f"MIG instances  {len(gpu.mig)}")
     for one in gpu.mig:
         share = one.memory_used / one.memory_total if one.memory_used is not None and one.memory_total else None

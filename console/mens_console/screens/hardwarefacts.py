@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from mens_console.signals.checkpoints import CheckpointForecast
-    from mens_console.signals.fill import Fill
     from mens_console.signals.machine import HostSample, MachineView, VolumeSample
     from mens_console.store.snapshot import RunView
 
@@ -99,7 +98,7 @@ def volume_lines(
     if volume.problem:
         read = f" ({age(volume.at, now)})" if math.isfinite(volume.at) else ""
         lines += prose(f"{safe_text(volume.problem, 120)}{read}", width, "warn", "  ◌ ")
-    lines += [(("  ", ""), *_fill_pieces(volume, now))]
+    lines += _fill_lines(volume, width)
     if volume.read_rate is not None or volume.write_rate is not None:
         moves = f"  read {bytes_rate(volume.read_rate)}  written {bytes_rate(volume.write_rate)}, whole device"
         lines.append(((moves, "muted"),))
@@ -111,23 +110,25 @@ def volume_lines(
     return lines
 
 
-def _fill_pieces(volume: VolumeSample, now: float) -> Line:
+def _fill_lines(volume: VolumeSample, width: int) -> list[Line]:
+    """Return when a volume is full, from what."""
     fill = volume.fill
     if fill is None:
-        return (("fill rate not known: ", "muted"), (safe_text(volume.fill_reason, 80) or "not yet sampled", "muted"))
-    note = f" (95 %: {_minute(fill.low)} … {_minute(fill.high)}; n={fill.n} over {span(fill.window_s)})"
+        why = safe_text(volume.fill_reason, 80) or "not yet sampled"
+        return prose(f"fill rate not known: {why}", width, "muted", "  ")
+    seen = f"n={fill.n} over {span(fill.window_s)}"
+    interval = f"{_minute(fill.rate)}, 95 %: {_minute(fill.low)} … {_minute(fill.high)}, {seen}"
     if volume.free is None or not fill.filling:
-        word = "empties" if fill.high < 0 else "does not certainly fill"
-        return ((f"{word}: {_minute(fill.rate)}", ""), (note, "muted"))
+        word = "empties" if fill.high < 0.0 else "no certain filling"
+        return prose(f"{word}: {interval}", width, "muted", "  ")
     left = time_to_full(volume.free, fill)
     latest = duration(left.high) if math.isfinite(left.high) else "never"
-    ink = "warn" if left.low < SOON_S else ""
-    return ((f"▲ full in {duration(left.seconds)}" if ink else f"full in {duration(left.seconds)}", ink),
-            (f" ({duration(left.low)} … {latest}) at {_minute(fill.rate)}{_sampled(fill)}", "muted"))  # fmt: skip
-
-
-def _sampled(fill: Fill) -> str:
-    return f", n={fill.n} over {span(fill.window_s)}"
+    soon = left.low < SOON_S
+    told = f"full in {duration(left.seconds)} ({duration(left.low)} … {latest})"
+    return [
+        *prose(told, width, "warn" if soon else "", "  ▲ " if soon else "  "),
+        *prose(f"at {interval}", width, "muted", "    " if soon else "  "),
+    ]
 
 
 def _minute(rate: float) -> str:
@@ -155,10 +156,10 @@ def checkpoint_lines(
 ) -> list[Line]:
     """Return whether the next checkpoint of a run fits: ``✔ next checkpoint of … (1.2 GB at ~14:32) fits``."""
     found = forecast_of(run, volume, now)
-    due = [size(found.bytes)] if math.isfinite(found.bytes) else ["size unknown"]
+    due = [size(found.bytes)] if math.isfinite(found.bytes) else []
     if math.isfinite(found.at):
         due.append(f"at ~{clock_text(found.at, zone)}" if found.at > now else "due now")
-    what = f"next checkpoint of {safe_text(run.name, 40)} ({', '.join(due)})".replace(", at", " at")
+    what = f"next checkpoint of {safe_text(run.name, 40)}" + (f" ({' '.join(due)})" if due else "")
     if found.fits == "fits":
         return prose(f"{what} fits", width, "good", "  ✔ ")
     if found.fits == "does not fit":
@@ -170,8 +171,8 @@ def checkpoint_lines(
 
 PROCESS_COLUMNS: Final = (
     Column("pid", "pid", 8, align="right", priority=90),
-    Column("run", "run", 16, flex=3, priority=100),
-    Column("name", "process", 16, flex=2, priority=80),
+    Column("run", "run", 14, flex=3, priority=100),
+    Column("name", "process", 14, flex=2, priority=80),
     Column("gpu", "GPU", 7, priority=70),
     Column("memory", "GPU memory", 10, align="right", priority=60),
     Column("cpu", "CPU", 7, align="right", priority=50),

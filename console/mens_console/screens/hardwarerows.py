@@ -42,18 +42,18 @@ WIDE: Final = 100
 # ---------------------------------------------------------------------- the header line of every screen
 
 
-def gpu_line(view: MachineView | None) -> str:
-    """Return ``GPU 3/8 busy 71 °C`` (the hottest), with what is wrong; "" where there is no GPU."""
+def gpu_line(view: MachineView | None, *, short: bool = False) -> str:
+    """Return ``GPU 3/8 busy 71 °C`` (the hottest), with the worst that is wrong; "" where there is no GPU."""
     if view is None or not view.gpus:
         return ""
     if view.gpus_stale:
-        return f"GPU ? silent for {age(view.gpus_at, view.at)}"
+        return f"GPU ◌ silent for {age(view.gpus_at, view.at)}"
     busy = sum(gpu.utilisation is not None and gpu.utilisation >= IDLE_PERCENT for gpu in view.gpus)
     unknown = all(gpu.utilisation is None for gpu in view.gpus)
-    text = f"GPU {'?' if unknown else busy}/{len(view.gpus)} busy"
+    text = f"GPU {'?' if unknown else busy}/{len(view.gpus)}" + ("" if short else " busy")
     known = [gpu.temperature for gpu in view.gpus if gpu.temperature is not None]
-    text += f" {max(known):.0f} °C" if known else ""
-    bad = [piece for gpu in view.gpus for piece in flags(gpu, view.at) if piece[1] in ("bad", "warn")]
+    text += f" {max(known):.0f} °C" if known and not short else ""
+    bad = [piece for gpu in view.gpus for piece in flags(gpu, view.at, short=True) if piece[1] in ("bad", "warn")]
     bad.sort(key=lambda piece: piece[1] != "bad")
     return text + (f" {bad[0][0]}" if bad else "")
 
@@ -69,22 +69,23 @@ def gpu_ink(view: MachineView | None) -> Ink:
 # ---------------------------------------------------------------------- what is wrong
 
 
-def flags(gpu: GpuSample, now: float) -> list[Piece]:
+def flags(gpu: GpuSample, now: float, *, short: bool = False) -> list[Piece]:
     """Return what an operator must know of a GPU, the worst first: glyph, word and ink of each."""
+    tail = "" if short else ", slowed"
     found: list[Piece] = []
     if gpu.lost:
         found.append(("✖ lost", "bad"))
     if gpu.ecc is not None and gpu.ecc.volatile_uncorrected:
-        found.append((f"✖ ECC {gpu.ecc.volatile_uncorrected} uncorrected", "bad"))
+        found.append((f"✖ ECC {gpu.ecc.volatile_uncorrected}" + ("" if short else " uncorrected"), "bad"))
     if gpu.xids:
         newest = gpu.xids[-1]
-        more = f" +{len(gpu.xids) - 1}" if len(gpu.xids) > 1 else ""
+        more = f" +{len(gpu.xids) - 1}" if len(gpu.xids) > 1 and not short else ""
         found.append((f"✖ XID {newest.code}{more}", "bad" if now - newest.at < RECENT_XID_S else "muted"))
     slowed = set(gpu.throttle or ())
     if slowed & THERMAL:
-        found.append(("▲ hot, slowed", "warn"))
+        found.append((f"▲ hot{tail}", "warn"))
     if "hw_power_brake" in slowed or ("hw_slowdown" in slowed and not slowed & THERMAL):
-        found.append(("▲ power, slowed", "warn"))
+        found.append((f"▲ power{tail}", "warn"))
     if "sw_power_cap" in slowed:
         found.append(("· power cap", "muted"))
     if gpu.mig is not None:
@@ -180,10 +181,11 @@ def title_line(view: MachineView, now: float, width: int) -> Line:
     text = f"  {len(view.gpus)}, {busy} busy" + (f", {unknown} not measured" if unknown else "")
     software = f" · driver {safe_text(view.driver, 24)}" if view.driver else ""
     software += f" · CUDA {safe_text(view.cuda, 12)}" if view.cuda else ""
+    software = "" if width < WIDE else software
     seen: Piece = (f" · {sampled(view, now)}", "muted")
     if view.gpus_stale or gone_stale(view, now):
         seen = (f" · ◌ stale: last read {ago(age(view.gpus_at, now))}", "warn")
-    return (("GPUs", "accent"), (text, ""), (software if width >= 70 else "", "muted"), seen)
+    return (("GPUs", "accent"), (text, ""), (software, "muted"), seen)
 
 
 def gone_stale(view: MachineView, now: float) -> bool:
@@ -205,13 +207,11 @@ def ago(text: str) -> str:
 
 def gpu_row(gpu: GpuSample, now: float, width: int, *, chosen: bool) -> Line:
     """Return a GPU in one line, at 80 columns and more."""
+    gauge, name = _row_widths(width)
     lead: Piece = (f"{'›' if chosen else ' '} {gpu.index:<2}", "strong" if chosen else "")
-    gauge = 6 if width < WIDE else 10
-    name = max(10, min(26, width - 64 if width < WIDE else width - 86))
     pieces: list[Piece] = [lead, (fit(short_name(gpu.name), name) + " ", "strong" if chosen else "")]
     if gpu.lost:
-        pieces += [("✖ lost ", "bad"), (safe_text(gpu.lost, 200), "muted")]
-        return tuple(pieces)
+        return (*pieces, (f"✖ {safe_text(gpu.lost, 200)}", "bad"))
     memory = gigabytes(gpu, 0)
     pieces += [
         (bar(_share(gpu.utilisation), gauge), "accent"),
@@ -221,31 +221,35 @@ def gpu_row(gpu: GpuSample, now: float, width: int, *, chosen: bool) -> Line:
         (f"{degrees(gpu.temperature):>6} ", heat(gpu) or _quiet(degrees(gpu.temperature))),
         (f"{watts(gpu):>9} ", _quiet(watts(gpu))),
     ]
-    used = sum(cell_len(text) for text, _ in pieces)
-    found = flags(gpu, now)
-    wanted = cell_len(found[0][0]) + 1 if found else 0
-    spark = max(0, min(24, width - used - max(wanted, 10)))
-    if spark >= 4:
-        pieces.append((level(gpu.utilisation_history, now, 600.0, spark, 100.0) + " ", "accent"))
     room = width - sum(cell_len(text) for text, _ in pieces)
+    found = flags(gpu, now, short=width < WIDE)
+    spark = min(24, room - 14)
+    if spark >= 6:
+        pieces.append((level(gpu.utilisation_history, now, 600.0, spark, 100.0) + " ", "accent"))
+        room -= spark + 1
     for i, (text, ink) in enumerate(found):
-        rest = len(found) - i
-        if cell_len(text) + 1 > room:
-            pieces.append((fit(f"+{rest}" if i else text, max(room, 0)), ink))
+        rest = f"+{len(found) - i}"
+        spare = cell_len(rest) + 1 if i + 1 < len(found) else 0
+        if cell_len(text) + spare > room:
+            pieces.append((fit(rest if i else text, max(min(room, cell_len(rest if i else text)), 0)), ink))
             break
         pieces.append((text + " ", ink))
         room -= cell_len(text) + 1
     return tuple(pieces)
 
 
+def _row_widths(width: int) -> tuple[int, int]:
+    """Return the cells of a bar and of the name."""
+    return (6, 14 + max(0, min(4, width - 84))) if width < WIDE else (10, min(26, width - 86))
+
+
 def row_heads(width: int) -> Line:
     """Return the titles of `gpu_row`'s columns."""
-    gauge = 6 if width < WIDE else 10
-    name = max(10, min(26, width - 64 if width < WIDE else width - 86))
+    gauge, name = _row_widths(width)
     text = "  # " + fit("name", name) + " " + fit("in use", gauge + 7) + fit("memory", gauge + 10)
     return (
         (text + f"{'temp':>6} {'power':>9} ", "muted"),
-        ("10 min of use, faults" if width >= WIDE else "use", "muted"),
+        ("last 10 min, faults" if width >= WIDE else "faults", "muted"),
     )
 
 
@@ -268,7 +272,7 @@ def gpu_block(gpu: GpuSample, now: float, width: int, *, chosen: bool, named: Ca
 
 def _bars(gpu: GpuSample, now: float, width: int) -> Line:
     memory = gigabytes(gpu)
-    spare = width - 4 - 4 - 7 - 8 - 15 - 7
+    spare = width - 47  # what the words and numbers of this line take
     gauge = max(6, min(20, spare // 5))
     spark = max(4, min(40, (spare - 2 * gauge) // 3))
     top = gpu.power_limit or max((value for value in gpu.power_history.values if value is not None), default=1.0)

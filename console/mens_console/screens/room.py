@@ -81,7 +81,7 @@ class Room(Screen[None]):
             (f" live / {len(snapshot.runs)} runs", "muted"),
             *alert_pieces(snapshot, words=self.size.width >= 100),
         ]
-        if gpus := gpu_line(snapshot.machine):
+        if gpus := gpu_line(snapshot.machine, short=self.size.width < 100):
             facts.append((f"  {gpus}", gpu_ink(snapshot.machine)))
         if snapshot.scanning:
             facts.append(("  reading…", "muted"))

@@ -53,6 +53,8 @@ XID_WORDS: Final = {
     120: "GSP firmware error",
 }
 """What the commoner XID numbers mean, in short, after NVIDIA's "XID Errors" page."""
+MIG_OFF: Final = "MIG is off"
+"""Why a GPU that could be sliced has no instances."""
 THERMAL: Final = frozenset({"sw_thermal", "hw_thermal"})
 POWER: Final = frozenset({"hw_power_brake", "hw_slowdown"})
 """Hardware power faults. A software power cap alone is how a busy GPU looks that is fed at its limit."""

@@ -5,11 +5,11 @@ Numbers as they are, null where a sensor tells nothing, with the reason beside i
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from mens_console.ingest.text import safe_text
 from mens_console.signals.fill import time_to_full
+from mens_console.store.report import moment, number
 
 if TYPE_CHECKING:
     from mens_console.signals.fill import Fill
@@ -32,18 +32,6 @@ def machine_document(view: MachineView) -> dict[str, Any]:
         "processes": [_process(process) for process in view.processes],
         "problems": [safe_text(problem) for problem in view.problems],
     }
-
-
-def number(value: float | None) -> float | int | str | None:
-    """Return a JSON number, null for what is not known, and the word for what is not finite."""
-    if value is None or isinstance(value, int) or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def moment(value: float) -> float | None:
-    """Return seconds since the epoch, null where the time is unknown."""
-    return value if math.isfinite(value) else None
 
 
 def _gpu(gpu: GpuSample) -> dict[str, Any]:
