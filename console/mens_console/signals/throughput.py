@@ -60,8 +60,8 @@ class CountedRate:
 
     __slots__ = ("_points",)
 
-    def __init__(self) -> None:
-        self._points: deque[tuple[float, float]] = deque(maxlen=WINDOW + 1)
+    def __init__(self, window: int = WINDOW) -> None:
+        self._points: deque[tuple[float, float]] = deque(maxlen=window + 1)
 
     def update_many(self, walls: Sequence[float], totals: Sequence[float]) -> None:
         """Take (wall seconds, total) rows in order; rows without a wall time or total are skipped."""

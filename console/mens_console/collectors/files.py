@@ -1,0 +1,124 @@
+"""Files of a run, written so that a full, read-only or vanished disk costs rows and never the training.
+
+One outage is told once, in words with a cure; what goes into the files is decided elsewhere.
+"""
+
+# Names may hold any bytes, and the calls are those of the system.
+# ruff: noqa: PTH105, PTH108, PTH118
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from typing import TYPE_CHECKING, Final
+
+from mens_console.collectors.guard import warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RETRY_S: Final = 30.0
+"""Between two tries while a file cannot be written."""
+OPEN: Final = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+_CURES: Final = {
+    errno.ENOSPC: ("no space is left on the device", "free space or delete old checkpoints"),
+    errno.EDQUOT: ("the disk quota is used up", "free space or raise the quota"),
+    errno.EFBIG: ("the file may not grow further", "raise the limit on file sizes (ulimit -f)"),
+    errno.EROFS: ("the file system is read-only", "remount it writable or choose another run directory"),
+    errno.EACCES: ("permission is denied", "make the run directory writable for this user"),
+    errno.EPERM: ("permission is denied", "make the run directory writable for this user"),
+    errno.ENOENT: ("the directory is gone", "create it again, or start the run with another one"),
+    errno.ENOTDIR: ("a part of the path is not a directory", "choose another run directory"),
+    errno.EIO: ("the device reports an input/output error", "look at the disk (dmesg)"),
+    errno.ESTALE: ("the network file system lost the file", "mount it again"),
+}
+
+
+def describe(error: OSError) -> tuple[str, str]:
+    """Return what is wrong, in words, and what helps."""
+    if error.errno in _CURES:
+        return _CURES[error.errno]
+    return (error.strerror or str(error) or type(error).__name__).lower(), "see to the path"
+
+
+class Outage:
+    """Whether a file can be written at the moment, when to try again, and the one warning about it."""
+
+    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self.on = False
+        self._clock = clock
+        self._again = 0.0
+        self._warned = False
+
+    @property
+    def resting(self) -> bool:
+        """Return whether the next try is still to come."""
+        return self.on and self._clock() < self._again
+
+    def began(self, error: OSError, lost: str) -> None:
+        """Note a failure; the first one ever is told to the user, later ones only to the log."""
+        if not self.on:
+            what, cure = describe(error)
+            message = (
+                f"{self.path} cannot be written: {what}. {lost} while it lasts; training goes on. To cure it: {cure}. "
+                f"It is tried again every {RETRY_S:.0f} s."
+            )
+            warn(message, quiet=self._warned)
+            self._warned = True
+        self.on = True
+        self._again = self._clock() + RETRY_S
+
+    def ended(self) -> None:
+        """Note that the file was written."""
+        self.on = False
+
+
+def replace_file(path: str, data: bytes) -> None:
+    """Write `data` beside `path` and move it there in one step, so that no reader ever sees half of it.
+
+    Not synced to the device: a reader's view is whole at any time, a power cut may keep the older one. Raises
+    `OSError`, and leaves nothing behind then.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | OPEN, 0o666)
+    try:
+        try:
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except OSError:
+        discard(temporary)
+        raise
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; raises `OSError` where less than that could be."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def discard(path: str) -> None:
+    """Delete a file that may not be there."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return  # it never was, or the disk that failed it fails this too
+
+
+def read_small(path: str, most: int) -> bytes:
+    """Return the content of a regular file of at most `most` bytes; raises `OSError` for anything else."""
+    fd = os.open(path, os.O_RDONLY | OPEN)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, "too large")
+    return data
