@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2s
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mens_console.signals.rules import RULES, Severity
 
@@ -29,11 +29,15 @@ class AlertState(StrEnum):
 
 
 class Signal(StrEnum):
-    """What a detector says: the condition holds, it is past its exit threshold, or nothing can be said."""
+    """What a detector says: the condition holds, it is past its exit threshold, or nothing can be said.
+
+    ``over`` says that what could have the condition is no more, a run that ended: nothing is left to recover.
+    """
 
     BREACH = "breach"
     CLEAR = "clear"
     NODATA = "nodata"
+    OVER = "over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,10 @@ class Observation:
 class AlertView:
     """One alert: a rule that holds or held for an entity.
 
-    `since` and `last_seen` are event times in seconds (NaN unknown), `count` the observations of the condition over
-    all episodes, `evidence` what it fired on. `nodata` means that its source is silent: the state is the last known.
-    `flaps` counts how often it fired anew within an hour after it was resolved; `silenced_until` is NaN when it is not
-    silenced; `inhibited_by` names the rule of the alert that it follows from, "" for none.
+    `since`, `last_seen` and `resolved_at` are event times in seconds (NaN unknown), `count` the observations of the
+    condition over all episodes, `evidence` what it fired on. `nodata` means that its source is silent: the state is
+    the last known. `flaps` counts how often it fired anew within an hour after it was resolved; `silenced_until` is
+    NaN when it is not silenced; `inhibited_by` names the rule of the alert that it follows from, "" for none.
     """
 
     fingerprint: str
@@ -126,129 +130,253 @@ def fingerprint(rule: str, entity: str) -> str:
     return blake2s(f"{rule}\0{entity}".encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
-class AlertReducer:
-    """Alerts by fingerprint: pending → firing → resolved.
+FLAP_S: Final = 3600.0
+"""An alert that begins anew within so many seconds after it was resolved flaps."""
 
-    Event time never goes back: an observation that comes late counts at the latest time seen. A condition fires once
-    it has held for the rule's `for_s`. Within an episode the severity only rises. `CLEAR` resolves what is not
-    latched; `NODATA` resolves nothing. An acknowledged latched alert is resolved, and fires again only after a
-    `CLEAR` in between, so that a NaN that goes on does not ring at every row.
+
+class AlertReducer:
+    """Alerts by fingerprint: pending → firing → recovering → resolved.
+
+    Each alert has an event time of its own that never goes back: an observation that comes late counts at the latest
+    time seen of that alert. So neither the order in which columns of one run are read nor how they are cut changes
+    anything. A condition fires once it has held for the rule's `for_s`, and is resolved once it has been past its exit
+    for `recover_s` without coming back; both happen at their deadline, whether an observation or `advance` tells it.
+    Where no time is known there is nothing to wait for: it is resolved at once.
+
+    Within an episode the severity only rises, and a rise takes back the acknowledgement. `NODATA` resolves nothing and
+    holds deadlines up. A latched alert ends when it is acknowledged; it fires again only after a `CLEAR` in between, so
+    that a NaN that goes on does not ring at every row. A rule that is not enabled has no alerts.
     """
 
-    __slots__ = ("_fired", "_held", "_now", "_rules", "_views", "rev")
+    __slots__ = ("_now", "_rules", "_told", "_tracks", "rev")
 
     def __init__(self, rules: Mapping[str, Rule] = RULES) -> None:
         self._rules = rules
-        self._views: dict[str, AlertView] = {}
-        self._fired: set[str] = set()
-        self._held: set[str] = set()
+        self._tracks: dict[str, _Track] = {}
         self._now = math.nan
+        self._told: tuple[int, tuple[AlertView, ...]] = (-1, ())
         self.rev = 0
 
     @property
     def now(self) -> float:
-        """Return the event time reached, NaN before the first dated observation."""
+        """Return the latest event time of any alert, NaN before the first dated observation."""
         return self._now
 
     def apply(self, seen: Observation) -> AlertView | None:
         """Take one observation in; return the alert's new view, or None if nothing changed."""
-        if math.isfinite(seen.wall):
-            self._now = seen.wall if math.isnan(self._now) else max(self._now, seen.wall)
-        key = fingerprint(seen.rule, seen.entity)
-        old = self._views.get(key)
-        if seen.signal is Signal.BREACH:
-            new: AlertView | None = self._breach(key, old, seen)
-        elif old is None:
-            return None
-        elif seen.signal is Signal.CLEAR:
-            new = self._clear(key, old)
-        else:
-            new = replace(old, nodata=True) if old.active else old
-        if new is None:
-            del self._views[key]
-        elif new == old:
-            return None
-        else:
-            self._views[key] = new
-            if new.state is AlertState.FIRING:
-                self._fired.add(key)
-        self.rev += 1
-        return new
-
-    def _breach(self, key: str, old: AlertView | None, seen: Observation) -> AlertView:
         rule = self._rules[seen.rule]
+        if not rule.enabled:
+            return None
+        self._reach(seen.wall)
+        key = fingerprint(seen.rule, seen.entity)
+        track = self._tracks.get(key)
+        if track is None:
+            if seen.signal is not Signal.BREACH:
+                return None
+            track = self._tracks[key] = _Track()
+        if math.isfinite(seen.wall) and not seen.wall <= track.at:
+            track.at = seen.wall
+        old = track.view
+        self._ripen(track, track.at)
+        match seen.signal:
+            case Signal.BREACH:
+                self._breach(key, track, seen, rule)
+            case Signal.NODATA:
+                if track.view is not None and track.view.active:
+                    track.view = replace(track.view, nodata=True)
+            case _:
+                self._clear(track, rule, over=seen.signal is Signal.OVER)
+        self._ripen(track, track.at)
+        if track.view is None:
+            del self._tracks[key]
+        elif track.view == old:
+            return None
+        self.rev += 1
+        return track.view
+
+    def _reach(self, wall: float) -> None:
+        if math.isfinite(wall) and not wall <= self._now:
+            self._now = wall
+
+    def advance(self, wall: float) -> bool:
+        """Let time pass to `wall` (seconds) without an observation; return whether an alert changed by it."""
+        self._reach(wall)
+        changed = False
+        for track in self._tracks.values():
+            if track.view is not None and track.view.state in _WAITING and self._ripen(track, wall):
+                changed = True
+        self.rev += changed
+        return changed
+
+    def _ripen(self, track: _Track, at: float) -> bool:
+        """Make the change whose deadline lies before `at`; return whether there was one."""
+        view = track.view
+        if view is None or view.nodata or view.state not in _WAITING or at != at:
+            return False
+        rule = self._rules[view.rule]
+        if view.state is AlertState.PENDING:
+            if view.since != view.since:
+                track.view = replace(view, since=at)  # the first that is known of its time
+                return False
+            if at < view.since + rule.for_s:
+                return False
+            track.reach(view.since + rule.for_s)
+            track.view = replace(view, state=AlertState.FIRING, flaps=_flaps(track.before, view.since))
+            return True
+        deadline = track.left + rule.recover_s
+        if at < deadline:
+            return False
+        track.reach(deadline)
+        track.view = replace(view, state=AlertState.RESOLVED, resolved_at=deadline)
+        return True
+
+    def _breach(self, key: str, track: _Track, seen: Observation, rule: Rule) -> None:
+        old = track.view
+        track.on = True
         severity = seen.severity or rule.severity
         threshold = rule.entry if seen.threshold is None else seen.threshold
         message = seen.message or rule.title
-        if old is not None and key in self._held:  # acknowledged, and it never stopped
-            return replace(old, count=old.count + 1, last_seen=self._now, last_step=seen.step, value=seen.value)
+        if old is not None and track.held:  # acknowledged, and it never stopped
+            track.view = replace(
+                old, count=old.count + 1, last_seen=track.at, last_step=seen.step, value=seen.value
+            )  # fmt: skip
+            return
         if old is None or not old.active:
             state = AlertState.PENDING if rule.for_s > 0.0 else AlertState.FIRING
-            count = 1 if old is None else old.count + 1
-            return AlertView(
-                key, seen.rule, seen.entity, severity, state, self._now, seen.step, self._now, seen.step, count,
-                seen.value, threshold, rule.unit, message, rule.recommendation, seen.evidence,
+            track.before = old
+            track.view = AlertView(
+                key, seen.rule, seen.entity, severity, state, track.at, seen.step, track.at, seen.step,
+                1 if old is None else old.count + 1, seen.value, threshold, rule.unit, message, rule.recommendation,
+                seen.evidence, flaps=_flaps(old, track.at) if state is AlertState.FIRING else 0, latched=rule.latched,
             )  # fmt: skip
-        state = old.state
-        if state is AlertState.PENDING and self._now - old.since >= rule.for_s:
-            state = AlertState.FIRING
+            return
         worse = severity.rank > old.severity.rank
-        fresh = worse or state is not old.state  # the evidence kept is what it fired on
-        return replace(
+        fresh = worse or old.state is AlertState.PENDING  # the evidence kept is what it fired on
+        track.view = replace(
             old,
-            state=state,
+            state=AlertState.FIRING if old.state is AlertState.RECOVERING else old.state,
             severity=severity if worse else old.severity,
-            since=self._now if math.isnan(old.since) else old.since,
-            last_seen=self._now,
+            since=track.at if old.since != old.since else old.since,
+            last_seen=track.at,
             last_step=seen.step,
             count=old.count + 1,
             value=seen.value,
             threshold=threshold if fresh else old.threshold,
             message=message if fresh else old.message,
             evidence=seen.evidence if fresh else old.evidence,
+            acknowledged=old.acknowledged and not worse,
+            acknowledged_by="" if worse else old.acknowledged_by,
             nodata=False,
         )
 
-    def _clear(self, key: str, old: AlertView) -> AlertView | None:
-        self._held.discard(key)
-        if old.state is AlertState.PENDING:
-            return replace(old, state=AlertState.RESOLVED, nodata=False) if key in self._fired else None
-        if old.state is AlertState.FIRING and not self._rules[old.rule].latched:
-            return replace(old, state=AlertState.RESOLVED, nodata=False)
-        return replace(old, nodata=False)
-
-    def acknowledge(self, key: str) -> AlertView | None:
-        """Mark an active alert as seen; a latched one is resolved by it. None if there is no such active alert."""
-        old = self._views.get(key)
+    def _clear(self, track: _Track, rule: Rule, *, over: bool) -> None:
+        old = track.view
+        track.on = track.held = False
         if old is None or not old.active:
+            return
+        if old.state is AlertState.PENDING:  # it never fired, so it never was
+            track.view = None if track.before is None else replace(track.before, count=old.count)
+        elif rule.latched:
+            track.view = replace(old, nodata=False)
+        elif over or rule.recover_s <= 0.0 or track.at != track.at:
+            track.view = replace(old, state=AlertState.RESOLVED, nodata=False, resolved_at=track.at)
+        elif old.state is AlertState.FIRING:
+            track.left = track.at
+            track.view = replace(old, state=AlertState.RECOVERING, nodata=False)
+        else:
+            track.view = replace(old, nodata=False)
+
+    def acknowledge(self, key: str, by: str = "") -> AlertView | None:
+        """Mark an active alert as seen by somebody; a latched one is resolved by it. None if there is no such one."""
+        track = self._tracks.get(key)
+        old = track.view if track is not None else None
+        if track is None or old is None or not old.active:
             return None
-        state = old.state
-        if self._rules[old.rule].latched:
-            state = AlertState.RESOLVED
-            self._held.add(key)
-        new = replace(old, state=state, acknowledged=True)
-        self._views[key] = new
+        track.view = replace(old, acknowledged=True, acknowledged_by=by)
+        if self._rules[old.rule].latched and old.state is not AlertState.PENDING:
+            track.held = track.on
+            at = track.at if not self._now > track.at else self._now
+            track.view = replace(track.view, state=AlertState.RESOLVED, resolved_at=at)
         self.rev += 1
-        return new
+        return track.view
 
     def new_run(self, entity: str) -> None:
         """Resolve everything about `entity`: another run has taken its place."""
-        for key, view in self._views.items():
-            if view.entity == entity:
-                self._held.discard(key)
-                self._views[key] = replace(view, state=AlertState.RESOLVED, nodata=False)
-                self.rev += 1
+        for key, track in list(self._tracks.items()):
+            view = track.view
+            if view is None or view.entity != entity:
+                continue
+            track.on = track.held = False
+            if view.state is AlertState.PENDING:
+                track.view = track.before
+                if track.before is None:
+                    del self._tracks[key]
+            elif view.active:
+                track.view = replace(view, state=AlertState.RESOLVED, nodata=False, resolved_at=self._now)
+            self.rev += 1
 
     def get(self, rule: str, entity: str) -> AlertView | None:
         """Return the alert of `rule` on `entity`, None if it never began."""
-        return self._views.get(fingerprint(rule, entity))
+        key = fingerprint(rule, entity)
+        return next((view for view in self.views if view.fingerprint == key), None)
 
     @property
     def views(self) -> tuple[AlertView, ...]:
-        """Return all alerts: active before resolved, worst first, then oldest first, then by rule."""
+        """Return all alerts: active before resolved, worst first, then oldest first, then by rule.
 
-        def order(view: AlertView) -> tuple[bool, int, float, str, str]:
-            since = view.since if math.isfinite(view.since) else -math.inf
-            return (not view.active, -view.severity.rank, since, view.rule, view.entity)
+        One that follows from another that fires on the same entity, and whose condition still holds, says so.
+        """
+        if self._told[0] != self.rev:
+            standing = {
+                (track.view.entity, track.view.rule)
+                for track in self._tracks.values()
+                if track.view is not None and track.on and (track.held or track.view.state is AlertState.FIRING)
+            }
+            views = [self._dressed(track.view, standing) for track in self._tracks.values() if track.view is not None]
+            self._told = (self.rev, tuple(sorted(views, key=_order)))
+        return self._told[1]
 
-        return tuple(sorted(self._views.values(), key=order))
+    def _dressed(self, view: AlertView, standing: set[tuple[str, str]]) -> AlertView:
+        if not view.active:
+            return view
+        causes = self._rules[view.rule].inhibited_by
+        cause = next((rule for rule in causes if (view.entity, rule) in standing), "")
+        return replace(view, inhibited_by=cause) if cause else view
+
+
+@dataclass(slots=True)
+class _Track:
+    """What the reducer keeps of one alert besides its view."""
+
+    view: AlertView | None = None
+    before: AlertView | None = None
+    """The resolved alert that this episode began after."""
+    at: float = math.nan
+    """Event time reached."""
+    left: float = math.nan
+    """When the condition was past its exit."""
+    on: bool = False
+    """Whether the condition held when last observed."""
+    held: bool = False
+    """Whether it was acknowledged and has not stopped since."""
+
+    def reach(self, at: float) -> None:
+        """Move its time on."""
+        if not at <= self.at:
+            self.at = at
+
+
+_WAITING: Final = frozenset({AlertState.PENDING, AlertState.RECOVERING})
+"""States that time alone ends."""
+
+
+def _flaps(before: AlertView | None, at: float) -> int:
+    """Return how often an alert that begins at `at` has flapped, given the episode before it."""
+    if before is None:
+        return 0
+    return before.flaps + (at - before.resolved_at <= FLAP_S)
+
+
+def _order(view: AlertView) -> tuple[bool, int, float, str, str]:
+    since = view.since if math.isfinite(view.since) else -math.inf
+    return (not view.active, -view.severity.rank, since, view.rule, view.entity)

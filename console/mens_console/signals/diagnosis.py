@@ -278,30 +278,47 @@ def _error_line(error: ErrorFact) -> str:
     return f"{_ERROR_WORDS.get(error.kind, 'error')}{where}: {error.message}"
 
 
+LIVENESS_RULES: Final = ("stall", "crash", "oom", "device_error", "disk_full")
+_ENDINGS: Final[dict[State, str]] = {
+    "killed": "crash",
+    "crashed": "crash",
+    "out_of_memory": "oom",
+    "disk_full": "disk_full",
+}
+
+
 def liveness_observations(
     entity: str, e: Evidence, d: Diagnosis, rules: Mapping[str, Rule] = RULES
 ) -> list[Observation]:
-    """Say what a diagnosis means for the rules ``stall``, ``crash``, ``oom`` and ``disk_full``, at time `e.now`."""
+    """Say what a diagnosis means for the rules of `LIVENESS_RULES`, at time `e.now`.
+
+    An error of the device is told with its own line, beside whatever the diagnosis is.
+    """
     held: dict[str, Severity | None] = {}
     if d.state in ("stalled", "hung"):
         held["stall"] = Severity.CRITICAL if e.silence_s >= e.cadence.critical_after_s else None
-    ended: dict[str, str] = {"killed": "crash", "crashed": "crash", "out_of_memory": "oom", "disk_full": "disk_full"}
-    if d.state in ended:
-        held[ended[d.state]] = None
+    if d.state in _ENDINGS:
+        held[_ENDINGS[d.state]] = None
+    device = [error for error in e.errors if error.kind == "device"]
+    if device:
+        held["device_error"] = None
     rule = rules["disk_full"]
     free = e.disk_free_bytes / _GB if e.disk_free_bytes is not None else math.nan
     if free < rule.entry and d.state not in ("finished", "killed", "crashed"):
         held["disk_full"] = None
     found: list[Observation] = []
-    for name in ("stall", "crash", "oom", "disk_full"):
-        value = {"stall": e.silence_s, "disk_full": free}.get(name, 1.0)
+    for name in LIVENESS_RULES:
+        value = {"stall": e.silence_s, "disk_full": free, "device_error": float(len(device))}.get(name, 1.0)
         limit = {"stall": e.cadence.stall_after_s, "disk_full": rule.entry}.get(name)
         if name in held:
-            text = f"{rules[name].title}: {d.evidence[0]}" if d.evidence else ""
-            signal, evidence = Signal.BREACH, d.evidence
-        else:
-            text, evidence = "", ()
-            silent = name == "stall" and d.state == "unknown"
-            signal = Signal.NODATA if silent or (name == "disk_full" and free <= rule.exit) else Signal.CLEAR
-        found.append(Observation(name, entity, signal, e.now, e.step, value, limit, held.get(name), text, evidence))
+            lines = tuple(plain(_error_line(error)) for error in device) if name == "device_error" else d.evidence
+            text = f"{rules[name].title}: {lines[0]}" if lines else ""
+            found.append(
+                Observation(name, entity, Signal.BREACH, e.now, e.step, value, limit, held[name], text, lines)
+            )  # fmt: skip
+            continue
+        silent = name == "stall" and d.state == "unknown"
+        between = name == "disk_full" and free <= rule.exit
+        signal = Signal.NODATA if silent or between else Signal.CLEAR
+        found.append(Observation(name, entity, signal, e.now, e.step, value, limit))
     return found

@@ -41,17 +41,20 @@ class LayerSignals(Detector):
     alert goes on for as long as one pair is in its state.
     """
 
-    __slots__ = ("_judge", "_spread")
+    __slots__ = ("_judge", "_spread", "_written")
 
     def __init__(self, entity: str = "", rules: Mapping[str, Rule] = RULES) -> None:
         super().__init__(entity, rules)
         self._judge = PairJudge(rules)
         self._spread = 0
         """Looks in a row with gradients too far apart."""
+        self._written: dict[str, tuple[tuple[int, ...], str, tuple[str, ...]]] = {}
+        """Per rule the pairs last told of, and the words: looks that say the same share them."""
 
     def table(self, table: PairTable) -> None:
         """Learn which pairs there are; those that were known keep what is known of them."""
         self._judge.know(table)
+        self._written.clear()
 
     def observe(self, row: LayerRow, table: PairTable | None = None) -> list[Observation]:
         """Take a look in and return what there is to say; `table` is what the row counts in, if not the one known."""
@@ -81,15 +84,23 @@ class LayerSignals(Detector):
                 severity, threshold = Severity.CRITICAL, limit
         elif state is PairState.EXPLODING:
             value = max(known, default=math.nan)
+        text, lines = self._words(rule, state, tuple(places))
+        return [self._breach(rule, (step, wall, value), text, *lines, severity=severity, threshold=threshold)]
+
+    def _words(self, rule: str, state: PairState, places: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
+        told = self._written.get(rule)
+        if told is not None and told[0] == places:
+            return told[1:]
         names = [plain(self._judge.table.names[i], 120) for i in places[:_LISTED]]
         more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
-        every = "all " if len(places) == len(self._judge.trainable) else ""
-        count = f"{every}{len(places)}" if every else f"{len(places)} of {len(self._judge.trainable)}"
+        trainable = len(self._judge.trainable)
+        count = f"all {trainable}" if len(places) == trainable else f"{len(places)} of {trainable}"
         text = f"{count} trainable pairs {_DO[state]}: {', '.join(names[:_NAMED])}{more}"
         lines = [f"{name}: {self._why(i, state)}" for i, name in zip(places[:_LISTED], names, strict=True)]
         if len(places) > _LISTED:
             lines.append(f"and {len(places) - _LISTED} more")
-        return [self._breach(rule, (step, wall, value), text, *lines, severity=severity, threshold=threshold)]
+        self._written[rule] = (places, text, tuple(lines))
+        return text, tuple(lines)
 
     def _why(self, i: int, state: PairState) -> str:
         gradient = f"gradient norm {number(self._judge.grads[i] if self._judge.grads else None)}"

@@ -186,6 +186,11 @@ def builtin(entity: str, metric: str, rules: Mapping[str, Rule], known: dict[str
     return known[rule]
 
 
+def watched(metric: str) -> bool:
+    """Say whether a rule of the table is a threshold on this metric."""
+    return bool(_rule_of(metric)[0])
+
+
 def _rule_of(metric: str) -> tuple[str, Side]:
     if metric in _ECE:
         return "ece", "above"

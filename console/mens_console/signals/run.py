@@ -6,67 +6,45 @@ History and live go the same way, and the caller decides what rings. No clock: `
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from mens_console.signals.alerts import AlertReducer, AlertView, Observation
+from mens_console.signals import evaluations
+from mens_console.signals.advice import EVALUATIONS, Advice, Episode, Record, Sampled, advise
+from mens_console.signals.alerts import AlertReducer, Observation
 from mens_console.signals.cadence import Cadence, CadenceEstimator, Phase
 from mens_console.signals.detectors import Divergence, HiddenNan, NonFinite, Plateau, Spikes
 from mens_console.signals.diagnosis import Diagnosis, liveness_observations
 from mens_console.signals.ema import ALPHA, Ema
-from mens_console.signals.eta import Eta, EtaEstimator
+from mens_console.signals.entropy import EntropyCollapse
+from mens_console.signals.eta import EtaEstimator
+from mens_console.signals.evaluations import Evaluations
 from mens_console.signals.evidence import Evidence, LossFact, NanFact, RateFact
 from mens_console.signals.gauges import Gradients, LearningRate, Slowing
 from mens_console.signals.rules import RULES, Rule
-from mens_console.signals.throughput import CountedRate, ReportedRate, Throughput
+from mens_console.signals.summary import SignalSummary
+from mens_console.signals.throughput import CountedRate, ReportedRate
 from mens_console.signals.trend import Trend, TrendEstimator
-from mens_console.signals.variance import Moments, WindowVariance
+from mens_console.signals.variance import WindowVariance
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-METRICS: Final = frozenset(
+    from mens_console.signals.checkpoints import CheckpointFact
+    from mens_console.signals.metricrules import MetricRule
+
+__all__ = ["METRICS", "RunSignals", "SignalSummary"]
+
+_PACED: Final = frozenset(
     {
         "loss", "grad_norm", "learning_rate", "tokens_per_sec", "steps_per_sec", "num_tokens", "entropy", "eval_loss",
     }
 )  # fmt: skip
+"""Metrics whose rows may tell the pace of the run."""
+METRICS: Final = _PACED | evaluations.METRICS
 _RATE_SOURCES: Final = ("wall", "steps_per_sec", "tokens_per_sec")
 """What the throughput rule watches, the last one that the run has."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignalSummary:
-    """What the signals of a run say at one moment. NaN and None mean that there is no evidence.
-
-    `streaming_ce` is NaN while the newest loss is not finite, hidden NaN included; `loss_level` is the median of the
-    last 50 losses; `eta` is None where `eta_reason` says why; `best_eval` is (step, eval loss). Entropy is in nats.
-    """
-
-    streaming_ce: float
-    loss_level: float
-    loss_variance: Moments
-    trend: Trend
-    tokens: Throughput
-    steps: Throughput
-    eta: Eta | None
-    eta_reason: str
-    cadence: Cadence
-    best_eval: tuple[int, float] | None
-    entropy: float
-    nonfinite_losses: int
-    nonfinite_grads: int
-    alerts: tuple[AlertView, ...]
-
-    @property
-    def tokens_per_sec(self) -> float | None:
-        """Return tokens per second now, None if unknown."""
-        return self.tokens.current if self.tokens.n else None
-
-    @property
-    def steps_per_sec(self) -> float | None:
-        """Return steps per second now, None if unknown."""
-        return self.steps.current if self.steps.n else None
 
 
 class RunSignals:
@@ -76,8 +54,17 @@ class RunSignals:
     other except that wall times are taken from the loss, or from whichever metric came first until there is a loss.
     """
 
-    def __init__(self, entity: str = "", *, ema_alpha: float = ALPHA, rules: Mapping[str, Rule] = RULES) -> None:
+    def __init__(
+        self,
+        entity: str = "",
+        *,
+        ema_alpha: float = ALPHA,
+        rules: Mapping[str, Rule] = RULES,
+        custom: Sequence[MetricRule] = (),
+    ) -> None:
         self.entity = entity
+        if custom:
+            rules = MappingProxyType({**rules, **{own.id: own.rule for own in custom}})
         self.alerts = AlertReducer(rules)
         self.rules = rules
         self._ema = Ema(ema_alpha)
@@ -100,7 +87,9 @@ class RunSignals:
         self._rates = LearningRate(entity, rules)
         self._slowing = Slowing(entity, rules)
         self._slowing_source = "wall"
-        self._evals: list[tuple[int, float]] = []
+        self._collapse = EntropyCollapse(entity, rules)
+        self._evaluations = Evaluations(entity, rules, custom)
+        self._emas = Sampled()
         self._clock: str | None = None
         self._last_wall = math.nan
         self._last_loss_step = -1
@@ -108,8 +97,12 @@ class RunSignals:
 
     @staticmethod
     def watches(metric: str) -> bool:
-        """Say whether `observe` looks at a metric."""
-        return metric in METRICS
+        """Say whether `observe` looks at a metric, whatever the operator's own rules are."""
+        return metric in METRICS or evaluations.looks_at(metric)
+
+    def wants(self, metric: str) -> bool:
+        """Say whether `observe` looks at a metric, the operator's own rules included."""
+        return metric in METRICS or self._evaluations.wants(metric)
 
     # ------------------------------------------------------------------ taking in
 
@@ -120,15 +113,22 @@ class RunSignals:
 
         For the loss the series of its EMA is returned, as long as `values`, NaN where the loss was not finite.
         """
-        if metric not in METRICS or not steps:
+        if not steps or not self.wants(metric):
             return None
-        if metric == "loss" or self._clock is None:
-            self._clock = metric
-        if metric == self._clock:
-            self._tick(steps, walls)
-        handler = getattr(self, f"_on_{metric}")
-        result: array[float] | None = handler(steps, walls, values)
+        result: array[float] | None = None
+        if metric in _PACED:
+            if metric == "loss" or self._clock is None:
+                self._clock = metric
+            if metric == self._clock:
+                self._tick(steps, walls)
+            result = getattr(self, f"_on_{metric}")(steps, walls, values)
+        self.take(self._evaluations.observe(metric, steps, walls, values))
         return result
+
+    def take(self, found: Iterable[Observation]) -> None:
+        """Let observations that were made elsewhere open and close the run's alerts."""
+        for observation in found:
+            self.alerts.apply(observation)
 
     def _tick(self, steps: Sequence[int], walls: Sequence[float]) -> None:
         """Learn pace and cadence from the rows' own times."""
@@ -140,7 +140,7 @@ class RunSignals:
         self._eta.update_many(steps, walls)
         self._cadence.history(walls)
         if self._slowing_source == "wall":
-            self._apply(self._slowing.update_many(*self._paces(steps, walls)))
+            self.take(self._slowing.update_many(*self._paces(steps, walls)))
         self._step_rate.update_many(walls, steps)
         self._last_wall = wall
 
@@ -159,29 +159,26 @@ class RunSignals:
                 last_wall, last_step = wall, step
         return at, when, paces
 
-    def _apply(self, found: list[Observation]) -> None:
-        for observation in found:
-            self.alerts.apply(observation)
-
     def _on_loss(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> array[float]:
         emas = self._ema.update_many(steps, values)
         self._variance.update_many(steps, values)
         self._trend.update_many(steps, values)
         self._divergence.update_many(steps, values, emas)
-        self._apply(self._nan_loss.update_many(steps, walls, values))
-        self._apply(self._hidden.losses(steps, walls, values))
-        self._apply(self._spikes.update_many(steps, walls, values))
-        self._apply(self._plateau.update_many(steps, walls, emas))
+        self.take(self._nan_loss.update_many(steps, walls, values))
+        self.take(self._hidden.losses(steps, walls, values))
+        self.take(self._spikes.update_many(steps, walls, values))
+        self.take(self._plateau.update_many(steps, walls, emas))
+        self._emas.update_many(steps, emas)
         self._last_loss_step = steps[-1]
         return emas
 
     def _on_grad_norm(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> None:
-        self._apply(self._nan_grad.update_many(steps, walls, values))
-        self._apply(self._hidden.grads(steps, walls, values))
-        self._apply(self._gradients.update_many(steps, walls, values))
+        self.take(self._nan_grad.update_many(steps, walls, values))
+        self.take(self._hidden.grads(steps, walls, values))
+        self.take(self._gradients.update_many(steps, walls, values))
 
     def _on_learning_rate(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> None:
-        self._apply(self._rates.update_many(steps, walls, values))
+        self.take(self._rates.update_many(steps, walls, values))
 
     def _on_tokens_per_sec(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> None:
         self._tokens_reported.update_many(steps, values)
@@ -207,23 +204,21 @@ class RunSignals:
     def _slow(self, source: str, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> None:
         """Watch one rate only, the best that the run has: what another one taught is forgotten."""
         if _RATE_SOURCES.index(source) > _RATE_SOURCES.index(self._slowing_source):
-            self._apply(self._slowing.rewind(steps[0], walls[0]))
+            self.take(self._slowing.rewind(steps[0], walls[0]))
             self._slowing = Slowing(self.entity, self.rules)
             self._slowing_source = source
         if source == self._slowing_source:
-            self._apply(self._slowing.update_many(steps, walls, values))
+            self.take(self._slowing.update_many(steps, walls, values))
 
     def _on_num_tokens(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> None:
         self._token_rate.update_many(walls, values)
 
     def _on_entropy(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> None:
-        self._entropy.update_many(steps, values)
+        emas = self._entropy.update_many(steps, values)
+        self.take(self._collapse.update_many(steps, walls, values, emas))
 
     def _on_eval_loss(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> None:
         self._evaluated = True
-        for step, value in zip(steps, values, strict=True):
-            if value - value == 0.0 and (not self._evals or value < self._evals[-1][1]):
-                self._evals.append((step, value))
 
     def arrival(self, wall: float, phase: Phase = "training") -> None:
         """Note that rows arrived at `wall`, after they were observed; a gap that ends in an eval row is not a gap."""
@@ -255,16 +250,20 @@ class RunSignals:
         self._cadence.restart()
         detectors = (
             self._nan_loss, self._nan_grad, self._hidden, self._spikes, self._plateau, self._gradients, self._rates,
-            self._slowing,
+            self._slowing, self._collapse, self._evaluations,
         )  # fmt: skip
         for detector in detectors:
-            self._apply(detector.rewind(step, wall))
-        while self._evals and self._evals[-1][0] >= step:
-            self._evals.pop()
+            self.take(detector.rewind(step, wall))
+        self._emas.rewind(step)
+
+    def advance(self, wall: float) -> bool:
+        """Let time pass to `wall` without points, so that what waits for it ends; return whether an alert changed."""
+        return self.alerts.advance(wall)
 
     def liveness(self, evidence: Evidence, diagnosis: Diagnosis) -> None:
-        """Let a diagnosis open and close the alerts on stall, crash, memory and disk."""
-        self._apply(liveness_observations(self.entity, evidence, diagnosis, self.rules))
+        """Let time pass to the diagnosis, and let it open and close the alerts on stall, crash, memory and disk."""
+        self.advance(evidence.now)
+        self.take(liveness_observations(self.entity, evidence, diagnosis, self.rules))
 
     # ------------------------------------------------------------------ evidence for the diagnosis
 
@@ -303,14 +302,18 @@ class RunSignals:
 
     # ------------------------------------------------------------------ summary
 
-    def summary(self, now: float, total_steps: int | None) -> SignalSummary:
-        """Return what the signals say at wall time `now` of a run that means to make `total_steps` (None unknown)."""
+    def summary(self, now: float, total_steps: int | None, checkpoints: Sequence[CheckpointFact] = ()) -> SignalSummary:
+        """Return what the signals say at wall time `now` of a run that means to make `total_steps` (None unknown).
+
+        `checkpoints` are what the advice chooses from.
+        """
         eta = self._eta.eta(total_steps, now)
         if math.isnan(eta.seconds) and self._eta_reported.n:
             reported = self._eta_reported.eta(total_steps, math.nan)
             eta = eta if math.isnan(reported.seconds) else reported
         tokens = self._tokens_reported.throughput
         steps = self._steps_reported.throughput
+        best = self._evaluations.bests["eval_loss"].points
         return SignalSummary(
             streaming_ce=self._ema.value if self._ema.last_finite and self.nan is None else math.nan,
             loss_level=self._spikes.level,
@@ -321,9 +324,33 @@ class RunSignals:
             eta=None if math.isnan(eta.seconds) else eta,
             eta_reason=eta.reason,
             cadence=self.cadence,
-            best_eval=self._evals[-1] if self._evals else None,
+            best_eval=best[-1] if best else None,
             entropy=self._entropy.value,
             nonfinite_losses=self._nan_loss.count,
             nonfinite_grads=self._nan_grad.count,
             alerts=self.alerts.views,
+            accuracy=self._evaluations.accuracy.fact,
+            fixed_eval=self._evaluations.fixed.fact,
+            advice=self._advice(checkpoints) if checkpoints else None,
         )
+
+    @property
+    def steps_per_s(self) -> float | None:
+        """Return steps per second now, reported or counted, None while unknown."""
+        reported = self._steps_reported.throughput
+        known = reported if reported.n else self._step_rate.throughput
+        return known.current if known.n else None
+
+    def _advice(self, checkpoints: Sequence[CheckpointFact]) -> Advice | None:
+        best = {name: self._evaluations.bests[name].points for name in EVALUATIONS}
+        losses = {c.step: self._emas.at(c.step) for c in checkpoints}
+        return advise(Record(checkpoints, best, losses, self._episodes()))
+
+    def _episodes(self) -> list[Episode]:
+        """Return when the alerts held; a NaN that the run ends in goes on, whether it is acknowledged or not."""
+        found = []
+        for view in self.alerts.views:
+            if view.since_step is not None:
+                goes_on = self.nan is not None if view.latched else view.active
+                found.append(Episode(view.rule, view.since_step, None if goes_on else view.last_step))
+        return found
