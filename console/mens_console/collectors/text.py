@@ -1,0 +1,163 @@
+"""True tokens and the entropy of predictions, read from a language model's own forward passes by hooks.
+
+Batches and logits are only looked at; what is counted stays on the device until somebody asks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from mens_console.collectors.adapters import unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+SAMPLE: Final = 1024
+"""Tokens whose entropy is taken at a step, at most."""
+_ROWS: Final = 64
+"""Distributions in memory at a time: 39 MB for a vocabulary of 152 k."""
+_IGNORED: Final = -100
+_ENCODERS_DECODERS: Final = "is_encoder_decoder"
+
+
+class TokenCount:
+    """Counts tokens that are not padding, without waiting for the device that the batches are on."""
+
+    def __init__(self) -> None:
+        self._known = 0
+        self._counted: torch.Tensor | None = None
+
+    @property
+    def free(self) -> bool:
+        """Return whether `take` need not wait for a device."""
+        return self._counted is None or self._counted.device.type == "cpu"
+
+    def add(self, batch: Mapping[str, Any]) -> bool:
+        """Count a batch by its attention mask, else its labels that are not -100, else its shape; say if it could."""
+        mask, labels = batch.get("attention_mask"), batch.get("labels")
+        if isinstance(mask, torch.Tensor) and mask.dim() == 2:
+            self._add(torch.count_nonzero(mask))
+        elif isinstance(labels, torch.Tensor) and labels.dim() == 2:
+            self._add(torch.count_nonzero(labels != _IGNORED))
+        elif isinstance(ids := batch.get("input_ids"), torch.Tensor) and not ids.is_floating_point():
+            self._known += ids.numel()
+        elif isinstance(embeds := batch.get("inputs_embeds"), torch.Tensor) and embeds.dim() == 3:
+            self._known += embeds.shape[0] * embeds.shape[1]
+        else:
+            return False
+        return True
+
+    def put(self, tokens: float | torch.Tensor) -> None:
+        """Count tokens that somebody else counted; a tensor's elements are summed on its device."""
+        if isinstance(tokens, torch.Tensor):
+            self._add(tokens.detach().sum().long())
+        else:
+            self._known += int(tokens)
+
+    def take(self) -> int:
+        """Return the tokens since the last call. Waits for the device."""
+        found = self._known + (0 if self._counted is None else int(self._counted))
+        self._known, self._counted = 0, None
+        return found
+
+    def _add(self, count: torch.Tensor) -> None:
+        if self._counted is not None and self._counted.device != count.device:
+            self._known += int(self._counted)
+            self._counted = None
+        self._counted = count if self._counted is None else self._counted + count
+
+
+@torch.no_grad()
+def token_entropy(logits: torch.Tensor, labels: Any = None, mask: Any = None, *, shifted: bool = True) -> float | None:
+    """Return the mean entropy in nats of the predictive distributions at up to 1024 positions, None without any.
+
+    `logits` has the shape (batch, length, vocabulary). Positions are those whose target counts: by `labels` (not
+    -100), else by the attention `mask`, both (batch, length); with `shifted` a position predicts the next token.
+    They are taken evenly. Waits for the device.
+    """
+    logits = logits.detach()
+    if shifted:
+        logits = logits[:, :-1]
+    valid = torch.ones(logits.shape[:2], dtype=torch.bool, device=logits.device)
+    for values, ignored in ((labels, _IGNORED), (mask, 0)):
+        if isinstance(values, torch.Tensor) and values.dim() == 2:
+            targets = values[:, 1:] if shifted else values
+            if targets.shape == valid.shape:
+                valid = (targets != ignored).to(logits.device)
+                break
+    places = valid.flatten().nonzero().flatten()
+    if not len(places):
+        return None
+    places = places[:: -(-len(places) // SAMPLE)]
+    flat = logits.flatten(0, 1)
+    parts = [
+        torch.special.entr(torch.softmax(flat[part].float(), dim=-1)).sum(dim=-1).double().sum()
+        for part in (places[at : at + _ROWS] for at in range(0, len(places), _ROWS))
+    ]
+    return float(torch.stack(parts).sum()) / len(places)
+
+
+class TextProbe:
+    """Hooks on a language model: tokens of every training forward, entropy of the first one of an armed step.
+
+    `guard` is a context manager that swallows and reports what goes wrong inside it.
+    """
+
+    def __init__(self, model: torch.nn.Module, guard: Callable[[str], AbstractContextManager[Any]]) -> None:
+        self.count = TokenCount()
+        self._model = model
+        self._guard = guard
+        self._shifted = not getattr(getattr(unwrap(model), "config", None), _ENCODERS_DECODERS, False)
+        self._entropy: float | None = None
+        self._before: Any = None
+        self._after: Any = None
+
+    def attach(self) -> None:
+        """Begin to count tokens."""
+        if self._before is None:
+            self._before = self._model.register_forward_pre_hook(self._count, with_kwargs=True)
+
+    def arm(self, wanted: bool) -> None:
+        """Have the next training forward's entropy taken, or not."""
+        if wanted and self._after is None:
+            self._after = self._model.register_forward_hook(self._measure, with_kwargs=True)
+        elif not wanted and self._after is not None:
+            self._after.remove()
+            self._after = None
+
+    def entropy(self) -> float | None:
+        """Return what the armed forward gave, once."""
+        found, self._entropy = self._entropy, None
+        return found
+
+    def detach(self) -> None:
+        """Take the hooks off the model."""
+        self.arm(wanted=False)
+        if self._before is not None:
+            self._before.remove()
+            self._before = None
+
+    def _count(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if module.training and torch.is_grad_enabled():
+            with self._guard("tokens"):
+                self.count.add(_batch(args, kwargs))
+
+    def _measure(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if self._entropy is not None or not module.training or not torch.is_grad_enabled():
+            return
+        with self._guard("token_entropy"):
+            logits = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
+            if isinstance(logits, torch.Tensor) and logits.dim() == 3:
+                batch = _batch(args, kwargs)
+                self._entropy = token_entropy(
+                    logits, batch.get("labels"), batch.get("attention_mask"), shifted=self._shifted
+                )
+
+
+def _batch(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    if args and isinstance(args[0], dict):
+        return {**args[0], **kwargs}
+    return {"input_ids": args[0], **kwargs} if args else kwargs
