@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mens_console.signals.alerts import Observation, Signal
 from mens_console.signals.checkpoints import checkpoint_observations, forecast
-from mens_console.signals.diagnosis import diagnose
+from mens_console.signals.diagnosis import LIVENESS_RULES, diagnose
 from mens_console.signals.evidence import EndMarker, ErrorFact, Evidence, ProcessFact
 from mens_console.signals.rules import RULES
 from mens_console.store.probe import WORKS_IN
@@ -42,7 +42,7 @@ RUNNING_S = 10.0
 CHECK_S = 2.0
 """Between two checks whether the processes found earlier still run."""
 _PHASE_S = 5.0
-_LIVENESS_RULES = frozenset({"stall", "crash", "oom", "disk_full"})
+_LIVENESS_RULES = frozenset(LIVENESS_RULES)
 _OPEN = LIVE_STATES | {"unknown"}
 """States of runs that may still go on."""
 _NUMBERS = re.compile(r"(\d[\d.,]*\s?([smhd]\b|ms\b)?\s?)+")
@@ -170,7 +170,7 @@ class Judge:
         """Let go of what asks to change the course of a run that is over; latched alerts stay."""
         for alert in run.signals.alerts.views:
             if alert.active and alert.rule not in _LIVENESS_RULES:
-                run.signals.alerts.apply(Observation(alert.rule, alert.entity, Signal.CLEAR, now, run.step))
+                run.signals.alerts.apply(Observation(alert.rule, alert.entity, Signal.OVER, now, run.step))
 
     def evidence(self, run: RunState, now: float) -> Evidence:
         """Gather what is known of a run."""

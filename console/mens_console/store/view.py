@@ -45,7 +45,7 @@ def view(
         rev=run.rev,
         revs=dict(run.revs),
         diagnosis=run.diagnosis or _READING,
-        signals=run.signals.summary(now, run.facts.total_steps),
+        signals=run.signals.summary(now, run.facts.total_steps, run.checkpoint_facts()),
         step=run.step if step is None else step,
         total_steps=run.facts.total_steps,
         epoch=_epoch(run, series),
