@@ -85,7 +85,7 @@ def test_the_document_is_plain_json():
 @given(st.lists(st.floats(0, 20_000), min_size=2, max_size=2))
 def test_two_absences_in_a_row_tell_what_one_long_one_does(agos):
     """Nothing is lost between two visits: each alert and checkpoint is told by exactly one of them."""
-    early, late = sorted((NOW - ago for ago in agos))
+    early, late = sorted(NOW - ago for ago in agos)
     box = returned()
     whole = digest(box, early, NOW)
     first, second = digest(box, early, late), digest(box, late, NOW)

@@ -252,7 +252,7 @@ class AlertsScreen(Room):
         app = self.console_app
         snapshot = app.snapshot
         if snapshot.replay or not math.isfinite(snapshot.left_at):
-            self.notify("There is nothing to compare with: the console was never left here", markup=False)
+            self.notify("Nothing to compare with: never left here", markup=False)
             return
         from mens_console.screens.digest import DigestScreen
         from mens_console.store.digest import digest

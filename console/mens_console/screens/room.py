@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from mens_console.screens.app import ConsoleApp
+    from mens_console.signals.machine import MachineView
     from mens_console.store.snapshot import Snapshot
 
 ROOMS: Final = (
@@ -76,35 +77,39 @@ class Room(Screen[None]):
     def _header(self, snapshot: Snapshot, now: float) -> tuple[Line, Line]:
         app = self.console_app
         live = sum(run.live for run in snapshot.runs)
-        facts: list[tuple[str, str]] = [("  ", ""), (f"{live}", "good" if live else "muted")]
-        facts += [
-            (f" live / {len(snapshot.runs)} runs", "muted"),
-            *alert_pieces(snapshot, words=self.size.width >= 100),
-        ]
-        if gpus := gpu_line(snapshot.machine, short=self.size.width < 100):
-            facts.append((f"  {gpus}", gpu_ink(snapshot.machine)))
-        if snapshot.scanning:
-            facts.append(("  reading…", "muted"))
+        count: list[tuple[str, str]] = [("  ", ""), (f"{live}", "good" if live else "muted")]
+        count.append((f" live / {len(snapshot.runs)} runs", "muted"))
+        tail: list[tuple[str, str]] = [("  reading…", "muted")] if snapshot.scanning else []
+        problem = [(f"  ! {snapshot.problems[0]}", "warn")] if snapshot.problems else []
         right: list[tuple[str, str]] = [(" ", "")]
         if snapshot.replay:
             right += [(" REPLAY ", "badge"), (" ", "")]
         right.append((clock_text(now, app.zone) + " ", "strong"))
         host = (f" {app.host}  ", "strong")
-        spare = self.size.width - sum(cell_len(text) for text, _ in (host, *facts, *right))
-        problem = [(f"  ! {snapshot.problems[0]}", "warn")] if snapshot.problems else []
-        return (host, *tabs(self.MODE, spare), *facts, *problem), tuple(right)
+        # What gives way first: the words of alerts and GPUs, then the names of the other screens, then their keys.
+        for words, tabs in ((True, "names"), (False, "names"), (False, "keys"), (False, "")):
+            told = [*alert_pieces(snapshot, words=words), *_gpu_pieces(snapshot.machine, words=words)]
+            left = [host, *_tabs(self.MODE, tabs), *count, *told, *tail]
+            if sum(cell_len(text) for text, _ in (*left, *right)) <= self.size.width:
+                break
+        return (*left, *problem), tuple(right)
 
 
-def tabs(mode: str, spare: int) -> list[tuple[str, str]]:
-    """Return the names of the screens as far as they fit: all, the keys of the others, or the current one alone."""
-    for whole in (True, False):
-        pieces = [
-            (f" {key} {title} " if whole or one == mode else f" {key}", "badge" if one == mode else "muted")
-            for key, one, title in ROOMS
-        ]
-        if sum(cell_len(text) for text, _ in pieces) <= spare:
-            return pieces
-    return [(f" {key} {title} ", "badge") for key, one, title in ROOMS if one == mode]
+def _gpu_pieces(view: MachineView | None, *, words: bool) -> Line:
+    """Return what the GPUs of the machine do, nothing where there is none."""
+    text = gpu_line(view, short=not words)
+    return ((f"  {text}", gpu_ink(view)),) if text else ()
+
+
+def _tabs(mode: str, show: str) -> list[tuple[str, str]]:
+    """Return the current screen's key and name between the others' `names` or `keys`, or alone."""
+    return [
+        (f" {key} {title} ", "badge")
+        if one == mode
+        else (f" {key} {title} " if show == "names" else f" {key}", "muted")
+        for key, one, title in ROOMS
+        if show or one == mode
+    ]
 
 
 def alert_pieces(snapshot: Snapshot, *, words: bool) -> list[tuple[str, str]]:
