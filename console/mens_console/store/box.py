@@ -58,10 +58,11 @@ class Box:
         self._rules = rules
         self._told: object = None
 
-    def attend(self, runs: Iterable[RunState], pids: Mapping[int, str]) -> bool:
-        """Tell the sampler what to look at and take its newest sample in; True where there is one."""
+    def attend(self, runs: Iterable[RunState], pids: Mapping[int, str], now: float) -> bool:
+        """Tell the sampler what to look at and take its newest sample in; True where anything changed."""
+        changed = self.alerts.advance(now)
         if self.source is None:
-            return False
+            return changed
         live = [run for run in runs if run.diagnosis is None or run.diagnosis.state in LIVE_STATES]
         volumes = {run.found.id: run.found.path for run in live[:MOST_VOLUMES]}
         if self._told != (volumes, pids):
@@ -69,7 +70,7 @@ class Box:
             self.source.watch(volumes, pids)
         latest = self.source.latest
         if latest is None or (self.view is not None and latest.rev == self.view.rev):
-            return False
+            return changed
         for seen in machine_observations(self.view, latest, self._rules):
             self.alerts.apply(seen)
         self.view = latest

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from mens_console.ingest.discover import Discovery
 from mens_console.ingest.formats import FORMATS, recognise
 from mens_console.ingest.watch import Watcher
+from mens_console.signals.metricrules import with_custom
 from mens_console.signals.rules import adjusted
 from mens_console.store.alertbook import AlertBook
 from mens_console.store.box import Box
@@ -102,7 +103,8 @@ class Engine:
         )
         self._wake = threading.Event()
         self._reader = Reader({f.name: f for f in FORMATS}, self._wake.set, workers=0 if replay else WORKERS)
-        self._rules, self._rule_problems = adjusted(settings.thresholds)
+        rules, self._rule_problems = adjusted(settings.thresholds)
+        self._rules = with_custom(rules, settings.rules)
         self._box = Box(machine, self._rules)
         self._judge = Judge(probe or SystemProbe(), self._box, self._rules)
         self._watcher: Watcher | None = None
@@ -272,7 +274,7 @@ class Engine:
             self._search(now)
         more = self._read(now, one_shot=one_shot)
         self._fold_histories(now)
-        self._changed |= self._box.attend(self._runs.values(), self._judge.pids)
+        self._changed |= self._box.attend(self._runs.values(), self._judge.pids, now)
         self._judge.refresh(self._runs.values(), now)
         self._changed |= self._desk.attend(now)
         self._keep_budget(now)
@@ -310,7 +312,9 @@ class Engine:
     def _admit(self, run_id: str, fresh: FoundRun) -> None:
         run = self._runs.get(run_id)
         if run is None:
-            run = self._runs[run_id] = RunState(fresh, ema_alpha=self.settings.ema_alpha, rules=self._rules)
+            run = self._runs[run_id] = RunState(
+                fresh, ema_alpha=self.settings.ema_alpha, rules=self._rules, custom=self.settings.rules
+            )
         elif run.found == fresh:
             return
         run.found = fresh

@@ -22,7 +22,7 @@ from mens_console.store.looks import Looks
 from mens_console.store.snapshot import FACETS, Facet, SourceView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mens_console.ingest.discover import FoundRun
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mens_console.ingest.records import Batch
     from mens_console.signals.checkpoints import CheckpointForecast
     from mens_console.signals.diagnosis import Diagnosis
+    from mens_console.signals.metricrules import MetricRule
     from mens_console.signals.rules import Rule
     from mens_console.store.frame import Growth
 
@@ -85,7 +86,14 @@ class SourceState:
 class RunState:
     """Mutable state of one run, touched by the engine's thread alone."""
 
-    def __init__(self, found: FoundRun, *, ema_alpha: float, rules: Mapping[str, Rule] = RULES) -> None:
+    def __init__(
+        self,
+        found: FoundRun,
+        *,
+        ema_alpha: float,
+        rules: Mapping[str, Rule] = RULES,
+        custom: Sequence[MetricRule] = (),
+    ) -> None:
         self.found = found
         self.sources: dict[Path, SourceState] = {}
         self.cold = False
@@ -102,14 +110,14 @@ class RunState:
         self.next_checkpoint: CheckpointForecast | None = None
         self.trainers: set[int] = set()
         """Processes that did more than stand in the folder."""
-        self._alpha, self._rules = ema_alpha, rules
+        self._alpha, self._rules, self._custom = ema_alpha, rules, custom
         self.begin()
 
     def begin(self) -> None:
         """Forget all rows: the sources are about to be read again from their first byte."""
         self.frame = Frame()
         self.facts = RunFacts()
-        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules)
+        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules, custom=self._custom)
         self.looks = Looks(self.found.id, self._rules)
         self.history = True
         self.stale_signals = False
@@ -181,8 +189,7 @@ class RunState:
         found = self.looks.take(batch.layers, rank)
         self.touch("layers")
         if found and not self.history:
-            for seen in found:
-                self.signals.alerts.apply(seen)
+            self.signals.take(found)
             self.touch("alerts")
 
     def _note_walls(self, wall: float, at: float) -> None:
@@ -211,9 +218,9 @@ class RunState:
 
     def fold(self) -> Iterable[None]:
         """Judge the whole history from its first row, a slice at a time (consume the iterator to do it)."""
-        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules)
+        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules, custom=self._custom)
         self.signals.total(self.facts.total_steps)
-        names = [n for n in self.frame.names if RunSignals.watches(n)]
+        names = [n for n in self.frame.names if self.signals.wants(n)]
         order = sorted(names, key=lambda n: n != "loss")
         segments = {name: list(self.frame.history(name)) for name in order}
         for turn in range(max((len(s) for s in segments.values()), default=0)):
@@ -229,8 +236,7 @@ class RunState:
                         name, growth.steps[part].tolist(), growth.walls[part].tolist(), growth.values[part].tolist()
                     )
                     yield
-        for seen in self.looks.said:
-            self.signals.alerts.apply(seen)
+        self.signals.take(self.looks.said)
         self.history = self.stale_signals = False
         self.preview = None
         self.rows_rev += 1
