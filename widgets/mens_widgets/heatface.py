@@ -91,7 +91,7 @@ class HeatFace(Canvas):
         & .heatmap--axis { color: $text-muted; }
         & .heatmap--mark { color: $text-accent; }
         & .heatmap--empty { color: $text-muted; }
-        & .heatmap--cursor { background: $surface-lighten-1; }
+        & .heatmap--cursor { background: $panel; }
         & .heatmap--zero { color: $text-muted; }
         & .heatmap--bad { color: $text-error; text-style: bold; }
         & .heatmap--shade { color: $text-primary; }

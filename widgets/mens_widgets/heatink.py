@@ -46,9 +46,11 @@ class Inks:
         if len(stops) < len(STOPS) or ground is None or ground.triplet is None:
             return None
         base = oklab.lightness(ground.triplet)
-        # From near the background to far from it, so that what is large stands out on dark and on light.
-        low, high = (base + 0.06, 0.94) if base < 0.6 else (base - 0.06, 0.25)
-        return oklab.ramp(stops, LEVELS, low, high)
+        # From near the background to far from it, so that what is large stands out on dark and on light; the warm end
+        # is the bright one on both.
+        if base < 0.6:
+            return oklab.ramp(stops, LEVELS, base + 0.06, 0.94)
+        return oklab.ramp(stops[::-1], LEVELS, base - 0.06, 0.27)
 
     def cell(self, code: int, cells: int) -> Segment:
         """Return so many cells of one code."""

@@ -40,8 +40,8 @@ class Heatmap(HeatFace, can_focus=True):
         Binding("left_square_bracket", "pan(-0.25)", "Earlier", show=False, id="heatmap.pan_left", key_display="["),
         Binding("right_square_bracket", "pan(0.25)", "Later", show=False, id="heatmap.pan_right", key_display="]"),
         Binding("r", "reset", "Reset view", show=False, id="heatmap.reset"),
-        Binding("y", "toggle_log", "Log or linear", id="heatmap.log"),
-        Binding("z", "toggle_dense", "Half-height rows", id="heatmap.dense"),
+        Binding("y", "toggle_log", "Log scale", id="heatmap.log"),
+        Binding("z", "toggle_dense", "Half-height rows", show=False, id="heatmap.dense"),
     ]
 
     class Highlighted(Message):

@@ -142,8 +142,8 @@ class Matrix(Canvas, can_focus=True):
         label = min(max(len(clean(row)) for row in self._rows), max(8, width // 3)) + 3
         cell = max(NARROW, min(BROAD, (width - label) // len(self._columns) - 1))
         fits = max(1, (width - label) // (cell + 1))
-        tall = 2 if (height - 2) >= 3 * len(self._rows) - 1 else 1
-        gap = int(tall == 2)
+        tall = 2 if height - 2 >= 2 * len(self._rows) else 1
+        gap = int(height - 2 >= 3 * len(self._rows) - 1)
         lines = max(1, (height - 2 + gap) // (tall + gap))
         self._scroll(lines, fits)
         top, left = self._first

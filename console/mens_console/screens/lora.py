@@ -13,27 +13,26 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.widgets import Input
 
 from mens_console.screens.curves import marks_of
-from mens_console.screens.empty import no_runs
 from mens_console.screens.facts import strip_lines
 from mens_console.screens.loralines import (
     WORDS,
-    freshness,
     metrics_of,
-    no_columns,
-    no_layers,
     pair_lines,
     plain_terminal,
     ranking_lines,
     summary_line,
     whole_lines,
 )
+from mens_console.screens.lorapages import freshness, note, place_text, with_adapters
 from mens_console.screens.lorapane import PairCharts
-from mens_console.screens.lorarows import ORDERS, PairQuery, Place, places_of, rows_of
+from mens_console.screens.loraplaces import Place, places_of
+from mens_console.screens.lorarows import ORDERS, RANKED, PairQuery, rows_of
 from mens_console.screens.patterns import PatternTable, table_of
 from mens_console.screens.room import Room
 from mens_console.screens.rows import ORDERS as RUN_ORDERS
 from mens_console.screens.rows import ordered
 from mens_console.screens.sheet import Sheet
+from mens_console.signals.human import step
 from mens_console.signals.rules import adjusted
 from mens_widgets.chart import Chart
 from mens_widgets.heatmap import Heatmap, HeatRow
@@ -53,8 +52,12 @@ WIDE: Final = 110
 """Columns from which on the facts stand beside the heatmap."""
 FULL: Final = 150
 """Columns from which on modules are named in full."""
+NAMED: Final = 100
+"""Columns of the heatmap from which on its title is in words."""
 KINDS: Final = ("resume", "checkpoint", "nan", "alert")
 """Marks that help to read the heatmap; evaluations would only crowd its axis."""
+ABOUT_PAIRS: Final = frozenset({"metric", "order", "troubled", "filter", "row", "detail"})
+"""Actions that need pairs on the screen."""
 
 
 class LoraScreen(Room):
@@ -96,8 +99,8 @@ class LoraScreen(Room):
         Binding("M", "metric(-1)", "Previous metric", show=False, id="lora.previous_metric"),
         Binding("o", "order", "Order", id="lora.order"),
         Binding("f", "troubled", "Troubled only", id="lora.troubled"),
-        Binding("slash", "filter", "Filter", key_display="/", id="lora.filter"),
         Binding("tab", "patterns", "Patterns", id="lora.patterns", priority=True),
+        Binding("slash", "filter", "Filter", key_display="/", id="lora.filter"),
         Binding("j,down", "row(1)", "Next pair", show=False, id="lora.down"),
         Binding("k,up", "row(-1)", "Previous pair", show=False, id="lora.up"),
         Binding("enter", "detail", "Close the series", show=False, id="lora.detail"),
@@ -121,6 +124,7 @@ class LoraScreen(Room):
         self._places: tuple[tuple[object, ...], list[Place]] = ((), [])
         self._table: tuple[Mapping[str, object] | None, PatternTable | None] = (None, None)
         self._rules: Mapping[str, Rule] | None = None
+        self._offered: tuple[bool, ...] = ()
 
     def body(self) -> ComposeResult:
         """Lay out the run's lines, the heatmap or the matrix with their facts, and the filter."""
@@ -187,19 +191,24 @@ class LoraScreen(Room):
         self._write("#facts", self._facts)
         self._tell(snapshot, run, now)
         self._hold_focus()
+        offered = (bare, self.has_class("-patterns"), self._table[1] is None)
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
 
     def _strip(self, run: RunView | None, now: float, width: int) -> list[Line]:
         if run is None:
             return []
         first = strip_lines(run, now, width)[:1]
-        return [*first, summary_line(run.layers, self.rules)] if run.layers is not None else first
+        return first if run.layers is None else [*first, summary_line(run.layers, width, self.rules, plain=self._plain)]
 
     def _show_layers(self, run: RunView, layers: LayersView) -> None:
         metrics = metrics_of(layers)
         if self._metric not in metrics and metrics:
             self._take_metric(metrics[0])
         words, heatmap = WORDS[self._metric], self.query_one(Heatmap)
-        heatmap.title = f"{words.sign} {words.title}" if self.size.width >= 100 else words.sign
+        named = heatmap.size.width >= NAMED and words.sign not in words.title
+        heatmap.title = f"{words.sign} {words.title}" if named else words.sign
         rows = self._build(run, layers)
         marks = [mark for mark in marks_of(run) if mark.kind in KINDS]
         heatmap.empty = "no pair is in trouble; f shows all" if self._troubled else "no pair matches; Esc clears it"
@@ -243,10 +252,10 @@ class LoraScreen(Room):
             return table.lines(*self.query_one(Matrix).place, width) if table is not None else []
         pair = self._pair(layers) if layers is not None else None
         if layers is None or pair is None:
-            return [] if layers is None else ranking_lines(layers, width, plain=self._plain)[1:]
+            return [] if layers is None else ranking_lines(layers, self._places[1], plain=self._plain)[1:]
         return [
             *pair_lines(layers, pair, width, self.rules, plain=self._plain),
-            *ranking_lines(layers, width, plain=self._plain),
+            *ranking_lines(layers, self._places[1], plain=self._plain),
             *whole_lines(layers, width),
         ]
 
@@ -254,23 +263,15 @@ class LoraScreen(Room):
         self.query_one(name, Sheet).write(write)
 
     def _tell(self, snapshot: Snapshot, run: RunView | None, now: float) -> None:
-        layers = run.layers if run is not None else None
-        ids = [one.id for one in with_adapters(snapshot)]
-        parts = (
-            [f"run {ids.index(run.id) + 1} of {len(ids)} with adapters"] if run is not None and run.id in ids else []
-        )
-        if not parts and ids:
-            parts = [f"n: the next of {len(ids)} runs with adapters"]
+        layers, brief = self._layers(), self.size.width < WIDE
+        parts = [place_text(snapshot, run, brief=brief)]
         if self.has_class("-patterns"):
-            at = self._table[1].step if self._table[1] is not None else None
-            parts.append("evaluation" + (f" at step {at}" if at is not None else ""))
-        elif layers is not None and len(layers.steps):
-            shown = len(self._rows[1])
-            parts.append(f"{shown} of {len(layers.table)} pairs {ORDERS[self._order]}")
-            parts += ["troubled only"] if self._troubled else []
-            parts += [f"filter {self._query.text}"] if self._query else []
-            parts.append(freshness(layers, now))
-        text = " " + " · ".join(parts)
+            parts.append(f"counted at step {step(self._table[1].step)}" if self._table[1] is not None else "")
+        elif layers is not None:
+            parts.append(f"{len(self._rows[1])} of {len(layers.table)} pairs {ORDERS[self._order]}")
+            parts += ["troubled only" if self._troubled else "", f"filter {self._query.text}" if self._query else ""]
+            parts.append(freshness(layers, now, brief=brief))
+        text = " " + " · ".join(filter(None, parts))
         self._write("#status", lambda _: [((text, "muted"),)])
 
     def _want(self, run_id: str | None) -> None:
@@ -282,15 +283,16 @@ class LoraScreen(Room):
         """Give the keys to what is shown, unless the filter is being typed."""
         if self.has_class("-filtering"):
             return
-        target: Widget
+        target: Widget | None = self.query_one(Heatmap)
         if self.has_class("-patterns"):
             target = self.query_one(Matrix)
+        elif self.has_class("-bare"):
+            target = None
         elif self.has_class("-detail"):
             target = self.query_one(PairCharts).first
-        else:
-            target = self.query_one(Heatmap)
-        if self.focused is not target and not (isinstance(self.focused, Chart) and isinstance(target, Chart)):
-            self.call_after_refresh(target.focus, scroll_visible=False)
+        kept = isinstance(self.focused, Chart) and isinstance(target, Chart)
+        if self.focused is not target and not kept:
+            self.call_after_refresh(self.set_focus, target, scroll_visible=False)
 
     def on_screen_suspend(self) -> None:
         """Nobody looks at the run any more."""
@@ -312,12 +314,19 @@ class LoraScreen(Room):
     def _open(self) -> None:
         self.action_detail()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only keys that do something with what is shown."""
+        if action in ABOUT_PAIRS and (self.has_class("-patterns") or self.has_class("-bare")):
+            return False
+        return action != "patterns" or self._table[1] is not None
+
     @on(Chart.CursorMoved)
     def _read_there(self, event: Chart.CursorMoved) -> None:
         """Read the heatmap where the chart's cursor is."""
         heatmap = self.query_one(Heatmap)
+        point = next((point for _, point in event.values if point is not None), None)
         if event.chart.axis == "step":
-            heatmap.column = heatmap.course.place(event.x) if event.x is not None else None
+            heatmap.column = heatmap.course.place(point.x) if point is not None else None
             heatmap.redraw()
 
     def _take_metric(self, metric: str) -> None:
@@ -334,9 +343,11 @@ class LoraScreen(Room):
         self.console_app.paint()
 
     def action_order(self) -> None:
-        """Take the next order of rows."""
+        """Take the next order of rows; one by rank is read from its top."""
         self._order = (self._order + 1) % len(ORDERS)
         self.console_app.paint()
+        if self._order in RANKED:
+            self.query_one(Heatmap).action_end(-1)
 
     def action_troubled(self) -> None:
         """Show only pairs that somebody should look at, or all again."""
@@ -352,15 +363,11 @@ class LoraScreen(Room):
         if self._layers() is None or self.has_class("-patterns") or not self._rows[1]:
             return
         self.toggle_class("-detail")
-        self.query_one(PairCharts).again()
         self.console_app.paint()
         self.call_after_refresh(self.console_app.paint)  # what was hidden has no size before it is laid out
 
     def action_patterns(self) -> None:
         """Switch between the adapters and the accuracy by pattern and length."""
-        if self._table[1] is None:
-            self.notify("This run has no accuracy by pattern and length", markup=False)
-            return
         self.toggle_class("-patterns")
         self.console_app.paint()
         self.call_after_refresh(self.console_app.paint)
@@ -434,16 +441,3 @@ class LoraScreen(Room):
             "LoRA: half-height rows": ("key z", self.query_one(Heatmap).action_toggle_dense),
             "LoRA: next run": ("key n", lambda: self.action_step(1)),
         }
-
-
-def with_adapters(snapshot: Snapshot) -> list[RunView]:
-    """Return the runs that tell of adapters or of patterns, the worst first."""
-    runs = ordered(snapshot.runs, RUN_ORDERS[0], reverse=False)
-    return [run for run in runs if run.layers is not None or run.patterns is not None]
-
-
-def note(snapshot: Snapshot, run: RunView | None, width: int) -> list[Line]:
-    """Return what stands in the heatmap's place where there is none."""
-    if run is None:
-        return no_runs(snapshot, width)
-    return no_layers(run, width) if run.layers is None else no_columns(run.layers, width)

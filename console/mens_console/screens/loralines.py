@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.sheet import Line, fact, heading, prose
-from mens_console.screens.words import age
 from mens_console.signals.human import number, percent, step
 from mens_console.signals.pairs import METRICS, PairState
 from mens_console.signals.rules import RULES
 from mens_widgets.bar import bar
 
 if TYPE_CHECKING:
+    from mens_console.screens.loraplaces import Place
     from mens_console.screens.words import Ink
     from mens_console.signals.rules import Rule
-    from mens_console.store.snapshot import LayersView, RunView
+    from mens_console.store.snapshot import LayersView
 
 
 class Metric(NamedTuple):
@@ -175,19 +175,33 @@ def state_pieces(layers: LayersView, pair: int, *, plain: bool) -> Line:
     return ((f"{mark_of(state, plain=plain) or '●'} {state}", LOOKS[state].ink),)
 
 
-def summary_line(layers: LayersView, rules: Mapping[str, Rule] = RULES) -> Line:
-    """Return ``24/28 pairs active, 4 dead · imbalance 12``, troubles in colour."""
-    first, *rest = layers.summary.text().split(", ")
-    all_well = layers.summary.counts.get(PairState.ACTIVE, 0) == layers.summary.total
-    line: list[tuple[str, Ink]] = [(first, "good" if all_well else "strong")]
-    for text in rest:
-        state = PairState(text.rpartition(" ")[2])
-        line += [(", ", "muted"), (text, LOOKS[state].ink)]
+def summary_line(layers: LayersView, width: int, rules: Mapping[str, Rule] = RULES, *, plain: bool = False) -> Line:
+    """Return ``24/28 pairs active, 4 dead · imbalance 12``, troubles in colour, in as many words as fit."""
     ratio, limit = layers.summary.imbalance, rules["lora_imbalance"].entry
-    line.append((" · imbalance ", "muted"))
-    line.append((number(ratio, 3) if math.isfinite(ratio) else "—", "warn" if ratio > limit else ""))
-    line.append((" (largest/smallest |g| of active pairs)", "muted"))
-    return tuple(line)
+    value = (number(ratio, 3) if math.isfinite(ratio) else "—", "warn" if ratio > limit else "")
+    apart: Line = ((" · imbalance ", "muted"), value)
+    meant = (" (largest/smallest |g| of active pairs)", "muted")
+    words = _counts(layers)
+    marks = _counts_in_marks(layers, plain=plain)
+    variants = ((*words, *apart, meant), (*words, *apart), (*marks, *apart), marks)
+    return next((line for line in variants if sum(len(text) for text, _ in line) <= width), marks)
+
+
+def _counts(layers: LayersView) -> Line:
+    first, *rest = layers.summary.text().split(", ")
+    pieces = [(text, LOOKS[PairState(text.rpartition(" ")[2])].ink) for text in rest]
+    return ((first, _ink(layers)), *(piece for one in pieces for piece in ((", ", "muted"), one)))
+
+
+def _counts_in_marks(layers: LayersView, *, plain: bool) -> Line:
+    counts = layers.summary.counts
+    others = [(LOOKS[state], n, state) for state, n in counts.items() if n and state is not PairState.ACTIVE]
+    first = f"{counts.get(PairState.ACTIVE, 0)}/{layers.summary.total} active"
+    return ((first, _ink(layers)), *((f" {mark_of(state, plain=plain)}{n}", look.ink) for look, n, state in others))
+
+
+def _ink(layers: LayersView) -> Ink:
+    return "good" if layers.summary.counts.get(PairState.ACTIVE, 0) == layers.summary.total else "strong"
 
 
 def pair_lines(
@@ -219,8 +233,12 @@ def _values(layers: LayersView, pair: int) -> list[Line]:
         lines.append(fact(words.sign, figure(value), ink, note))
     if "rank" not in layers.values and r:
         lines.append(fact("r", str(r)))
-    lines.append(fact("share", percent(share_of(layers, pair)), "", "of all |g|²"))
+    lines.append(fact("share", _share(share_of(layers, pair)), "", "of all |g|²"))
     return lines
+
+
+def _share(share: float) -> str:
+    return "<0.01 %" if 0.0 < share < 1e-4 else percent(share)
 
 
 def share_of(layers: LayersView, pair: int) -> float:
@@ -235,27 +253,23 @@ def share_of(layers: LayersView, pair: int) -> float:
     return float((column[pair] / largest) ** 2 / ((finite / largest) ** 2).sum())
 
 
-def ranking_lines(layers: LayersView, width: int, *, plain: bool = False) -> list[Line]:
+def ranking_lines(layers: LayersView, places: Sequence[Place], *, plain: bool = False) -> list[Line]:
     """Return the pairs that do most with their shares, and beside them those in trouble."""
     lines = heading("Most active, share of |g|²")
     if not layers.summary.top:
         lines.append((("no gradient norm was measured", "muted"),))
-    room = max(8, width - 14)
     for pair, share in layers.summary.top[:TOP]:
-        name = _tail(layers.table.names[pair], room)
-        lines.append(((bar(share, 6), "accent"), (f"{share:6.1%} ", "strong"), (name, "")))
+        text = f"{share:6.1%} " if share >= 0.001 else "<0.1 % "
+        lines.append(((bar(share, 6), "accent"), (text.replace("%", " %"), "strong"), (places[pair].name, "")))
     for state in sorted(TROUBLED | {PairState.FROZEN}, key=lambda state: LOOKS[state].rank):
-        places = [i for i, one in enumerate(layers.states) if one is state]
-        if not places:
+        found = [i for i, one in enumerate(layers.states) if one is state]
+        if not found:
             continue
         look = LOOKS[state]
-        lines += [(), ((f"{str(state).capitalize()}, {len(places)}", look.ink),)]
-        lines += [
-            ((f"{mark_of(state, plain=plain)} ", look.ink), (_tail(layers.table.names[i], width - 2), ""))
-            for i in places[:LISTED]
-        ]
-        if len(places) > LISTED:
-            lines.append(((f"and {len(places) - LISTED} more (o: worst first)", "muted"),))
+        lines += [(), ((f"{str(state).capitalize()}, {len(found)}", look.ink),)]
+        lines += [((f"{mark_of(state, plain=plain)} ", look.ink), (places[i].name, "")) for i in found[:LISTED]]
+        if len(found) > LISTED:
+            lines.append(((f"and {len(found) - LISTED} more (o: worst first)", "muted"),))
     return lines
 
 
@@ -275,12 +289,6 @@ def whole_lines(layers: LayersView, width: int) -> list[Line]:
     return lines
 
 
-def _tail(name: str, width: int) -> str:
-    """Return the end of a name, which is what tells long names apart."""
-    name = safe_text(name, 300)
-    return name if len(name) <= width else "…" + name[len(name) - max(width - 1, 1) :]
-
-
 # The strip of the Run screen
 
 
@@ -290,11 +298,11 @@ def strip_line(layers: LayersView, width: int, *, plain: bool = False) -> Line:
     A layer with a pair in trouble shows the mark of the worst instead of a block. Where layers do not fit, neighbours
     share a cell, and the worst of them is seen.
     """
-    words = summary_line(layers)[:-3]
-    room = width - 6 - sum(len(text) for text, _ in words)
+    words = _counts(layers) if width >= 100 else _counts_in_marks(layers, plain=plain)
+    room = width - 8 - sum(len(text) for text, _ in words)
     cells: list[tuple[str, Ink]] = []
     if room >= 8:
-        cells = [*_layer_cells(layers, min(room - 1, 120), plain=plain), ("  ", "")]
+        cells = [*_layer_cells(layers, min(room, 120), plain=plain), ("  ", "")]
     return (("LoRA  ", "accent"), *cells, *words)
 
 
@@ -322,56 +330,3 @@ def _layer_cell(
         return mark_of(worst, plain=plain) or "·", LOOKS[worst].ink
     share = (math.log10(norm) - low) / (high - low) if high > low else 0.5
     return _BLOCKS[min(7, int(share * 8))], "good" if worst is PairState.ACTIVE else LOOKS[worst].ink
-
-
-# Pages for runs without pairs
-
-
-def no_layers(run: RunView, width: int) -> list[Line]:
-    """Return the page of a run that tells nothing of adapter pairs."""
-    width = min(width, 78)
-    lines: list[Line] = [(), (("No look at adapter pairs yet.", "strong"),), ()]
-    if any(source.path.name == "telemetry.jsonl" for source in run.sources):
-        text = "Its telemetry.jsonl is read; the first look at the adapters comes with a step of the optimizer"
-        return lines + prose(f"{text}{'.' if run.live else ', and this run is over.'}", width, "muted")
-    lines += _told(run.status, width)
-    lines.append((("Three lines let a trainer tell which adapters learn:", "muted"),))
-    lines += [
-        (("  from mens_console.collectors import MensCallback", "accent"),),
-        (("  trainer.add_callback(MensCallback())", "accent"), ("   # Hugging Face Trainer, TRL", "muted")),
-        (("  trainer.train()", "accent"),),
-        (),
-        (
-            ("In a loop of your own, call ", "muted"),
-            ("mens.backward_done()", "accent"),
-            (" after backward().", "muted"),
-        ),
-    ]
-    if run.patterns is not None:
-        lines += [(), (("Tab shows the accuracy by pattern and length.", "muted"),)]
-    return lines
-
-
-def no_columns(layers: LayersView, width: int) -> list[Line]:
-    """Return the page of a run whose pairs are known before any was looked at."""
-    pairs = f"{len(layers.table)} adapter pairs are known, {sum(layers.table.frozen)} of them frozen."
-    text = "No look has come yet: the first comes with a step of the optimizer."
-    return [(), ((pairs, "strong"),), (), *prose(text, min(width, 78), "muted")]
-
-
-def _told(status: Mapping[str, Any], width: int) -> list[Line]:
-    """Return what a status document says in sum, where it names no layers."""
-    summary = status.get("lora_summary")
-    if not isinstance(summary, Mapping) or not summary:
-        return []
-    lines = prose("Its status document says in sum, without naming layers:", width, "muted")
-    for key, value in list(summary.items())[:LISTED]:
-        lines.append(fact(safe_text(str(key), 12), safe_text(str(value), 60)))
-    return [*lines, ()]
-
-
-def freshness(layers: LayersView, now: float) -> str:
-    """Return when the newest look was taken."""
-    seen = age(float(layers.walls[-1]), now) if len(layers.walls) else "—"
-    ago = "" if seen == "—" else f", {seen}" + (" ago" if seen != "now" else "")
-    return f"newest look at step {step(layers.summary.step)}{ago}"

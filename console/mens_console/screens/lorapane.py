@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+from textual import on
 from textual.containers import Horizontal
 
 from mens_console.screens.curves import marks_of
@@ -32,8 +33,8 @@ class Group(NamedTuple):
 
 
 GROUPS: Final = (
-    Group("gradient norm", ("grad", "grad_a", "grad_b")),
-    Group("update of one step", ("update",)),
+    Group("gradient", ("grad", "grad_a", "grad_b")),
+    Group("update", ("update",)),
     Group("update ratio |Δ|/|W|", ("ratio",)),
     Group("effective rank", ("rank",)),
 )
@@ -85,6 +86,7 @@ class PairCharts(Horizontal):
         super().__init__(id=id)
         self._zone = zone
         self._drawn: tuple[object, ...] = ()
+        self._shown: tuple[RunView, LayersView, int, str] | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out three charts; those without a place are hidden."""
@@ -98,27 +100,46 @@ class PairCharts(Horizontal):
 
     def show(self, run: RunView, layers: LayersView, pair: int, metric: str) -> None:
         """Show a pair. A pair or metric that was not shown before starts with the scale that shows it best."""
+        self._shown = (run, layers, pair, metric)
         groups = groups_from(layers, metric)
-        room = max(1, min(3, len(groups), (self.size.width or COLUMN) // COLUMN))
-        what = (run.id, layers.table.names[pair], metric, room)
-        if (*what, layers.rev, run.rev) == self._drawn:
+        room = max(1, min(3, len(groups), self.size.width // COLUMN))
+        what = (run.id, layers.table.names[pair], metric)
+        drawn = (what, room, layers.rev, run.rev)
+        if drawn == self._drawn:
             return
-        fresh, self._drawn = what != self._drawn[:4], (*what, layers.rev, run.rev)
+        fresh, self._drawn = not self._drawn or what != self._drawn[0], drawn
         marks = marks_of(run)
         for i, chart in enumerate(self.query(Chart)):
             chart.set_class(i >= room, "-hidden")
-            if i >= room:
-                continue
-            group = groups[i]
-            chart.title = group.title
-            if fresh:
-                chart.log_scale = WORDS[group.metrics[0]].log and _positive(layers, pair, group.metrics)
-                chart.set_window(None)
-            chart.show(traces_of(layers, pair, group.metrics), marks)
+            if i < room:
+                chart.title = groups[i].title
+                if fresh or chart.has_class("-new"):
+                    chart.log_scale = WORDS[groups[i].metrics[0]].log and _positive(layers, pair, groups[i].metrics)
+                    chart.set_window(None)
+                chart.show(traces_of(layers, pair, groups[i].metrics), marks)
+            chart.set_class(i >= room, "-new")
 
-    def again(self) -> None:
-        """Draw anew at the next `show`, whatever was drawn."""
-        self._drawn = ()
+    def on_resize(self) -> None:
+        """Fit another number of charts."""
+        if self._shown is not None and self.display:
+            self.show(*self._shown)
+
+    @on(Chart.CursorMoved)
+    def _cursor_moved(self, event: Chart.CursorMoved) -> None:
+        for chart in self.query(Chart):
+            if chart is not event.chart:
+                chart.set_cursor(event.x)
+
+    @on(Chart.ViewChanged)
+    def _view_changed(self, event: Chart.ViewChanged) -> None:
+        """Move all charts together; the value axis of each stays its own."""
+        for chart in self.query(Chart):
+            if chart is not event.chart:
+                chart.axis, chart.smoothing = event.axis, event.smoothing
+                chart.set_window(event.window)
+        if self._shown is not None:
+            self._drawn = (self._drawn[0],) if self._drawn else ()
+            self.show(*self._shown)
 
 
 def _positive(layers: LayersView, pair: int, metrics: Sequence[str]) -> bool:
