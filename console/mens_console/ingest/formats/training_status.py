@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from mens_console.signals.pairs import PairTable
 
 _PHASES: Final = {"training": "training", "evaluating": "evaluating", "saving": "saving"}
-_STATUS: Final = re.compile(rb'"status"\s*:\s*"(idle|training|evaluating|saving|crashed|completed)"')
+_STATUS: Final = re.compile(rb'"status"\s*:\s*"(idle|training|evaluating|saving|crashed|interrupted|completed)"')
 _CURRENT: Final = re.compile(rb'"current_step"\s*:')
+_BROKEN: Final = {"crashed", "interrupted"}
 _SMALL: Final = {"step", "max_steps", "logs"}
 _NOT_SERIES: Final = {"pid", "schema_version", "version"}
 
@@ -45,7 +46,7 @@ def claims(name: str, head: bytes) -> bool:
     if isinstance(document.get("logs"), dict) and document.keys() >= _SMALL:
         return True
     return "current_step" in document and (
-        document.get("status") in {*_PHASES, "idle", "crashed", "completed"} or "train_loss_history" in document
+        document.get("status") in {*_PHASES, *_BROKEN, "idle", "completed"} or "train_loss_history" in document
     )
 
 
@@ -147,12 +148,13 @@ class TrainingStatusDecoder:
             batch.facts.append(Fact("phase", _PHASES[status], step, wall))
         elif status == "completed":
             batch.facts.append(Fact("finished", "status completed", step, wall))
-        elif status == "crashed":
+        elif status in _BROKEN:
             kind = document.get("error_type")
             message = document.get("error_message")
             words = [visible(word, 500) for word in (kind, message) if isinstance(word, str) and word]
-            text = ": ".join(words) or "status crashed"
-            batch.facts.append(Fact("error", text, step, wall, detail=classify(text) or "traceback"))
+            text = ": ".join(words) or f"status {status}"
+            detail = classify(text) or ("traceback" if status == "crashed" else "killed")
+            batch.facts.append(Fact("error", text, step, wall, detail=detail))
         elif status == "idle":
             batch.facts.append(Fact("phase", "idle", step, wall))
 
