@@ -96,12 +96,12 @@ async def test_fleet_filters_while_typing_and_escape_clears(console, lively):
 
 async def test_fleet_overlays_marked_runs(console, lively):
     async with console(lively) as (app, pilot):
-        await press(pilot, "c")
-        await press(pilot, "space", "space", "c")
+        await press(pilot, "o")
+        await press(pilot, "space", "space", "o")
         chart = app.room.query_one(ChartFace)
         assert {curve.name for curve in chart.live} == {"lr-3e-2", "mini-ft-07"}
         assert "loss of marked runs" in text_of(app)
-        await press(pilot, "c")
+        await press(pilot, "o")
         assert len(chart.live) == 1
         await press(pilot, "escape")
         assert app.room.query_one(Grid).marked == ()
@@ -109,7 +109,7 @@ async def test_fleet_overlays_marked_runs(console, lively):
 
 async def test_fleet_overlay_says_what_it_needs(console, lively):
     async with console(lively, (80, 24)) as (app, pilot):
-        await press(pilot, "c")
+        await press(pilot, "o")
         assert "The overlay needs" in text_of(app)
 
 

@@ -46,10 +46,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A curve and how to show it. A `rewound` piece is drawn dim, without a line, a legend or a say in the scale."""
+    """A curve and how to show it. A `rewound` piece is drawn dim, without a line, a legend or a say in the scale.
+
+    A `tag`, one character, is written along the line and in the legend: curves stay apart without colour.
+    """
 
     curve: Curve
     rewound: bool = False
+    tag: str = ""
 
 
 class _Row(NamedTuple):
@@ -117,6 +121,8 @@ class ChartFace(Canvas):
         super().__init__(name=name, id=id, classes=classes)
         self.title, self.unit, self.empty = title, unit, empty
         self.smoothing, self.axis, self.log_scale, self.clip, self.zone = smoothing, axis, log_scale, False, zone
+        self.step_name = "step"
+        """What the first axis counts."""
         self.viewport = Viewport()
         self.cursor: float | None = None
         self._traces: tuple[Trace, ...] = ()
@@ -205,7 +211,7 @@ class ChartFace(Canvas):
             whole = Bins.since(trace.curve.bins(edges, self.axis), 0)
             smooth = plot.smooth(whole, self.smoothing)[lead:]
             bins = Bins.since(whole, lead)
-            layers.append(plot.Layer(bins, smooth, live, trace.rewound))
+            layers.append(plot.Layer(bins, smooth, live, trace.rewound, trace.tag))
             live += not trace.rewound
         return sorted(layers, key=lambda layer: (not layer.rewound, -layer.series))
 
@@ -252,7 +258,7 @@ class ChartFace(Canvas):
 
     def _foot(self, gutter: int, columns: int, cell: int | None, lines: int) -> list[Strip]:
         """Return the axis with its marks, and its labels: as many of them as there are lines for."""
-        key = (gutter, columns, cell, lines, self.viewport.shown(), self.axis, self._marks)
+        key = (gutter, columns, cell, lines, self.viewport.shown(), self.axis, self.step_name, self._marks)
         if self._frame.foot_key != key:
             drawn = [self._axis_line(gutter, columns, cell), self._labels(gutter, columns)][:lines]
             self._frame.foot = [strip_of(line, gutter + columns, self.style_for()) for line in drawn]
@@ -298,7 +304,7 @@ class ChartFace(Canvas):
             start = max(0, min(middle - len(label) // 2, columns - len(label)))
             if start >= len(line) + (2 if line else 0):
                 line = line.ljust(start) + label
-        name = {"step": "step", "relative": "time", "wall": "clock"}[self.axis]
+        name = {"step": self.step_name, "relative": "time", "wall": "clock"}[self.axis]
         return [Segment(fit(name, gutter - 1, "right") + " " + line, self.style_for("chart--axis"))]
 
     def _reading(self, point: PointLike, here: float | None) -> str:
@@ -313,6 +319,7 @@ class ChartFace(Canvas):
     def _title(self, width: int, picture: plot.Picture) -> list[Segment]:
         muted, strong = self.style_for("chart--title"), self.style_for("chart--value")
         live = self.live
+        tags = [trace.tag for trace in self._traces if not trace.rewound]
         segments = [Segment(clean(self.title) + " ", muted)] if self.title else []
         place: float | None = self.cursor
         here = place
@@ -326,7 +333,7 @@ class ChartFace(Canvas):
             value = "—" if point is None else self._reading(point, here)
             if len(live) > 1:
                 ink = self.style_for(f"chart--series-{i + 1}")
-                segments.append(Segment(f"{plot.SERIES_GLYPHS[i]} {clean(curve.name)} ", ink))
+                segments.append(Segment(f"{tags[i] or plot.SERIES_GLYPHS[i]} {clean(curve.name)} ", ink))
             bad = point is not None and not np.isfinite(point.value)
             segments.append(Segment(f"{value} ", self.style_for("chart--bad") if bad else strong))
         if self.unit:
@@ -359,7 +366,7 @@ class ChartFace(Canvas):
 
     def _format_x(self, x: float) -> str:
         if self.axis == "step":
-            return f"step {x:,.0f}".replace(",", " ")
+            return f"{self.step_name} {x:,.0f}".replace(",", " ")
         if self.axis == "relative":
             return f"+{ticks.format_duration(x)}"
         return ticks.format_clock(x, 1.0, self.zone)

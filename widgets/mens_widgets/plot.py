@@ -26,6 +26,8 @@ FEW_FOR_PERCENTILES: Final = 10
 SERIES_GLYPHS: Final = "●◆▲■✚★"
 SPARSE: Final = 4
 """A series with points in fewer than one of so many columns shows each as its glyph: a dot alone is easily missed."""
+TAG_EVERY: Final = 18
+"""Columns between two letters of a tagged line."""
 HUGE: Final = 1e300
 
 NO_INK: Final = 0
@@ -46,6 +48,8 @@ class Layer:
     series: int
     """Which of the six inks; ignored where `rewound`."""
     rewound: bool = False
+    tag: str = ""
+    """A letter to be written along the line, so that it can be told from others without colour."""
 
 
 class _Placed(NamedTuple):
@@ -189,6 +193,7 @@ def paint(layers: Sequence[Layer], scale: Scale, rows: int, columns: int, known:
         rows,
         columns,
         dropped,
+        *(layer.tag for layer in layers),
         *(part if isinstance(part, int) else part.tobytes() for one in placed for part in one),
     )
     if known is not None and known.key == key:
@@ -205,8 +210,10 @@ def paint(layers: Sequence[Layer], scale: Scale, rows: int, columns: int, known:
         under |= _by_cell(one.below)
         bad |= _by_cell(one.bad)
     glyphs = np.where(codes > 0, codes.astype(np.uint32) + braille.BASE, ord(" "))
-    for one in placed:
-        _mark_points(one, glyphs, inks)
+    for one, layer in zip(placed, layers, strict=True):
+        _mark_points(one, glyphs, inks, layer.tag)
+        if layer.tag:
+            _tag_line(one, layer.tag, glyphs, inks)
     for row, where, char, pen in ((0, over, "↑", CLIP_INK), (-1, under, "↓", CLIP_INK), (0, bad, "✖", BAD_INK)):
         glyphs[row, where], inks[row, where] = ord(char), pen
     return Picture(glyphs, inks, bool(over.any() or under.any()), dropped, key)
@@ -248,12 +255,25 @@ def _grids(one: _Placed, height: int) -> tuple[braille.Grid, braille.Grid]:
     return raw, braille.polyline(one.line, one.joined, height)
 
 
-def _mark_points(one: _Placed, glyphs: NDArray[np.uint32], inks: NDArray[np.int8]) -> None:
-    """Put a glyph at each point of a sparse series that is on the axis."""
+def _mark_points(one: _Placed, glyphs: NDArray[np.uint32], inks: NDArray[np.int8], tag: str) -> None:
+    """Put a glyph (its tag where it has one) at each point of a sparse series that is on the axis."""
     rows, columns = glyphs.shape
     points = np.flatnonzero(np.isfinite(one.line))
     if len(points) * SPARSE > columns:
         return
     points = points[(one.line[points] >= 0) & (one.line[points] < rows * 4)]
     at = one.line[points].astype(np.intp) // 4, points // 2
-    glyphs[at], inks[at] = ord(SERIES_GLYPHS[(one.ink - FIRST_INK) // 2]), _line_ink(one.ink)
+    glyphs[at], inks[at] = ord(tag or SERIES_GLYPHS[(one.ink - FIRST_INK) // 2]), _line_ink(one.ink)
+
+
+def _tag_line(one: _Placed, tag: str, glyphs: NDArray[np.uint32], inks: NDArray[np.int8]) -> None:
+    """Write the tag along the line, every so many columns and at its end; each series begins at another place."""
+    line = np.where((one.line >= 0) & (one.line < len(glyphs) * 4), one.line, np.nan)
+    cells = np.flatnonzero(np.isfinite(line)) // 2
+    if not len(cells):
+        return
+    phase = (one.ink - FIRST_INK) // 2 * TAG_EVERY // len(SERIES_GLYPHS)
+    chosen = np.unique(np.append(cells[cells % TAG_EVERY == phase], cells[-1]))
+    heights = np.fmin(line[0::2][chosen], line[1::2][chosen])
+    at = heights.astype(np.intp) // 4, chosen
+    glyphs[at], inks[at] = ord(tag), _line_ink(one.ink)

@@ -76,6 +76,8 @@ if TYPE_CHECKING:
 
 FRAME_S = 0.25
 SLOW_FRAME_S = 1.0
+COMPARED = 6
+"""Runs that are put side by side at most: a chart has so many colours, and an eye too."""
 TICK_S = 1.0
 """The shortest time between two looks at the clock."""
 
@@ -100,6 +102,13 @@ def lora_screen() -> Room:
     from mens_console.screens.lora import LoraScreen
 
     return LoraScreen()
+
+
+def compare_screen() -> Room:
+    """Return the screen of runs side by side."""
+    from mens_console.screens.compare import CompareScreen
+
+    return CompareScreen()
 
 
 def logs_screen() -> Room:
@@ -129,7 +138,7 @@ class ConsoleApp(App[None]):
     TITLE = "mens-console"
     MODES = {  # noqa: RUF012  (so in the base class)
         "fleet": FleetScreen, "run": run_screen, "lora": lora_screen, "hardware": hardware_screen,
-        "alerts": alerts_screen, "logs": logs_screen,
+        "alerts": alerts_screen, "logs": logs_screen, "compare": compare_screen,
     }  # fmt: skip
     DEFAULT_MODE = "fleet"
     COMMANDS = {Commands}  # noqa: RUF012
@@ -167,6 +176,7 @@ class ConsoleApp(App[None]):
         self.clock, self.zone = clock, zone
         self.host = safe_text(host or socket.gethostname(), 24)
         self.chosen: str | None = None
+        self.compared: tuple[str, ...] = ()
         self.chosen_log: Path | None = None
         self.moment: Moment | None = None
         """Where the Run screen puts its cursor when it is shown next."""
@@ -286,6 +296,13 @@ class ConsoleApp(App[None]):
         self.chosen = run_id
         self.action_room("run")
 
+    def open_compare(self, run_ids: Iterable[str]) -> None:
+        """Put runs side by side: the first six of them."""
+        self.compared = tuple(dict.fromkeys(run_ids))
+        if len(self.compared) > COMPARED:
+            self.notify(f"{len(self.compared)} runs are marked; the first {COMPARED} are compared", markup=False)
+        self.action_room("compare")
+
     def open_log(self, path: Path) -> None:
         """Go to one log stream."""
         self.chosen_log = path
@@ -301,7 +318,7 @@ class ConsoleApp(App[None]):
     def action_help(self) -> None:
         """Show the keys of this screen."""
         if isinstance(self.screen, Room):
-            title = next((title for _, mode, title in ROOMS if mode == self.screen.MODE), "")
+            title = next((title for _, mode, title in ROOMS if mode == self.screen.MODE), self.screen.MODE.capitalize())
             self.push_screen(HelpScreen(title, active(self.screen)))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:

@@ -181,17 +181,11 @@ def _steps(run: RunView) -> Cell:
 
 
 def _alerts(runs: Sequence[RunView]) -> Row:
-    counts = [alert_counts(run.alerts) for run in runs]
-    worst = [criticals * 10_000 + warnings for warnings, criticals in counts]
-    marked = mark_best([Cell("", value) for value in worst], "low")
-    cells = [
-        Cell(
-            counts_text(*one) or "none", counts_text(*one) or "none", "",
-            "bad" if one[1] else "warn" if one[0] else "", cell.best,
-        )
-        for one, cell in zip(counts, marked, strict=True)
-    ]  # fmt: skip
-    return Row("alerts", "alerts", "", tuple(cells), "low")
+    cells = []
+    for warnings, criticals in (alert_counts(run.alerts) for run in runs):
+        text = counts_text(warnings, criticals) or "none"
+        cells.append(Cell(text, text, "", "bad" if criticals else "warn" if warnings else ""))
+    return Row("alerts", "alerts", "", tuple(cells))
 
 
 def lasted(run: RunView) -> float:

@@ -62,7 +62,8 @@ class FleetScreen(Room):
         Binding("slash", "filter", "Filter", key_display="/", id="fleet.filter"),
         Binding("s", "sort", "Sort", id="fleet.sort"),
         Binding("S", "reverse", "Reverse", show=False, id="fleet.reverse"),
-        Binding("c", "overlay", "Overlay marked", show=False, id="fleet.overlay"),
+        Binding("c", "compare", "Compare marked", id="fleet.compare"),
+        Binding("o", "overlay", "Overlay marked", show=False, id="fleet.overlay"),
         Binding("v", "log", "View its log", show=False, id="fleet.log"),
         Binding("escape", "clear", "Clear filter and marks", show=False, id="fleet.clear"),
     ]
@@ -220,6 +221,16 @@ class FleetScreen(Room):
             self._overlay = not self._overlay
             self._marks_changed()
 
+    def action_compare(self) -> None:
+        """Put the marked runs side by side, or go back to those that were."""
+        app, marked = self.console_app, self.query_one(Grid).marked
+        if len(marked) > 1:
+            app.open_compare(marked)
+        elif len(app.compared) > 1 and not marked:
+            app.action_room("compare")
+        else:
+            self.notify("Mark two runs or more with Space first", markup=False)
+
     def action_log(self) -> None:
         """Go to the newest log stream of the run under the cursor."""
         app = self.console_app
@@ -261,5 +272,6 @@ class FleetScreen(Room):
         return {
             "Fleet: next order": ("key s", self.action_sort),
             "Fleet: filter": ("key /", self.action_filter),
-            "Fleet: overlay marked runs": ("key c", self.action_overlay),
+            "Fleet: compare marked runs": ("key c", self.action_compare),
+            "Fleet: overlay marked runs": ("key o", self.action_overlay),
         }

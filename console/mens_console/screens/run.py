@@ -62,6 +62,7 @@ class RunScreen(Room):
         Binding("p", "step(-1)", "Previous run", show=False, id="run.previous"),
         Binding("J", "read(1)", "Facts down", show=False, id="run.facts_down"),
         Binding("K", "read(-1)", "Facts up", show=False, id="run.facts_up"),
+        Binding("c", "compare", "Add to compare", show=False, id="run.compare"),
         Binding("v", "log", "View its log", show=False, id="run.log"),
         Binding("escape", "back", "Back", show=False, id="run.back"),
     ]
@@ -188,6 +189,19 @@ class RunScreen(Room):
         aside = self.query_one("#aside", VerticalScroll)
         aside.scroll_relative(y=pages * max(1, aside.size.height // 2), animate=False)
 
+    def action_compare(self) -> None:
+        """Put this run beside those that were chosen before; the first one waits for a second."""
+        app = self.console_app
+        run = self._chosen(app.snapshot)
+        if run is None:
+            return
+        others = [run_id for run_id in app.compared if run_id != run.id and app.snapshot.get(run_id) is not None]
+        if others:
+            app.open_compare((*others, run.id))
+        else:
+            app.compared = (run.id,)
+            self.notify("Chosen to compare; press c on another run (n and p change it)", markup=False)
+
     def action_log(self) -> None:
         """Go to the newest log stream of this run."""
         app = self.console_app
@@ -213,6 +227,7 @@ class RunScreen(Room):
             "Chart: reset view": ("key r", lambda: self._chart("reset")),
             "Chart: maximise": ("key f", self.action_maximise),
             "Run: next": ("key n", lambda: self.action_step(1)),
+            "Run: compare": ("key c", self.action_compare),
             "Run: log": ("key v", self.action_log),
         }
 
