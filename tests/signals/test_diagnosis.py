@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mens_console.signals.alerts import AlertReducer, AlertState, Signal
 from mens_console.signals.cadence import Cadence
-from mens_console.signals.diagnosis import diagnose, liveness_observations
+from mens_console.signals.diagnosis import LIVENESS_RULES, diagnose, liveness_observations
 from mens_console.signals.evidence import (
     EndMarker,
     ErrorFact,
@@ -186,7 +186,8 @@ def test_every_evidence_has_a_state_and_says_why(
     reducer = AlertReducer()
     for observation in liveness_observations("run", evidence, found):
         reducer.apply(observation)
-    assert {v.rule for v in reducer.views} <= {"stall", "crash", "oom", "disk_full"}
+    assert {v.rule for v in reducer.views} <= set(LIVENESS_RULES)
+    assert ("device_error" in {v.rule for v in reducer.views}) == any(e.kind == "device" for e in errors)
 
 
 def test_a_stall_becomes_critical_and_ends_when_the_run_speaks():

@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mens_console.signals
+from mens_console.signals.checkpoints import CheckpointFact
 from mens_console.signals.diagnosis import diagnose
 from mens_console.signals.evidence import Evidence
+from mens_console.signals.metricrules import MetricRule
 from mens_console.signals.run import RunSignals
 
 NAN = math.nan
@@ -129,6 +131,7 @@ def test_a_resume_rewinds_the_loss_and_not_the_pace():
     assert s.eta is None
     later = [w + 5000 for w in walls[:100]]
     signals.observe("loss", list(range(301, 401)), later, [2.0] * 100)
+    signals.advance(later[-1])
     s = signals.summary(later[-1], 1000)
     assert s.eta.seconds == pytest.approx(1200, rel=0.1)
     assert s.cadence.p99 < 5
@@ -159,6 +162,48 @@ def test_a_diagnosis_opens_its_alert():
     assert [(a.rule, a.active) for a in signals.alerts.views] == [("crash", True)]
 
 
+def test_accuracy_and_the_fixed_evaluation_are_summed_up_with_their_n():
+    signals = RunSignals("run")
+    steps = list(range(1, 101))
+    signals.observe("accuracy", steps, [NAN] * 100, [i / 100 for i in steps])
+    for step, ce in ((10, 2.0), (20, 1.8), (30, 1.7), (40, 1.55), (50, 1.4)):
+        signals.observe("fixed_eval_ce", [step], [NAN], [ce])
+    signals.observe("fixed_eval_em", [50], [NAN], [0.25])
+    signals.observe("fixed_eval_n", [50], [NAN], [64.0])
+    signals.observe("fixed_eval_ece", [40], [NAN], [0.2])
+    s = signals.summary(0.0, None)
+    assert s.accuracy.last20 == pytest.approx(np.mean([i / 100 for i in steps[-20:]]))
+    assert s.accuracy.last50 == pytest.approx(np.mean([i / 100 for i in steps[-50:]]))
+    assert (s.accuracy.trend, s.accuracy.n) == ("improving", 50)
+    fixed = s.fixed_eval
+    assert (fixed.em, fixed.ce, fixed.n, fixed.trend, fixed.step) == (0.25, 1.4, 64, "improving", 50)
+    assert math.isnan(fixed.ece)  # of step 40, and no longer true
+    signals.rewind(45)
+    s = signals.summary(0.0, None)
+    assert (s.fixed_eval.step, s.fixed_eval.ece, s.fixed_eval.n) == (40, 0.2, None)
+    assert s.accuracy is None  # its window reaches back to step 51
+
+
+def test_without_them_there_is_no_fact():
+    s = RunSignals("run").summary(0.0, None)
+    assert (s.accuracy, s.fixed_eval, s.advice) == (None, None, None)
+    few = RunSignals("run")
+    few.observe("accuracy", [1, 2], [NAN] * 2, [1.0, 0.0])
+    fact = few.summary(0.0, None).accuracy
+    assert (fact.last20, fact.n, fact.trend) == (0.5, 2, "unknown")
+
+
+def test_the_operators_own_rules_fire_beside_the_others():
+    own = MetricRule("vram_high", "vram", above=70.0, exit=60.0, recommendation="Free some.")
+    signals = RunSignals("run", custom=[own])
+    assert signals.wants("vram")
+    assert not RunSignals.watches("vram")
+    signals.observe("vram", [1, 2, 3, 4], [1.0, 2.0, 3.0, 4.0], [65.0, 71.0, 65.0, 59.0])
+    view = signals.alerts.get("vram_high", "run")
+    assert (view.message, view.since_step, view.resolved_at) == ("vram is 71, above 70", 2, 4.0)
+    assert view.recommendation == "Free some."
+
+
 values = st.one_of(st.floats(-10, 100), st.sampled_from([NAN, math.inf, 0.0, 1.0, 1e-9]))
 
 
@@ -172,21 +217,22 @@ def test_chunks_do_not_change_the_summary(rows, sizes):
     walls = np.cumsum([r[2] for r in rows]) + START
     walls = walls.tolist()
     steps = list(range(1, len(rows) + 1))
+    own = MetricRule("vram_high", "vram", above=50.0, exit=40.0, for_points=2, for_s=20.0)
 
     def run(sizes):
-        signals, at, emas = RunSignals("run"), 0, []
+        signals, at, emas = RunSignals("run", custom=[own]), 0, []
         for size in [*sizes, len(rows)]:
             part = slice(at, at + size)
             if steps[part]:
                 emas += signals.observe("loss", steps[part], walls[part], loss[part])
                 signals.observe("grad_norm", steps[part], walls[part], grad[part])
                 signals.observe("learning_rate", steps[part], walls[part], grad[part])
+                for name, column in (("entropy", loss), ("accuracy", grad), ("fixed_eval_ece", grad), ("vram", loss)):
+                    signals.observe(name, steps[part], walls[part], column[part])
             at += size
-        s = signals.summary(walls[-1], 300)
-        # Which column spoke first within a chunk moves only the time of an alert, so these are compared without it.
-        alerts = sorted((a.rule, str(a.state), a.count, a.since_step, str(a.severity)) for a in s.alerts)
-        plain = (s.streaming_ce, s.loss_level, s.loss_variance, s.trend, s.steps, s.eta, s.cadence, s.nonfinite_grads)
-        return repr((emas, plain, alerts, signals.nan, signals.loss, signals.rate))
+        signals.advance(walls[-1])
+        kept = [CheckpointFact(step) for step in steps[::7]]
+        return repr((emas, signals.summary(walls[-1], 300, kept), signals.nan, signals.loss, signals.rate))
 
     assert run([]) == run(sizes)
 

@@ -176,7 +176,7 @@ class AlertReducer:
             track = self._tracks[key] = _Track()
         if math.isfinite(seen.wall) and not seen.wall <= track.at:
             track.at = seen.wall
-        old = track.view
+        old, was_on = track.view, track.on
         self._ripen(track, track.at)
         match seen.signal:
             case Signal.BREACH:
@@ -190,6 +190,7 @@ class AlertReducer:
         if track.view is None:
             del self._tracks[key]
         elif track.view == old:
+            self.rev += track.on != was_on  # what follows from it may look otherwise
             return None
         self.rev += 1
         return track.view
@@ -217,7 +218,7 @@ class AlertReducer:
         if view.state is AlertState.PENDING:
             if view.since != view.since:
                 track.view = replace(view, since=at)  # the first that is known of its time
-                return False
+                return True
             if at < view.since + rule.for_s:
                 return False
             track.reach(view.since + rule.for_s)
