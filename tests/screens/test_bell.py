@@ -1,9 +1,11 @@
 """The bell rings for news, once, and never for history."""
 
+import math
 from dataclasses import replace
 
 import pytest
-from screens.box import box, run, snapshot
+from screens.alertbox import troubled
+from screens.box import NOW, box, run, snapshot
 from screens.conftest import until
 
 from mens_console.screens.bell import Bell
@@ -58,3 +60,41 @@ async def test_the_app_rings(console, monkeypatch, wanted):
         app.engine.publish(snapshot([*box()[:1], BROKEN], 3))
         await until(pilot, lambda: app.snapshot.rev == 3)
         assert len(rings) == wanted
+
+
+def hushed(one, **changes):
+    return replace(one, alerts=tuple(replace(alert, **changes) for alert in one.alerts))
+
+
+def test_what_is_quiet_or_acknowledged_does_not_ring():
+    for changes in ({"silenced_until": math.inf}, {"inhibited_by": "x"}, {"acknowledged": True}):
+        assert rung(snapshot([FINE]), snapshot([hushed(BROKEN, **changes)])) == [False, False]
+
+
+def test_what_fired_in_silence_rings_when_the_silence_is_over():
+    quiet = hushed(BROKEN, silenced_until=NOW + 60)
+    assert rung(*(snapshot([one]) for one in (FINE, quiet, BROKEN, BROKEN))) == [False, False, True, False]
+
+
+def test_what_rang_before_its_silence_does_not_ring_after_it():
+    quiet = hushed(BROKEN, silenced_until=NOW + 60)
+    assert rung(*(snapshot([one]) for one in (FINE, BROKEN, quiet, BROKEN))) == [False, True, False, False]
+    assert rung(snapshot([quiet]), snapshot([quiet]), snapshot([BROKEN])) == [False] * 3  # history
+
+
+def test_dealing_with_the_cause_does_not_ring_for_what_followed():
+    quiet = hushed(BROKEN, inhibited_by="hidden_nan")
+    assert rung(*(snapshot([one]) for one in (FINE, quiet, BROKEN))) == [False] * 3
+
+
+def test_a_warning_that_becomes_critical_rings():
+    mild = hushed(BROKEN, severity="warning", acknowledged=True)
+    assert rung(*(snapshot([one]) for one in (FINE, mild, BROKEN))) == [False, False, True]
+
+
+def test_the_machine_rings_too():
+    bell = Bell()
+    broken = troubled()
+    bell.news(replace(broken, box_alerts=()))
+    assert [(name, alert.rule) for name, alert in bell.news(broken)] == [("machine", "gpu_xid")]
+    assert bell.news(broken) == []

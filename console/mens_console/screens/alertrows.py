@@ -33,7 +33,7 @@ COLUMNS: Final = (
     Column("last", "last", 4, align="right", priority=60),
     Column("count", "count", 6, align="right", priority=45),
     Column("flaps", "flaps", 5, align="right", priority=40),
-    Column("advice", "what to do", 24, flex=9, priority=30),
+    Column("advice", "what to do", 24, flex=2, priority=30),
 )
 MOST_COUNTED: Final = 99_999
 NAN_RULES: Final = frozenset({"nan_loss", "nan_grad", "hidden_nan"})

@@ -66,7 +66,7 @@ class AlertsScreen(Room):
     AlertsScreen #detail { height: 1fr; border-top: solid $border; padding: 0 1; background: $background;
         scrollbar-size-vertical: 1; }
     AlertsScreen.-wide #feed { layout: horizontal; }
-    AlertsScreen.-wide #detail { width: 62; border-top: none; border-left: solid $border; }
+    AlertsScreen.-wide #detail { width: 56; border-top: none; border-left: solid $border; }
     AlertsScreen #none { display: none; height: 1fr; margin: 0 2; }
     AlertsScreen.-empty #none { display: block; }
     AlertsScreen.-empty #feed { display: none; }
