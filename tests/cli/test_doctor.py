@@ -90,9 +90,26 @@ def test_folders(tmp_path, monkeypatch):
 
 
 def test_gpu(tmp_path):
-    assert next(doctor.gpu(tmp_path / "none")).text.startswith("no NVIDIA driver")
+    from hardware.documented import TRACES, replay
+
+    def without_driver():
+        return replay(TRACES / "no_driver.json")
+
+    found = next(doctor.gpu(tmp_path / "none", without_driver))
+    assert (found.level, found.text.partition(";")[0]) == ("note", "no NVIDIA driver: libnvidia-ml.so.1 was not found")
     (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.1\nGCC\n")
-    assert next(doctor.gpu(tmp_path / "version")).text == "NVIDIA UNIX x86_64 Kernel Module  580.1"
+    assert next(doctor.gpu(tmp_path / "version", without_driver)).level == "warn"
+
+
+def test_gpus_and_what_they_do_not_tell(tmp_path):
+    from hardware.documented import TRACES, replay
+
+    found = levels(doctor.gpu(tmp_path / "none", lambda: replay(TRACES / "consumer.json")))
+    assert found["driver 550.90.07, CUDA 12.4, 1 found"] == "ok"
+    assert found["GPU 0 NVIDIA GeForce RTX 4090 00000000:01:00.0"] == "ok"
+    silent = next(text for text in found if "does not tell" in text)
+    assert "ecc (not supported by this GPU)" in silent
+    assert "no second sample" not in silent
 
 
 def test_a_missing_package_fails(monkeypatch):

@@ -10,10 +10,11 @@ import os
 import platform
 import shutil
 import sys
+import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mens_console.cli.common import colour, settings_from
 from mens_console.cli.errors import NO, OK
@@ -23,7 +24,7 @@ from mens_console.ingest.text import safe_text
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mens_console.config import Settings
 
@@ -39,6 +40,9 @@ _INOTIFY: Final = Path("/proc/sys/fs/inotify")
 _ENOUGH_WATCHES: Final = 8192
 _ENOUGH_INSTANCES: Final = 128
 _DRIVER: Final = Path("/proc/driver/nvidia/version")
+_GPU_PATIENCE_S: Final = 20.0
+"""A driver that nobody keeps open takes some seconds a GPU to wake up."""
+_FIRST_SAMPLE: Final = "no second sample yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +180,31 @@ def roots(paths: Sequence[Path]) -> Iterator[Finding]:
             yield Finding("folders", "ok", f"{path}: readable")
 
 
-def gpu(driver: Path) -> Iterator[Finding]:
-    """Say whether an NVIDIA driver is there."""
+def gpu(driver: Path, binding: Callable[[], Any] | None = None) -> Iterator[Finding]:
+    """Say which GPUs the driver shows, or why none; and which sensors stay N/A. A driver that hangs is left."""
+    from mens_console.hardware.nvml import load
+    from mens_console.hardware.session import GpuSession
+    from mens_console.hardware.worker import HangsError, Worker
+
+    worker, session = Worker("mens-nvml"), GpuSession(binding or load)
     try:
-        first = driver.read_text().partition("\n")[0]
-    except OSError:
-        yield Finding("GPU", "note", "no NVIDIA driver on this box; runs are judged without GPU evidence")
-    else:
-        yield Finding("GPU", "ok", first.removeprefix("NVRM version:").strip())
+        found = worker.ask(lambda: session.read(time.time()), _GPU_PATIENCE_S)
+    except HangsError:
+        yield Finding("GPU", "warn", "the NVIDIA driver does not answer", "see whether nvidia-smi hangs too")
+        return
+    finally:
+        worker.close()
+    if found.problem:
+        installed = driver.exists()
+        yield Finding("GPU", "warn" if installed else "note", f"{found.problem}; runs are judged without GPU evidence")
+        return
+    yield Finding("GPU", "ok", f"driver {found.driver}, CUDA {found.cuda or '?'}, {len(found.gpus)} found")
+    for one in found.gpus:
+        lost = one.lost and f": {one.lost}"
+        yield Finding("GPU", "warn" if lost else "ok", f"GPU {one.index} {one.name} {one.bus_id}{lost}")
+        silent = ", ".join(f"{name} ({why})" for name, why in one.missing if why != _FIRST_SAMPLE)
+        if silent:
+            yield Finding("GPU", "note", f"GPU {one.index} does not tell: {silent}")
 
 
 def readers() -> Iterator[Finding]:

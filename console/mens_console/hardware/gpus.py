@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mens_console.hardware.nvml import (
-    FUNCTION_NOT_FOUND,
     GPU_IS_LOST,
     NEVER,
     NOT_FOUND,
     NOT_SUPPORTED,
+    RESET_REQUIRED,
     NvmlError,
     SessionLostError,
     identity,
@@ -69,6 +69,7 @@ class GpuReader:
         self._handle: Any = None
         self._never: set[str] = set()
         self._missing: dict[str, str] = {}
+        self._codes: dict[str, int] = {}
         self._fixed: dict[str, Any] = {}
         self._slow: dict[str, Any] = {}
         self._counters: dict[str, tuple[float, int]] = {}
@@ -90,16 +91,15 @@ class GpuReader:
             if self._handle is None:
                 self._begin()
             values = self._read_fast()
+            if why := self._why_silent(values):
+                raise NvmlError(why)
             if slow:
                 self._read_slow(now, looked_at)
         except SessionLostError:
             raise
         except NvmlError as error:
-            self._lost, self._lost_at = error.reason, now
-            return self._lost_sample(now)
-        reasons = {self._missing.get(name, "") for name in _FAST}
-        if all(values.get(name) is None for name in _FAST) and len(reasons) == 1 and not reasons & {_no(NOT_SUPPORTED)}:
-            self._lost, self._lost_at = f"the GPU does not answer: {reasons.pop()}", now
+            told = error.code in (GPU_IS_LOST, RESET_REQUIRED)
+            self._lost, self._lost_at = error.reason if told else f"the GPU does not answer: {error.reason}", now
             return self._lost_sample(now)
         self._lost = ""
         return GpuSample(
@@ -111,6 +111,14 @@ class GpuReader:
         """Note an XID of this GPU."""
         self._xids = (*(self._xids or ()), XidEvent(now, code))[-_MOST_XIDS:]
 
+    def _why_silent(self, values: dict[str, Any]) -> int:
+        """Return the code that every sensor failed with, 0 where one answers or is merely not supported."""
+        if any(values.get(name) is not None for name in _FAST):
+            return 0
+        codes = {self._codes.get(name, NOT_SUPPORTED) for name in _FAST}
+        code = codes.pop()
+        return 0 if codes or code in NEVER else code
+
     def _lost_sample(self, now: float) -> GpuSample:
         return GpuSample(
             self.index, self._uuid, self._name, now, bus_id=self._fixed.get("bus_id", ""), lost=self._lost,
@@ -121,8 +129,7 @@ class GpuReader:
 
     def _ask(self, field: str, name: str, *arguments: object, **options: object) -> Any:
         """Ask for one sensor; None with the reason kept. A GPU that is lost ends the reading of it."""
-        key = f"{field} {name} {arguments} {options}"
-        if key in self._never:
+        if self._is_hopeless(field, name, arguments, options):
             return None
         try:
             answer = self._nvml.call(name, self._handle, *arguments, **options)
@@ -131,11 +138,21 @@ class GpuReader:
         except NvmlError as error:
             if error.code == GPU_IS_LOST:
                 raise
-            self._missing[field] = error.reason
+            self._missing[field], self._codes[field] = error.reason, error.code
             if error.code in NEVER:
-                self._never.add(key)
+                self._never.add(_question(field, name, arguments, options))
             return None
         self._missing.pop(field, None)
+        return answer
+
+    def _is_hopeless(self, field: str, name: str, arguments: tuple[object, ...], options: dict[str, object]) -> bool:
+        return _question(field, name, arguments, options) in self._never
+
+    def _ask_either(self, field: str, name: str, other: str, *arguments: object) -> Any:
+        """Ask under a second name where the driver will never know the first."""
+        answer = self._ask(field, name, *arguments)
+        if answer is None and self._is_hopeless(field, name, arguments, {}):
+            return self._ask(field, other, *arguments)
         return answer
 
     def _begin(self) -> None:
@@ -159,15 +176,20 @@ class GpuReader:
     def _read_fast(self) -> dict[str, Any]:
         busy = self._ask("utilisation", "nvmlDeviceGetUtilizationRates")
         memory = self._memory(self._handle, "memory_used")
-        reasons = self._ask("throttle", "nvmlDeviceGetCurrentClocksEventReasons")
-        if reasons is None and self._missing.get("throttle") == _no(FUNCTION_NOT_FOUND):  # the name before driver 535
-            reasons = self._ask("throttle", "nvmlDeviceGetCurrentClocksThrottleReasons")
+        # The second name is the one from CUDA 14 on.
+        temperature = self._ask_either(
+            "temperature", "nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV", _TEMPERATURE_GPU
+        )
+        # The second name is the one before driver 535.
+        reasons = self._ask_either(
+            "throttle", "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"
+        )
         values = {
             "utilisation": None if busy is None else float(busy.gpu),
             "memory_utilisation": None if busy is None else float(busy.memory),
             "memory_used": None if memory is None else int(memory.used),
             "memory_total": None if memory is None else int(memory.total),
-            "temperature": _scaled(self._temperature(), 1.0),
+            "temperature": _scaled(temperature, 1.0),
             "power": _scaled(self._ask("power", "nvmlDeviceGetPowerUsage"), 1e-3),
             "sm_clock": _scaled(self._ask("sm_clock", "nvmlDeviceGetClockInfo", _CLOCK_SM), 1.0),
             "memory_clock": _scaled(self._ask("memory_clock", "nvmlDeviceGetClockInfo", _CLOCK_MEM), 1.0),
@@ -176,12 +198,6 @@ class GpuReader:
         if busy is None and self._slow.get("mig") is not None:
             self._missing["utilisation"] = _IN_MIG
         return values
-
-    def _temperature(self) -> Any:
-        value = self._ask("temperature", "nvmlDeviceGetTemperature", _TEMPERATURE_GPU)
-        if value is None and self._missing.get("temperature") == _no(FUNCTION_NOT_FOUND):  # its name from CUDA 14 on
-            value = self._ask("temperature", "nvmlDeviceGetTemperatureV", _TEMPERATURE_GPU)
-        return value
 
     def _memory(self, handle: Any, field: str) -> Any:
         """Return memory in bytes; `used` of version 2 is without what the driver keeps for itself, as in nvidia-smi."""
@@ -193,7 +209,9 @@ class GpuReader:
             except NvmlError:
                 return None
         memory = self._ask(field, "nvmlDeviceGetMemoryInfo", version=_MEMORY_V2)
-        return memory if memory is not None else self._ask(field, "nvmlDeviceGetMemoryInfo")
+        if memory is None and self._is_hopeless(field, "nvmlDeviceGetMemoryInfo", (), {"version": _MEMORY_V2}):
+            return self._ask(field, "nvmlDeviceGetMemoryInfo")
+        return memory
 
     # ------------------------------------------------------------------ slow
 
@@ -233,7 +251,9 @@ class GpuReader:
         else:
             for field, way in (("pcie_tx", _PCIE_TX), ("pcie_rx", _PCIE_RX)):
                 self._slow[field] = self._pcie(field, way, looked_at)
-        sums = self._fields("nvlink", [(_FI_NVLINK_TX, _ALL_LINKS), (_FI_NVLINK_RX, _ALL_LINKS)]) or self._link_sums()
+        sums = self._fields("nvlink", [(_FI_NVLINK_TX, _ALL_LINKS), (_FI_NVLINK_RX, _ALL_LINKS)])
+        if sums is None and "fields nvlink" in self._never:
+            sums = self._link_sums()
         for i, field in enumerate(("nvlink_tx", "nvlink_rx")):
             if sums is None:
                 self._slow[field], self._missing[field] = None, self._missing.get("nvlink", _no(NOT_SUPPORTED))
@@ -307,9 +327,9 @@ class GpuReader:
         mode = self._ask("mig", "nvmlDeviceGetMigMode")
         if mode is None:
             return None
-        if mode[0] != self._in_mig:
-            self._in_mig = mode[0]
+        if self._in_mig not in (None, mode[0]):
             self._never.clear()  # what a GPU tells depends on it
+        self._in_mig = mode[0]
         if not mode[0]:
             self._missing["mig"] = MIG_OFF
             return None
@@ -353,6 +373,10 @@ class GpuReader:
                 found[int(row.pid), instance] = GpuProcess(int(row.pid), kind, memory, instance)
         self._missing.pop("graphics_processes", None)
         return tuple(found[key] for key in sorted(found, key=lambda key: (key[1] or 0, key[0]))) if told else None
+
+
+def _question(field: str, name: str, arguments: tuple[object, ...], options: dict[str, object]) -> str:
+    return f"{field} {name} {arguments} {options}"
 
 
 def _no(code: int) -> str:

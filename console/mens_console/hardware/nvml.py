@@ -16,6 +16,7 @@ NOT_FOUND: Final = 6
 TIMEOUT: Final = 10
 FUNCTION_NOT_FOUND: Final = 13
 GPU_IS_LOST: Final = 15
+RESET_REQUIRED: Final = 16
 XID_EVENT: Final = 0x8
 """`nvmlEventTypeXidCriticalError`."""
 MOST_EVENTS: Final = 32

@@ -42,11 +42,11 @@ def host_lines(host: HostSample | None, now: float, width: int) -> list[Line]:
         return [(("host  N/A", "muted"),)]
     history = max(0, min(30, width - 62))
     cores = f"of {host.cores} cores" if host.cores else ""
-    load = " ".join(f"{value:.2f}" for value in host.load) if host.load is not None else NA
+    load = " ".join(f"{value:.1f}" for value in host.load) if host.load is not None else NA
     cpu = None if host.cpu_percent is None else host.cpu_percent / 100.0
     lines: list[Line] = [
         (*_gauge("CPU", cpu, percent(host.cpu_percent)), (f" {cores}  load {load}  ", "muted"),
-         (level(host.cpu_history, now, 600.0, history, 100.0), "accent")),
+         (level(host.cpu_history, now, 600.0, history, 100.0), "muted")),
         _memory_line(host, now, history),
     ]  # fmt: skip
     if host.memory_limit is not None:
@@ -69,7 +69,7 @@ def _memory_line(host: HostSample, now: float, history: int) -> Line:
     text = f"{size(host.memory_used)} of {size(host.memory_total)}  "
     share = host.memory_used / host.memory_total
     spark = level(host.memory_history, now, 600.0, history, 100.0)
-    return (*_gauge("memory", share, text, full=FULL_SHARE), (spark, "accent"))
+    return (*_gauge("memory", share, text, full=FULL_SHARE), (spark, "muted"))
 
 
 def _gauge(label: str, share: float | None, text: str, full: float = math.inf) -> Line:

@@ -225,7 +225,7 @@ def gpu_row(gpu: GpuSample, now: float, width: int, *, chosen: bool) -> Line:
     found = flags(gpu, now, short=width < WIDE)
     spark = min(24, room - 14)
     if spark >= 6:
-        pieces.append((level(gpu.utilisation_history, now, 600.0, spark, 100.0) + " ", "accent"))
+        pieces.append((level(gpu.utilisation_history, now, 600.0, spark, 100.0) + " ", "muted"))
         room -= spark + 1
     for i, (text, ink) in enumerate(found):
         rest = f"+{len(found) - i}"
@@ -279,10 +279,10 @@ def _bars(gpu: GpuSample, now: float, width: int) -> Line:
     return (
         ("    use ", "muted"), (bar(_share(gpu.utilisation), gauge), "accent"),
         (f"{percent(gpu.utilisation):>6} ", _quiet(percent(gpu.utilisation))),
-        (level(gpu.utilisation_history, now, 600.0, spark, 100.0), "accent"),
+        (level(gpu.utilisation_history, now, 600.0, spark, 100.0), "muted"),
         ("  memory ", "muted"), (bar(gpu.memory_share, gauge), "accent"), (f"{memory:>14} ", _quiet(memory)),
-        (level(gpu.memory_history, now, 600.0, spark, 100.0), "accent"),
-        ("  power ", "muted"), (level(gpu.power_history, now, 600.0, spark, top), "accent"),
+        (level(gpu.memory_history, now, 600.0, spark, 100.0), "muted"),
+        ("  power ", "muted"), (level(gpu.power_history, now, 600.0, spark, top), "muted"),
     )  # fmt: skip
 
 
