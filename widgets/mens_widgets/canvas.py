@@ -118,6 +118,7 @@ class Canvas(Widget):
         """Draw now, and repaint what differs from the screen."""
         width, height = self.size
         if not (width and height and self.is_attached):
+            self._drawn_size = None  # what was drawn is old by the time that there is a size again
             return
         if self._drawn_size != (width, height):
             self.refresh()  # the first frame of this size is drawn, whole, when it is asked for

@@ -68,9 +68,14 @@ class Course:
     def place(self, step: float) -> float | None:
         """Return where a step stands, the last time that it was made; None where it is not on the axis."""
         for first, last, shift in reversed(self._pieces):
-            if first - self.spacing <= step < last + self.spacing:
-                return max(step, first) + shift
-        return None
+            if first <= step < last + self.spacing:
+                return step + shift
+        first, _, shift = self._pieces[0] if self._pieces else (math.nan, 0.0, 0.0)
+        return first + shift if first - self.spacing <= step < first else None
+
+    def fell_to(self, step: float) -> bool:
+        """Return whether the steps fell back to about this one: to within the usual distance of columns."""
+        return any(abs(first - step) <= self.spacing for first, _, _ in self._pieces[1:])
 
     def step(self, x: float) -> float:
         """Return the step at a place."""

@@ -407,10 +407,13 @@ class HeatFace(Canvas):
     def _placed_marks(self) -> list[tuple[float, str, str]]:
         """Return places, glyphs and styles of the marks, the most important last; where steps fall back is a resume."""
         looks = {"nan": "heatmap--bad", "alert": "heatmap--warning"}
-        order = list(MARK_GLYPHS)
+        order, course = list(MARK_GLYPHS), self.course
         marks = sorted(self._marks, key=lambda mark: order.index(mark.kind))
-        placed: list[tuple[float, MarkKind]] = [(x, "resume") for x in self.course.falls]
-        placed += [(x, m.kind) for m in marks if (x := self.course.place(m.at.get("step", np.nan))) is not None]
+        placed: list[tuple[float, MarkKind]] = [(x, "resume") for x in course.falls]
+        for mark in marks:
+            step = mark.at.get("step", np.nan)
+            x = None if mark.kind == "resume" and course.fell_to(step) else course.place(step)
+            placed += [] if x is None else [(x, mark.kind)]
         return [(x, MARK_GLYPHS[kind], looks.get(kind, "heatmap--mark")) for x, kind in placed]
 
 

@@ -59,7 +59,8 @@ def no_layers(run: RunView, width: int) -> list[Line]:
         lines.append(((f"  {code}", "accent"), (f"   # {where}" if where else "", "muted")))
     lines += [
         (),
-        (("In a loop of your own, with ", "muted"), ("mens = watch(model, …)", "accent"), (" before it:", "muted")),
+        (("In a loop of your own:", "muted"),),
+        (("  with watch(model, run_dir, optimizer) as mens: …", "accent"), ("   # from the same module", "muted")),
         (("  mens.backward_done()", "accent"), ("   # after backward(), before the optimizer's step", "muted")),
     ]
     if run.patterns is not None:
