@@ -111,6 +111,8 @@ class ProcessReader:
         process = self._known[pid]
         try:
             with process.oneshot():
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    raise psutil.ZombieProcess(pid)  # it has ended, and only its parent has not looked yet
                 percent = process.cpu_percent(None)
                 rss = process.memory_info().rss
                 name = safe_text(process.name(), 60)
