@@ -81,21 +81,20 @@ class AlertsManager:
     # ------------------------------------------------------------------ taking in
 
     def feed(self, step: int, values: Mapping[str, float], wall: float | None = None) -> None:
-        """Keep the metrics of a step for the next check; metrics that no rule watches are passed over.
-
-        A step before the last one begins another attempt (a resume): what is kept is judged first.
-        """
-        if self._last_step is not None and step < self._last_step:
-            self._take_in()
-            self.signals.rewind(step)
-            for observation in self.layers.rewind(step):
-                self._reducer.apply(observation)
-        self._last_step = step
+        """Keep the metrics of a step for the next check; metrics that no rule watches are passed over."""
         at = self._clock() if wall is None else wall
+        self._last_step = step
         for name, value in values.items():
             metric = _NAMES.get(name, name)
             if self.signals.watches(metric):
                 self._points.setdefault(metric, []).append((step, at, value))
+
+    def rewind(self, step: int) -> None:
+        """Begin another attempt at `step` (a resume); what is kept is judged first."""
+        self._take_in()
+        self.signals.rewind(step)
+        for observation in self.layers.rewind(step, self._clock()):
+            self._reducer.apply(observation)
 
     def look(self, row: LayerRow, table: PairTable) -> None:
         """Keep a look at the adapter pairs for the next check."""
@@ -145,11 +144,13 @@ class AlertsManager:
 
         `gradient_norms` is the norm of the whole gradient, or that of each layer by name. The rules smooth the loss
         themselves; `streaming_ce` stands in for a loss that is not given. `recent_losses`, oldest first, teach a fresh
-        manager what is usual; later ones are not looked at. `more` are further metrics, such as `token_entropy`, `ece`
-        or `tokens_per_sec`.
+        manager what is usual; later ones are not looked at. A step before the last one begins another attempt. `more`
+        are further metrics, such as `token_entropy`, `ece` or `tokens_per_sec`.
         """
         if recent_losses and self._last_step is None:
             self._seed(step, loss, recent_losses)
+        if self._last_step is not None and step < self._last_step:
+            self.rewind(step)
         values = {"loss": streaming_ce if loss is None else loss, "learning_rate": learning_rate, **more}
         if isinstance(gradient_norms, int | float):
             values["grad_norm"] = gradient_norms

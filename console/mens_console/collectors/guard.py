@@ -8,10 +8,13 @@ from __future__ import annotations
 import logging
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 LOGGER: Final = logging.getLogger("mens_console.collectors")
 LOGGER.addHandler(logging.NullHandler())  # else every warning would be on the terminal twice
@@ -45,6 +48,16 @@ class Guard:
             yield
         except Exception as error:  # noqa: BLE001 - whatever a collector does wrong, the training is not to blame
             self.fail(name, error)
+
+    def run(self, name: str, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
+        """Call `function` for the collector `name`; return None if it is off, or now."""
+        if name in self._off:
+            return None
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.fail(name, error)
+            return None
 
     def off(self, name: str) -> bool:
         """Say whether the collector `name` is off."""

@@ -46,7 +46,7 @@ class StatusWriter:
 
     Nothing raises and nothing waits for the disk. A file that another process of this host keeps fresh is left alone,
     with one warning, until that process is silent for a minute or gone. `clock` gives seconds since the epoch,
-    `monotonic` paces.
+    `monotonic` says when to try a failing disk again.
     """
 
     def __init__(
@@ -60,7 +60,6 @@ class StatusWriter:
         self.path = os.path.abspath(os.fsdecode(path))
         self._every_s = every_s
         self._clock = clock
-        self._monotonic = monotonic
         self._host = socket.gethostname()
         self._history: deque[dict[str, Any]] = deque(maxlen=HISTORY)
         self._document: dict[str, Any] = {}
@@ -74,7 +73,9 @@ class StatusWriter:
     @property
     def due(self) -> bool:
         """Say whether the next update will be written."""
-        return not 0.0 <= self._monotonic() - self._written_at < self._every_s
+        return (
+            not 0.0 <= self._clock() - self._written_at < self._every_s
+        )  # a clock that went back is no reason to wait
 
     def note_loss(self, step: int, loss: float, lr: float | None = None) -> None:
         """Keep a loss for the document's history; a step that falls back voids those from there on."""
@@ -128,7 +129,7 @@ class StatusWriter:
         return self._background.close(timeout) and self._pending is None
 
     def _ask(self) -> None:
-        self._written_at = self._monotonic()
+        self._written_at = self._clock()
         document = self._document
         self._pending = {
             "status": self._status,
