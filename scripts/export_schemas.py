@@ -7,14 +7,20 @@ import sys
 from pathlib import Path
 
 from mens_console.config.model import UserConfig
+from mens_contracts.run_summary import RunSummary
 from mens_contracts.stage import StageEvent
 from mens_contracts.status import Status
+from mens_contracts.telemetry import TelemetryRow
+from mens_contracts.training_status import TrainingStatus
 
 ROOT = Path(__file__).resolve().parent.parent / "contracts"
 SCHEMAS = {
     "run/mens-status-1.schema.json": Status,
     "run/mens-config-1.schema.json": UserConfig,
     "run/mens-stage-1.schema.json": StageEvent,
+    "run/mens-telemetry-1.schema.json": TelemetryRow,
+    "run/mens-training-status-1.schema.json": TrainingStatus,
+    "run/mens-run-summary-1.schema.json": RunSummary,
 }
 
 
