@@ -93,6 +93,7 @@ class HardwareScreen(Room):
         super().__init__()
         self._pane: Pane = "overview"
         self._gpu = 0
+        self._looking = False
 
     def body(self) -> ComposeResult:
         """Lay out GPUs above, and host and volumes, or one of the other parts, below."""
@@ -121,6 +122,9 @@ class HardwareScreen(Room):
         self._look(on=False)
 
     def _look(self, *, on: bool) -> None:
+        if on == self._looking:
+            return  # a screen may be resumed twice in a row
+        self._looking = on
         look = getattr(self.console_app.engine, "look_at_machine", None)  # a recorded source may have none
         if look is not None:
             look(on)

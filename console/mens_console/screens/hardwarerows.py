@@ -228,13 +228,13 @@ def gpu_row(gpu: GpuSample, now: float, width: int, *, chosen: bool) -> Line:
         pieces.append((level(gpu.utilisation_history, now, 600.0, spark, 100.0) + " ", "muted"))
         room -= spark + 1
     for i, (text, ink) in enumerate(found):
-        rest = f"+{len(found) - i}"
+        gap, rest = " " if i else "", f"+{len(found) - i}"
         spare = cell_len(rest) + 1 if i + 1 < len(found) else 0
-        if cell_len(text) + spare > room:
-            pieces.append((fit(rest if i else text, max(min(room, cell_len(rest if i else text)), 0)), ink))
+        if cell_len(gap + text) + spare > room:
+            pieces.append((gap + rest if i else fit(text, max(room, 0)), ink))
             break
-        pieces.append((text + " ", ink))
-        room -= cell_len(text) + 1
+        pieces.append((gap + text, ink))
+        room -= cell_len(gap + text)
     return tuple(pieces)
 
 
