@@ -49,6 +49,9 @@ def _grammar(parser: argparse.ArgumentParser, completes: tuple[str, ...]) -> Gra
     words = list(completes)
     for action in parser._actions:
         choices = tuple(map(str, action.choices or ()))
+        if isinstance(action, argparse._SubParsersAction):
+            inner = [option for one in action.choices.values() for option in _grammar(one, ()).options]
+            options += {option.flags: option for option in inner if option.flags != ("-h", "--help")}.values()
         if not action.option_strings:
             words += choices
             continue

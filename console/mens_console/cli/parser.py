@@ -161,6 +161,51 @@ def _stage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the list as the document mens-stages/1")
 
 
+def _watch(parser: argparse.ArgumentParser) -> None:
+    _paths(parser)
+    parser.add_argument("--notify", action="store_true", help="send messages about alerts to the configured routes")
+    parser.add_argument("--once", action="store_true", help="look once and leave, for cron")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line (mens-watch-event/1)")
+    parser.add_argument("--utc", action="store_true", help="print times in UTC (default: local time)")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="append what happens to FILE, one JSON object a line")
+    _search(parser)
+
+
+def _alerts(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="ACTION", parser_class=argparse.ArgumentParser, title="actions"
+    )
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        return actions.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
+        )
+
+    one = action("list", "print what fires, the worst first")
+    _paths(one)
+    one.add_argument("--json", action="store_true", help="print the document mens-alert-list/1")
+    one.add_argument("--all", action="store_true", help="what is pending or resolved, too")
+    _search(one)
+    one = action("ack", "acknowledge an alert; it stays in sight")
+    one.add_argument(
+        "fingerprint", metavar="FINGERPRINT", help="what `list` names it by, or a unique beginning of that"
+    )
+    one.add_argument("--note", default="", metavar="TEXT", help="why, for whoever reads it later")
+    _search_in(one)
+    one = action("silence", "hear nothing of a rule for a while")
+    one.add_argument("rule", metavar="RULE", help="the rule's id, or '*' for all")
+    one.add_argument("--run", metavar="RUN", help="only in this run (folder, id or name)")
+    one.add_argument("--for", required=True, dest="seconds", type=duration, metavar="TIME", help="30m, 2h, 1d …")
+    one.add_argument("--comment", required=True, metavar="TEXT", help="why, for whoever reads it later")
+    _search_in(one)
+    one = action("silences", "print what is silenced")
+    one.add_argument("--json", action="store_true", help="print them as JSON")
+    action("unsilence", "end a silence").add_argument("id", metavar="ID", help="what `silences` names it by")
+    one = action("rules", "print the rules in force")
+    one.add_argument("--json", action="store_true", help="print them as JSON")
+    action("test", "send a drill through every route").add_argument("rule", metavar="RULE", help="the rule's id")
+
+
 def _speed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=speed, default=None, metavar="N", help="times real time, or `max` for as fast as it reads"
@@ -257,6 +302,26 @@ COMMANDS: Final = {
             wraps=True,
         ),
         Command(
+            "watch",
+            "watch without a screen, and send notifications",
+            "mens_console.cli.watch",
+            _watch,
+            "  mens-console watch ~/runs --notify\n"
+            "  mens-console watch ~/runs --notify --once   # from cron\n"
+            "  nohup mens-console watch ~/runs --notify --log ~/watch.jsonl >/dev/null 2>&1 &",
+            "[PATH …]",
+        ),
+        Command(
+            "alerts",
+            "list, acknowledge and silence alerts; test how they reach you",
+            "mens_console.cli.alerts",
+            _alerts,
+            "  mens-console alerts list ~/runs\n  mens-console alerts ack 3f2a91c0 --note 'restarting it'\n"
+            "  mens-console alerts silence stall --run llama-r16 --for 2h --comment 'long evaluation'\n"
+            "  mens-console alerts test nan_loss",
+            "ACTION",
+        ),
+        Command(
             "doctor",
             "check terminal, limits, folders, configuration and readers",
             "mens_console.cli.doctor",
@@ -328,6 +393,19 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def duration(text: str) -> float:
+    """Return seconds: a positive number with s, m, h, d or w behind it; minutes where there is no letter."""
+    sizes = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+    size = sizes.get(text[-1:], 0.0)
+    try:
+        value = float(text[:-1]) * size if size else float(text) * 60.0
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 366 * 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 30m, 2h or 1d, of a year at most")
     return value
 
 

@@ -65,16 +65,20 @@ def read_private(path: Path, most: int) -> bytes | None:
         return file.read(most)
 
 
-def replace_private(path: Path, data: bytes) -> None:
-    """Replace the file by `data`, whole or not at all, readable by its owner alone (0600). Raises OSError."""
+def replace_private(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace the file by `data`, whole or not at all, readable by its owner alone (0600). Raises OSError.
+
+    What is `durable` survives a power cut; that costs a wait for the disk.
+    """
     make_private_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         with open(os.open(fresh, flags, 0o600), "wb") as file:  # noqa: PTH123 (a descriptor)
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         fresh.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

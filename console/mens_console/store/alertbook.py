@@ -68,7 +68,7 @@ class Ack:
 
 @dataclass(slots=True)
 class _Content:
-    """What the file says. Silences name places, or ``*``; `left` has a key for each set of roots."""
+    """What the file says. Silences name places, or ``*``, and may end never; `left` has a key for each set of roots."""
 
     acks: dict[tuple[str, str], Ack] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
