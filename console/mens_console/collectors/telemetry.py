@@ -151,8 +151,11 @@ class TelemetryWriter:
             self._made = True  # a directory deleted later is not made again: somebody wanted it gone
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN, 0o666)
-        except PermissionError:
-            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | OPEN)  # may be written, if not read
+        except PermissionError as denied:
+            try:
+                fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | OPEN)  # may be written, if not read
+            except OSError:
+                raise denied from None
         if not (stat.S_ISREG(mode := os.fstat(fd).st_mode) or stat.S_ISCHR(mode)):
             os.close(fd)
             raise OSError(errno.EINVAL, "it is not a regular file")
@@ -183,15 +186,21 @@ def _write_lines(fd: int, lines: list[bytes]) -> int:
     done = os.write(fd, data)
     if done == len(data):
         return len(lines)
+    why = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if done < len(lead) + len(lines[0]) and os.fstat(fd).st_size == os.lseek(fd, 0, os.SEEK_CUR):
+        try:
+            done += os.write(fd, data[done:])  # not even one line: asked again, the disk says why
+        except OSError as error:
+            why = error
     kept, whole = 0, len(lead)
-    while whole + len(lines[kept]) <= done:
+    while kept < len(lines) and whole + len(lines[kept]) <= done:
         whole += len(lines[kept])
         kept += 1
     end = os.lseek(fd, 0, os.SEEK_CUR)
     if done > whole and os.fstat(fd).st_size == end:
         os.ftruncate(fd, end - (done - whole))
     if not kept:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise why
     return kept
 
 
