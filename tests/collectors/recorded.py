@@ -1,4 +1,4 @@
-"""A session that keeps what it is told instead of writing it, and wants every layer and every text unless told not to."""
+"""A session that keeps what it is told instead of writing it, and wants every step measured unless told not to."""
 
 from mens_console.collectors.guard import Guard
 
@@ -36,6 +36,9 @@ class Recorded:
 
     def checkpoint(self, step, path):
         self.events.append(("checkpoint", step, str(path)))
+
+    def phase(self, name):
+        self.events.append(("phase", None, name))
 
     def finish(self, status="completed", error=None):
         self.ended = (status, error)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import inspect
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mens_console.collectors import clipping
 from mens_console.collectors.facts import base_model, model_facts, numbers, trainer_facts
 from mens_console.collectors.session import Session
-from mens_console.collectors.torching import clip_factor, failure, unclipped
+from mens_console.collectors.torching import clip_factor, unclipped
 from mens_console.collectors.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -62,10 +61,8 @@ class MensCallback(TrainerCallback):
         self._options = options
         self._over: _Over | None = None
         self._max_norm = 0.0
-        self._clipped = False
-        self._entropy_logged = False
+        self._clipped = self._entropy_logged = self._evaluating = False
         self._tokens_before: float | None = None
-        self._raised_before: object = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Open the session; a training that began before and never ended is closed as interrupted."""
@@ -81,7 +78,7 @@ class MensCallback(TrainerCallback):
         given.setdefault("total_epochs", args.num_train_epochs)
         given.setdefault("world_size", args.world_size)
         self._max_norm = float(args.max_grad_norm or 0.0)
-        self._entropy_logged = False
+        self._entropy_logged = self._evaluating = False
         self._tokens_before = None if resumed else 0.0
         self.watcher = Watcher(
             Session(self.run_dir or args.output_dir, **given),
@@ -94,29 +91,21 @@ class MensCallback(TrainerCallback):
             traced=bool(args.torch_compile),
         )
         clipping.listen(self._before_clipping)
-        self._raised_before = getattr(sys, "last_value", None)
-        atexit.register(self._at_exit)
+        atexit.register(self._flush)  # runs before the session's own, which closes what a crash left open
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Close the session."""
         self._close("completed")
 
-    def _close(self, status: str, error: str | None = None) -> None:
+    def _close(self, status: str) -> None:
+        """End the session, if there is one; that of a program that ends without is ended by the session itself."""
         if self.watcher is None:
             return
         self._flush()
-        atexit.unregister(self._at_exit)
         clipping.leave(self._before_clipping)
-        self.watcher.close(status, error)
+        atexit.unregister(self._flush)
+        self.watcher.close(status)
         self.watcher = None
-
-    def _at_exit(self) -> None:
-        """Tell of a training that never came to its end: an exception that ended the program, or whatever else did."""
-        raised = getattr(sys, "last_value", None)
-        if isinstance(raised, Exception) and raised is not self._raised_before:
-            self._close("crashed", failure(raised))
-        else:
-            self._close("interrupted")
 
     # ------------------------------------------------------------------ a step
 
@@ -201,8 +190,17 @@ class MensCallback(TrainerCallback):
     ) -> None:
         """Record an evaluation."""
         self._flush()
-        if self.watcher is not None and metrics:
+        if self.watcher is not None:
+            self._evaluating = False
             self.watcher.session.evaluation(state.global_step, numbers(metrics, ("epoch",)))
+            self.watcher.session.phase("training")
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Tell that an evaluation began, at its first batch."""
+        if self.watcher is not None and not self._evaluating:
+            self._evaluating = True
+            self._flush()
+            self.watcher.session.phase("evaluating")
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record the checkpoint that was just written."""

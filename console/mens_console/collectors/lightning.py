@@ -187,15 +187,21 @@ class MensLightningCallback(_Callback):
 
     # ------------------------------------------------------------------ what else happens
 
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """Tell that a validation began."""
+        if self.watcher is not None:
+            self.watcher.session.phase("evaluating")
+
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Record what was logged of a validation: of all metrics those that are not named after the training."""
-        if self.watcher is not None and not trainer.sanity_checking:
+        if self.watcher is not None:
             metrics = {name: number(value) for name, value in trainer.callback_metrics.items()}
             found = {
                 name: value for name, value in metrics.items() if value is not None and not name.startswith("train")
             }
             if found:
                 self.watcher.session.evaluation(trainer.global_step, found)
+            self.watcher.session.phase("training")
 
     def _note_checkpoints(self, trainer: Any, watcher: Watcher) -> None:
         """Record the checkpoints that were written since the last batch; Lightning tells of none beforehand."""

@@ -36,11 +36,14 @@ class TokenCount:
         return self._counted is None or self._counted.device.type == "cpu"
 
     def add(self, batch: Mapping[str, Any]) -> bool:
-        """Count a batch by its attention mask, else its labels that are not -100, else its shape; say if it could."""
+        """Count a batch by its attention mask, else its labels that are not -100, else its shape; say if it could.
+
+        A batch without a mask that says the tokens' positions is packed, not padded: its shape tells.
+        """
         mask, labels = batch.get("attention_mask"), batch.get("labels")
         if isinstance(mask, torch.Tensor) and mask.dim() == 2:
             self._add(torch.count_nonzero(mask))
-        elif isinstance(labels, torch.Tensor) and labels.dim() == 2:
+        elif isinstance(labels, torch.Tensor) and labels.dim() == 2 and batch.get("position_ids") is None:
             self._add(torch.count_nonzero(labels != _IGNORED))
         elif isinstance(ids := batch.get("input_ids"), torch.Tensor) and not ids.is_floating_point():
             self._known += ids.numel()

@@ -55,10 +55,8 @@ class Watcher:
             else:
                 monitor = LoraMonitor(model, optimizer=optimizer, effective_rank=effective_rank)
                 self.monitor = monitor if len(monitor) else None
-        if self.monitor is None:
-            session.start()
-        else:
-            session.start(self.monitor.pairs, self.monitor.table())
+        self._known = None if self.monitor is None else self.monitor.pairs
+        session.start(self._known, None if self.monitor is None else self.monitor.table())
         if text is not None and (traced or compiled(text)):
             warn(
                 "mens-console: a compiled model is not looked into: no token entropy, tokens only if the trainer tells"
@@ -98,7 +96,11 @@ class Watcher:
         """Return this step's look; waits for the device."""
         if self.looked and self.monitor is not None:
             with self.session.guard("lora"):
-                return self.monitor.row()
+                row = self.monitor.row()
+                if self.monitor.pairs is not self._known:
+                    self._known = self.monitor.pairs
+                    self.session.start(self._known, self.monitor.table())
+                return row
         return None
 
     def grad_norm(self) -> float | None:

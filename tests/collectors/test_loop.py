@@ -1,0 +1,229 @@
+"""A bare loop watched in three lines: with clipping, accumulation, a scaler, and every way to leave it."""
+
+import json
+import math
+
+import pytest
+
+pytestmark = pytest.mark.training
+torch = pytest.importorskip("torch")
+
+from collectors import small  # noqa: E402
+from collectors.recorded import Recorded  # noqa: E402
+
+from mens_console.collectors import loop as room  # noqa: E402
+from mens_console.collectors import watch  # noqa: E402
+from mens_console.collectors.guard import CollectorWarning  # noqa: E402
+from mens_console.collectors.text import TokenCount, token_entropy  # noqa: E402
+from mens_console.collectors.watcher import Losses  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _recorded(monkeypatch):
+    monkeypatch.setattr(room, "Session", Recorded)
+    monkeypatch.setattr(Recorded, "every", 1)
+
+
+def trainable(model):
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def test_three_lines_record_the_true_gradients_before_clipping(tmp_path):
+    model = small.llama()
+    optimizer = torch.optim.AdamW(trainable(model), lr=0.01)
+    expected = []
+    with watch(model, tmp_path, optimizer, total_steps=2) as mens:
+        for step in range(2):
+            parts = [small.batch(small.rows(2, seed=4 * step + i)) for i in range(4)]
+            expected.append(small.reference(model, small.mean_loss(*parts)))
+            losses = [model(**part).loss / 4 for part in parts]
+            for loss in losses:
+                loss.backward()
+            mens.backward_done()
+            torch.nn.utils.clip_grad_norm_(trainable(model), 1e-4)
+            optimizer.step()
+            optimizer.zero_grad()
+            mens.step(loss=sum(losses))
+            row = Recorded.last.steps[-1]
+            assert row["loss"] == pytest.approx(sum(float(loss.detach()) for loss in losses), rel=1e-6)
+            assert (row["learning_rate"], row["update_steps"]) == (0.01, 1)
+            assert row["tokens"] == sum(int(part["attention_mask"].sum()) for part in parts)
+            assert 0 < row["token_entropy"] < math.log(small.VOCABULARY) + 1e-6
+            assert row["grad_norm"] == pytest.approx(math.hypot(*(n["grad"] for n in expected[-1].values())), rel=1e-5)
+    assert Recorded.last.ended == ("completed", None)
+    assert Recorded.last.total_steps == 2
+    for (_, look), wanted in zip(Recorded.last.looks(), expected, strict=True):
+        assert {pair: values["grad"] for pair, values in look.items()} == {
+            pair: pytest.approx(norms["grad"], rel=1e-5) for pair, norms in wanted.items()
+        }
+        assert all(values["update"] > 0 for values in look.values())
+    assert not model._forward_pre_hooks
+
+
+@pytest.mark.parametrize("unscaled", [False, True])
+def test_a_loss_scaler(tmp_path, unscaled):
+    model = small.llama()
+    optimizer = torch.optim.SGD(trainable(model), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    part = small.batch(small.rows(2))
+    with watch(model, tmp_path, optimizer) as mens:
+        for overflow in (False, True, False):
+            wanted = small.reference(model, small.mean_loss(part))
+            loss = model(**part).loss
+            scaler.scale(loss).backward()
+            if overflow:
+                trainable(model)[0].grad[0, 0] = math.inf
+            if unscaled:
+                scaler.unscale_(optimizer)
+            mens.backward_done(scaler)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+            mens.step(loss)
+            look = Recorded.last.looks()[-1][1]
+            if overflow:
+                assert Recorded.last.steps[-1]["grad_norm"] is None
+                assert all(math.isnan(values["update"]) for values in look.values())
+            else:
+                assert Recorded.last.steps[-1]["grad_norm"] > 0
+                for pair, norms in wanted.items():
+                    assert look[pair]["grad"] == pytest.approx(norms["grad"], rel=1e-5)
+                    assert look[pair]["update"] == pytest.approx(0.1 * norms["grad"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (RuntimeError("gone"), "crashed", "RuntimeError: gone"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried"), "crashed", "OutOfMemoryError: CUDA out of memory. Tried"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "crashed", "out of memory"),
+        (MemoryError(), "crashed", "MemoryError (out of memory)"),
+        (KeyboardInterrupt(), "interrupted", None),
+        (SystemExit(1), "interrupted", None),
+        (SystemExit(0), "completed", None),
+    ],
+)
+def test_what_leaves_the_loop_is_recorded_and_goes_on_its_way(tmp_path, raised, status, said):
+    with pytest.raises(type(raised)) as caught, watch(small.llama(), tmp_path) as mens:
+        mens.step(loss=1.0)
+        raise raised
+    assert caught.value is raised
+    ended, error = Recorded.last.ended
+    assert ended == status
+    assert error == said if said is None else said in error
+
+
+def test_a_loop_that_does_not_say_when_gradients_are_there_is_told_once(tmp_path):
+    model = small.llama()
+    with pytest.warns(CollectorWarning, match="backward_done") as warned, watch(model, tmp_path) as mens:
+        mens.step(loss=1.0)
+        mens.step(loss=2.0)
+    assert len(warned) == 1
+    assert [row["loss"] for row in Recorded.last.steps] == [1.0, 2.0]
+
+
+def test_what_the_caller_knows_is_taken_before_what_is_measured(tmp_path):
+    model = small.llama()
+    optimizer = torch.optim.SGD(trainable(model), lr=0.1)
+    with watch(model, tmp_path, optimizer, start_step=10, base_model="mine", config={"word": 1}) as mens:
+        model(**small.batch(small.rows(2))).loss.backward()
+        mens.backward_done()
+        mens.step(torch.tensor(2.0), torch.tensor([3, 4]), 0.5, grad_norm=7.0, token_entropy=1.5, accuracy=0.25, kl=0.1)
+    row = Recorded.last.steps[0]
+    wanted = {"step": 11, "loss": 2.0, "tokens": 7, "learning_rate": 0.5, "grad_norm": 7.0, "token_entropy": 1.5}
+    assert wanted.items() <= row.items()
+    assert (row["accuracy"], row["extra"]) == (0.25, {"kl": 0.1})
+    assert Recorded.last.base_model == "mine"
+    assert {"word": 1, "resumed_at_step": 10, "lora_r": 4}.items() <= Recorded.last.config.items()
+
+
+def test_other_processes_than_the_first_measure_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    model = small.llama()
+    with watch(model, tmp_path) as mens:
+        assert mens.monitor is None
+        mens.backward_done()
+        mens.step(loss=1.0)
+    assert (Recorded.last.rank, Recorded.last.world_size) == (1, 2)
+    assert (Recorded.last.steps, Recorded.last.ended) == ([], None)
+    assert not model._forward_pre_hooks
+
+
+def test_a_compiled_model_is_watched_from_outside(tmp_path):
+    model = torch.compile(small.llama(), backend="eager")
+    with watch(model, tmp_path) as mens:
+        loss = model(**small.batch(small.rows(2))).loss
+        loss.backward()
+        mens.backward_done()
+        mens.step(loss)
+    row = Recorded.last.steps[0]
+    assert row["tokens"] == 20
+    assert row["token_entropy"] > 0
+    assert len(Recorded.last.looks()) == 1
+
+
+def test_a_model_of_any_kind_can_be_watched(tmp_path):
+    model = torch.nn.Linear(4, 1)
+    with pytest.warns(CollectorWarning, match="no LoRA"), watch(model, tmp_path) as mens:
+        model(torch.ones(2, 4)).sum().backward()
+        mens.backward_done()
+        mens.step(loss=0.5)
+    assert (Recorded.last.steps[0]["tokens"], Recorded.last.steps[0]["loss"]) == (None, 0.5)
+
+
+def test_losses_on_another_device_are_averaged_until_a_row_is_due():
+    losses = Losses(3600.0)
+    losses.add(torch.tensor(1.0))
+    assert losses.due()
+    meta = Losses(3600.0)
+    meta.take()
+    meta.add(torch.empty((), device="meta"))
+    assert not meta.due()
+    losses.add(3.0)
+    losses.add(torch.tensor([4.0, 6.0]))
+    assert losses.take() == pytest.approx(3.0)
+    assert losses.take() is None
+
+
+def test_tokens_are_counted_by_mask_then_labels_then_shape():
+    count = TokenCount()
+    assert count.add({"attention_mask": torch.tensor([[1, 1, 0]]), "input_ids": torch.ones(1, 3, dtype=torch.long)})
+    assert count.add({"labels": torch.tensor([[5, -100, -100]])})
+    assert count.add({"input_ids": torch.ones(2, 5, dtype=torch.long)})
+    assert count.add({"inputs_embeds": torch.ones(2, 2, 8)})
+    packed = {"input_ids": torch.ones(1, 6, dtype=torch.long), "labels": torch.tensor([[-100, 2, 3, -100, 5, 6]])}
+    assert count.add({**packed, "position_ids": torch.tensor([[0, 1, 2, 0, 1, 2]])})
+    assert not count.add({"pixel_values": torch.ones(1, 3, 8, 8)})
+    assert not count.add({"input_ids": torch.ones(1, 8)})
+    assert count.take() == 2 + 1 + 10 + 4 + 6
+    assert count.take() == 0
+
+
+def test_entropy_of_many_tokens_is_a_sample_of_them_and_of_none_is_unknown():
+    torch.manual_seed(0)
+    logits = torch.randn(4, 1001, 7)
+    p = torch.softmax(logits.double(), -1)
+    whole = -(p * p.log()).sum(-1)
+    found = token_entropy(logits, shifted=False)
+    assert found == pytest.approx(float(whole.flatten()[::4].mean()), rel=1e-6)
+    assert found == pytest.approx(float(whole.mean()), rel=0.02)
+    mask = torch.zeros(4, 1001)
+    assert token_entropy(logits, mask=mask) is None
+    mask[0, 5] = 1
+    assert token_entropy(logits, mask=mask) == pytest.approx(float(whole[0, 4]), rel=1e-5)
+    sure = torch.full((1, 2, 3), -math.inf)
+    sure[..., 0] = 0.0
+    assert token_entropy(sure, shifted=False) == 0.0
+
+
+def test_the_summary_can_be_asked_for_and_written_as_json(tmp_path):
+    model = small.llama()
+    with watch(model, tmp_path) as mens:
+        model(**small.batch(small.rows(2))).loss.backward()
+        mens.backward_done()
+        mens.step(loss=1.0)
+        summary = mens.monitor.get_summary()
+    assert summary["total_layers"] == len(mens.monitor.pairs)
+    assert summary["warming"] == summary["total"]
+    json.dumps(summary)
