@@ -3,7 +3,7 @@
     python scripts/record_demo.py --out DIR
 
 Needs mens-console and its `recording` dependency group (torch, transformers, peft, accelerate, tensorboard); takes
-seven minutes and most of two CPU cores, no GPU and no network. Writes SCENARIO.mrec per run into DIR. Programs run
+ten minutes and most of two CPU cores, no GPU and no network. Writes SCENARIO.mrec per run into DIR. Programs run
 in a temporary directory with relative paths only, and a recording that names this machine is refused.
 """
 
@@ -118,10 +118,11 @@ def prepare(where: Path) -> None:
     subprocess.run([sys.executable, "base.py"], cwd=where, env={**os.environ, **ENVIRONMENT}, check=True)
 
 
-def record(where: Path) -> list[Take]:
-    """Run all scenarios, each from its own moment on, until the last is done."""
+def record(where: Path, only: list[str]) -> list[Take]:
+    """Run the scenarios, each from its own moment on, until the last is done; all of them unless some are named."""
     began = time.monotonic()
-    waiting = sorted(SCENARIOS, key=lambda scenario: scenario.begins)
+    wanted = [scenario for scenario in SCENARIOS if not only or scenario.scenario in only]
+    waiting = sorted(wanted, key=lambda scenario: scenario.begins)
     takes: list[Take] = []
     try:
         while waiting or not all(take.done for take in takes):
@@ -165,12 +166,13 @@ def save(take: Take, out: Path, where: Path) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the recordings")
+    parser.add_argument("--only", nargs="*", default=[], metavar="SCENARIO", help="record these alone")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
         prepare(where)
-        written = [save(take, options.out, where) for take in record(where)]
+        written = [save(take, options.out, where) for take in record(where, options.only)]
     if not all(written):
         raise SystemExit(1)
 

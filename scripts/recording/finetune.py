@@ -15,7 +15,18 @@ socket.gethostname = lambda: "demo-box"
 
 import torch  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
-from transformers import AutoModelForCausalLM, Trainer, TrainingArguments, set_seed  # noqa: E402
+from transformers import (  # noqa: E402
+    AutoModelForCausalLM,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+
+from mens_console.collectors import MensCallback  # noqa: E402
+from mens_console.signals.calibration import expected_calibration_error, expected_ece  # noqa: E402
+
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 class PacedCollator:
@@ -59,6 +70,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--no-nan-filter", action="store_true")
     parser.add_argument("--pace", type=float, default=0.25, help="seconds a batch waits for its data")
     parser.add_argument("--stall-after", type=int, help="batches after which the data never comes")
+    parser.add_argument("--mens", action="store_true", help="watch it with the collectors")
+    parser.add_argument("--alpha", type=float, help="LoRA's alpha (default: twice the rank)")
+    parser.add_argument("--modules", nargs="*", default=PROJECTIONS, help="what gets an adapter")
+    parser.add_argument("--train-head", action="store_true", help="train the output layer too")
+    parser.add_argument("--look-every", type=int, default=10, help="steps between two looks at the adapters")
+    parser.add_argument("--freeze", nargs="*", default=[], help="layers whose adapters are not trained")
+    parser.add_argument("--forget", nargs="*", default=[], help="layers whose adapters the optimizer does not know")
+    parser.add_argument("--blocks", type=int, help="train on so many blocks of text only, over and over")
+    parser.add_argument("--fixed-eval", type=int, help="steps between two evaluations on a fixed set")
     return parser.parse_args()
 
 
@@ -86,6 +106,64 @@ def arguments(options: argparse.Namespace) -> TrainingArguments:
     )
 
 
+def adapters_of(model: torch.nn.Module, layers: list[str]) -> list[torch.nn.Parameter]:
+    """Return the adapter matrices of some layers."""
+    marks = tuple(f".layers.{layer}." for layer in layers)
+    return [p for name, p in model.named_parameters() if "lora_" in name and any(mark in name for mark in marks)]
+
+
+class FixedEvaluation(TrainerCallback):
+    """Completes held-out text: one token after a prompt, exact or not, every so many steps.
+
+    The pattern of a task is what kind of text the right answer is, its length that of the prompt in tokens.
+    """
+
+    def __init__(self, mens: MensCallback, blocks: torch.Tensor, every: int) -> None:
+        self.mens = mens
+        self.every = every
+        self.tasks = [(block, cut) for block in blocks for cut in (4, 8, 16, 32, 63)]
+
+    def on_step_end(self, args, state, control, model=None, **kwargs) -> None:
+        """Evaluate when it is time."""
+        session = self.mens.watcher.session if self.mens.watcher else None
+        if session is None or state.global_step % self.every:
+            return
+        sure, right, losses = [], [], []
+        model.eval()
+        with torch.no_grad():
+            for cut in sorted({cut for _, cut in self.tasks}):
+                blocks = torch.stack([block for block, at in self.tasks if at == cut])
+                chances = model(input_ids=blocks[:, :cut]).logits[:, -1].float().softmax(-1)
+                best = chances.max(-1)
+                answers = blocks[:, cut]
+                hits = best.indices == answers
+                sure += best.values.tolist()
+                right += hits.tolist()
+                losses += (-chances.gather(1, answers[:, None]).log()).flatten().tolist()
+                for answer, hit in zip(answers.tolist(), hits.tolist(), strict=True):
+                    kind = "space" if answer < 300 else "letters" if answer < 600 else "word"
+                    session.pattern(kind, cut, hit)
+        model.train()
+        n = len(right)
+        session.fixed_eval(
+            state.global_step,
+            em=sum(right) / n,
+            ce=sum(losses) / n,
+            ece=expected_calibration_error(sure, right),
+            ece_expected=expected_ece(sure, n),
+            n=n,
+        )
+
+
+def watching(options: argparse.Namespace, held_out: torch.Tensor) -> list[TrainerCallback]:
+    """Return the callbacks of a run that is watched."""
+    if not options.mens:
+        return []
+    mens = MensCallback(lora_every_steps=options.look_every, lora_every_s=0.0, status_every_s=5.0)
+    extra = [FixedEvaluation(mens, held_out[:20], options.fixed_eval)] if options.fixed_eval else []
+    return [mens, *extra]
+
+
 def main() -> None:
     options = parse()
     torch.set_num_threads(1)
@@ -93,17 +171,24 @@ def main() -> None:
     base = AutoModelForCausalLM.from_pretrained(options.base, dtype=options.dtype)
     adapter = LoraConfig(
         r=options.rank,
-        lora_alpha=2 * options.rank,
-        target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        lora_alpha=options.alpha or 2 * options.rank,
+        target_modules=options.modules,
+        modules_to_save=["lm_head"] if options.train_head else None,
         task_type="CAUSAL_LM",
     )
     model = get_peft_model(base, adapter)
     model.print_trainable_parameters()
     data = torch.load(Path("data") / "reference.pt")
+    for parameter in adapters_of(model, options.freeze):
+        parameter.requires_grad_(False)
+    forgotten = {id(parameter) for parameter in adapters_of(model, options.forget)}
+    known = [p for p in model.parameters() if p.requires_grad and id(p) not in forgotten]
     trainer = Trainer(
         model=model,
         args=arguments(options),
-        train_dataset=[{"input_ids": row} for row in data["train"]],
+        callbacks=watching(options, data["eval"]),
+        optimizers=(torch.optim.AdamW(known, lr=options.lr) if forgotten else None, None),
+        train_dataset=[{"input_ids": row} for row in data["train"][: options.blocks]],
         eval_dataset=[{"input_ids": row} for row in data["eval"][: 8 * options.batch]],
         data_collator=PacedCollator(options.pace, options.stall_after),
     )

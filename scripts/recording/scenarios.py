@@ -88,4 +88,53 @@ SCENARIOS = (
             "--base base/qwen-4l --rank 4 --lr 3e-3 --steps 300 --batch 16 --eval-every 100 --pace 0.2 --seed 2"
         ),
     ),
+    Scenario(
+        "adapters",
+        "llama-lora-r8-watched",
+        "with the collectors: adapters, token entropy, a fixed evaluation and accuracy by pattern and length",
+        12.0,
+        _arguments(
+            "--base base/llama-6l --rank 8 --lr 3e-3 --steps 400 --batch 16 --eval-every 100 --save-every 100 --keep 2"
+            " --seed 21 --mens --fixed-eval 25"
+        ),
+    ),
+    Scenario(
+        "dead-layers",
+        "llama-lora-r8-two-dead",
+        "with the collectors: two layers' adapters are frozen, and two others the optimizer does not know",
+        20.0,
+        _arguments(
+            "--base base/llama-6l --rank 8 --lr 3e-3 --steps 300 --batch 8 --seed 22 --mens --freeze 0 1 --forget 3 4"
+        ),
+    ),
+    Scenario(
+        "exploding",
+        "qwen-lora-r8-alpha4096",
+        "with the collectors: an alpha of 4096 and no clipping, gradients explode",
+        30.0,
+        _arguments(
+            "--base base/qwen-4l --rank 8 --alpha 4096 --lr 2e-3 --steps 200 --batch 8 --seed 23 --mens"
+            " --max-grad-norm 0"
+        ),
+    ),
+    Scenario(
+        "plateau",
+        "qwen-lora-r8-lr1e-6",
+        "with the collectors: a learning rate too small to learn anything",
+        36.0,
+        _arguments(
+            "--base base/qwen-4l --rank 8 --lr 1e-6 --schedule constant --warmup 0 --steps 300 --batch 16 --seed 24"
+            " --mens"
+        ),
+    ),
+    Scenario(
+        "entropy-collapse",
+        "llama-lora-r8-overfit",
+        "with the collectors: eight blocks of text over and over, learned by heart until nothing is uncertain",
+        44.0,
+        _arguments(
+            "--base base/llama-6l --rank 8 --lr 3e-3 --warmup 150 --steps 400 --batch 8 --blocks 8 --seed 25 --mens"
+            " --modules q_proj v_proj --train-head --look-every 4 --pace 0.15"
+        ),
+    ),
 )
