@@ -64,6 +64,7 @@ class LateEngine:
     def _build(self, on_publish: Callable[[Snapshot], None]) -> None:
         from mens_console.config.state import state_folder
         from mens_console.hardware.sampler import Sampler
+        from mens_console.notify.heartbeat import read_heartbeat
         from mens_console.store.alertbook import AlertBook
         from mens_console.store.engine import Engine
 
@@ -73,6 +74,7 @@ class LateEngine:
             self._settings,
             book=AlertBook(folder / "alerts.json", clock=time.time, roots=roots),
             machine=Sampler(),
+            notifier=lambda: read_heartbeat(folder / "watch.json", roots),
         )
         with self._lock:
             if self._is_stopped:
