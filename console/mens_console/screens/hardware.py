@@ -5,6 +5,7 @@ What it says comes from `hardwarerows` and `hardwarefacts`; here is only which p
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from textual import on
@@ -153,13 +154,14 @@ class HardwareScreen(Room):
         room = self.size.height - 2 - LEAST_BELOW - 1
         blocks = gpus * BLOCK + 1 <= room
 
+        @cache
         def write(width: int) -> list[Line]:
             lines = [title_line(view, now, width)]
             if view.gpu_problem:
                 lines += prose(safe_text(view.gpu_problem, 300), width, "warn" if gpus else "", "  ")
             if not blocks and gpus:
                 lines.append(row_heads(width))
-            listing.first, listing.each = len(lines), BLOCK if blocks else 1
+            listing.first, listing.each = len(lines), BLOCK if blocks else 1  # where a click lands
             for i, gpu in enumerate(view.gpus):
                 if blocks:
                     lines += gpu_block(gpu, now, width, chosen=i == self._gpu, named=self._named)

@@ -5,7 +5,6 @@ Pure functions from views to lines; the host, the volumes and the processes are 
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -100,16 +99,25 @@ def level(history: History, now: float, seconds: float, width: int, top: float) 
     """Return the last `seconds` as blocks from 0 to `top`, by time: a cell without a measurement stays blank."""
     if width <= 0:
         return ""
-    cells: list[list[float]] = [[] for _ in range(width)]
-    each = seconds / width
+    sums, counts, last = [0.0] * width, [0] * width, [0.0] * width
+    per_s = width / seconds
     for at, value in zip(history.at, history.values, strict=True):
-        if value is None or not math.isfinite(value):
+        if value is None or value - value != 0.0:
             continue
-        first = width - 1 - int((now - at) // each)
-        for i in range(first, min(width, first + 1 + int(HELD_S // each))):
-            if 0 <= i < width and (i == first or not cells[i]):
-                cells[i] = [*cells[i], value] if i == first else [value]
-    return "".join(_block(math.fsum(cell) / len(cell), top) if cell else " " for cell in cells)
+        place = width - 1 - int((now - at) * per_s)
+        if 0 <= place < width:
+            sums[place] += value
+            counts[place] += 1
+            last[place] = value
+    drawn, held, left = [], 0.0, 0
+    for total, n, newest in zip(sums, counts, last, strict=True):
+        if n:
+            drawn.append(_block(total / n, top))
+            held, left = newest, int(HELD_S * per_s)
+        else:
+            drawn.append(_block(held, top) if left > 0 else " ")
+            left -= 1
+    return "".join(drawn)
 
 
 def _block(value: float, top: float) -> str:

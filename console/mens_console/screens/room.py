@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from rich.cells import cell_len
 from textual.screen import Screen
 
-from mens_console.screens.hardwarerows import gpu_ink, gpu_line
 from mens_console.screens.sheet import Header, Line
 from mens_console.screens.words import clock_text, loud
 from mens_widgets.heading import Keys
@@ -97,6 +96,10 @@ class Room(Screen[None]):
 
 def _gpu_pieces(view: MachineView | None, *, words: bool) -> Line:
     """Return what the GPUs of the machine do, nothing where there is none."""
+    if view is None:
+        return ()
+    from mens_console.screens.hardwarerows import gpu_ink, gpu_line  # the first paint needs none of it
+
     text = gpu_line(view, short=not words)
     return ((f"  {text}", gpu_ink(view)),) if text else ()
 
