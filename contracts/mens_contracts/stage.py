@@ -58,7 +58,9 @@ class StageEnd(_Named):
     max_rss_bytes: int | None = Field(default=None, description="largest resident size of it or of one such child")
     max_rss_is_bound: bool = Field(default=False, description="it is at most that: smaller than what started it")
     time: str | None = Field(default=None, description="the line of GNU time: wall=%E cpu=%P mem=%MKB")
-    met: bool | None = Field(default=None, description="whether the done-signal was measured as met; null: not measured")
+    met: bool | None = Field(
+        default=None, description="whether the done-signal was measured as met; null: not measured"
+    )
     measured: str = Field(default="", description="what was measured, or what was missing, in words")
     values: dict[str, Fact] = Field(default={}, description="the figures behind it")
 

@@ -32,7 +32,7 @@ def test_eighty_columns_are_two_lines():
 def test_what_is_told_apart_by_its_glyph_gives_way_first():
     text = " ".join(lines(66))
     assert "pending" not in text and all(word in text for word in ("done", "underfed", "failed", "running"))
-    assert "running" in " ".join(lines(46)) and "done" not in " ".join(lines(46))
+    assert "running" in " ".join(lines(52)) and "done" not in " ".join(lines(52))
     assert "…" in " ".join(lines(30))
 
 

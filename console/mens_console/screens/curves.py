@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mens_console.screens.compared import APART, COUNTERS
 from mens_widgets.face import Mark, Trace
 
 if TYPE_CHECKING:
@@ -26,27 +27,31 @@ class Panel(NamedTuple):
     @property
     def exact(self) -> bool:
         """Whether smoothing would only blur it: schedules, and the few points of an evaluation."""
-        return self.key in ("learning_rate", "epoch") or self.key.startswith("eval_")
+        return self.key in ("learning_rate", "epoch") or self.key.startswith(("eval_", "fixed_eval_"))
 
 
 PANELS: Final = (
     Panel("loss", "loss", ("loss", "eval_loss"), "nats"),
+    Panel("streaming_ce", "streaming CE", ("streaming_ce",), "nats"),
     Panel("learning_rate", "learning rate", ("learning_rate",)),
     Panel("grad_norm", "gradient norm", ("grad_norm",)),
-    Panel("tokens_per_sec", "throughput", ("tokens_per_sec",), "tok/s"),
+    Panel("tokens_per_sec", "throughput", ("tokens_per_sec", "tokens_per_sec_avg"), "tok/s"),
     Panel("steps_per_sec", "throughput", ("steps_per_sec",), "step/s"),
-    Panel("streaming_ce", "streaming CE", ("streaming_ce",), "nats"),
     Panel("entropy", "token entropy", ("entropy",), "nats"),
-    Panel("mean_token_accuracy", "token accuracy", ("mean_token_accuracy",)),
-    Panel("accuracy", "accuracy", ("accuracy", "eval_accuracy")),
+    Panel("fixed_eval_ce", "fixed eval CE", ("fixed_eval_ce",), "nats"),
+    Panel("fixed_eval_em", "fixed eval EM", ("fixed_eval_em",), "ratio"),
+    Panel("fixed_eval_ece", "fixed eval ECE", ("fixed_eval_ece", "fixed_eval_ece_expected"), "ratio"),
+    Panel("accuracy", "accuracy", ("accuracy", "eval_accuracy", "accuracy_last_20", "accuracy_last_50"), "ratio"),
+    Panel("mean_token_accuracy", "token accuracy", ("mean_token_accuracy",), "ratio"),
+    Panel("loss_variance", "loss variance", ("loss_variance",), "nats²"),
 )
 """In this order; any other series follows by name, on a panel of its own."""
 
 TITLE: Final = 30
 _TIMINGS: Final = ("_runtime", "_per_second", "_duration")
 
-HIDDEN: Final = frozenset({"epoch", "step", "total_steps", "total_flos", "num_tokens", "num_input_tokens_seen"})
-"""Series that only count up: facts of the run, but nothing to look at."""
+HIDDEN: Final = COUNTERS | {"fixed_eval_n"}
+"""Series that only count up, or never change: facts of the run, but nothing to look at."""
 
 
 def panels_of(run: RunView) -> list[Panel]:
@@ -60,7 +65,10 @@ def panels_of(run: RunView) -> list[Panel]:
         if (metrics := tuple(name for name in panel.metrics if name in have))
     ]
     used = {name for panel in PANELS for name in panel.metrics} | HIDDEN
-    return shown + [Panel(name, short(name), (name,)) for name in sorted(have - used, key=_interest)]
+    others = sorted(have - used, key=_interest)
+    here = [name for name in others if not name.startswith(APART)]
+    # Series with a screen of their own would flood the pages; a run that has nothing else shows them all the same.
+    return shown + [Panel(name, short(name), (name,)) for name in (here or ([] if shown else others))]
 
 
 def _interest(name: str) -> tuple[int, str]:

@@ -9,12 +9,19 @@ import math
 from typing import TYPE_CHECKING
 
 from mens_console.ingest.text import safe_text
+from mens_console.screens.panels import (
+    accuracy_lines,
+    checkpoint_lines,
+    evaluation_lines,
+    figures_lines,
+    note,
+    stage_lines,
+)
 from mens_console.screens.rows import step_text
-from mens_console.screens.sheet import LABEL, Line, fact, heading, prose
+from mens_console.screens.sheet import Line, fact, heading, prose
 from mens_console.screens.words import (
     SEVERITY_LOOKS,
     STANDINGS,
-    TREND_INKS,
     age,
     firing,
     look,
@@ -25,15 +32,16 @@ from mens_console.signals.human import count, duration, number, rate, size, span
 from mens_widgets.bar import bar
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from mens_console.signals.alerts import AlertView
-    from mens_console.signals.trend import Trend
+    from mens_console.signals.machine import VolumeSample
     from mens_console.store.snapshot import RunView, SourceView
 
 ENDED = frozenset({"finished", "killed", "crashed", "diverged", "out_of_memory", "disk_full"})
 """States that are a moment in the past; the others last."""
 BAD_LINES = 3
 CONFIG_LINES = 24
-CHECKPOINTS = 4
 
 
 def state_lines(run: RunView, now: float, width: int, evidence: int = 6) -> list[Line]:
@@ -71,52 +79,11 @@ def progress_lines(run: RunView, width: int) -> list[Line]:
         interval = f"{duration(eta.low)} … {duration(eta.high)}"
         lines.append(fact("time left", duration(eta.seconds), "strong", f"{interval} at {eta.confidence:.0%}"))
     elif run.live and run.step is not None and run.signals.eta_reason:
-        lines += _note("time left", run.signals.eta_reason, width)
+        lines += note("time left", run.signals.eta_reason, width)
     if run.epoch is not None:
         total = f" / {number(run.total_epochs)}" if run.total_epochs else ""
         lines.append(fact("epoch", f"{run.epoch:.2f}{total}"))
     return lines
-
-
-def _note(label: str, text: str, width: int) -> list[Line]:
-    pieces = prose(text, max(width - LABEL - 1, 8), "muted")
-    return [(*fact(label if not i else "", ""), *piece) for i, piece in enumerate(pieces)]
-
-
-def figures_lines(run: RunView, width: int) -> list[Line]:
-    """Return the figures an operator looks for first."""
-    signals = run.signals
-    lines: list[Line] = []
-    loss = run.last("loss")
-    if loss is not None:
-        lines.append(fact("loss", number(loss), "strong" if math.isfinite(loss) else "bad", "nats, newest"))
-    if signals.streaming_ce is not None and math.isfinite(signals.streaming_ce):
-        lines.append(fact("streaming CE", number(signals.streaming_ce), "", "EMA of the loss"))
-    lines += _trend_lines(signals.trend, width)
-    for label, name in (("eval loss", "eval_loss"), ("lr", "learning_rate"), ("grad norm", "grad_norm")):
-        value = run.last(name)
-        if value is not None:
-            lines.append(fact(label, number(value), "" if math.isfinite(value) else "bad"))
-    value, unit = rate_of(run)
-    if value is not None:
-        lines.append(fact("throughput", f"{count(value)} {unit}"))
-        throughput = signals.tokens if unit == "tok/s" else signals.steps
-        if math.isfinite(throughput.average):
-            lines.append(fact("  average", f"{count(throughput.average)} {unit}", "", f"n={throughput.n}"))
-    if signals.best_eval is not None:
-        lines.append(fact("best eval", number(signals.best_eval[1]), "good", f"at step {step(signals.best_eval[0])}"))
-    for name in ("entropy", "mean_token_accuracy"):
-        if (value := run.last(name)) is not None:
-            lines.append(fact("entropy" if name == "entropy" else "token acc.", number(value)))
-    return lines
-
-
-def _trend_lines(trend: Trend, width: int) -> list[Line]:
-    direction = str(trend.direction)
-    if direction == "unknown":
-        return [fact("trend", "—", "muted", f"too few points (n={trend.n})")] if trend.n else []
-    note = f"{trend.slope:+.2g} per 1000 steps, 95 %: {trend.low:+.2g} … {trend.high:+.2g}"
-    return [fact("trend", direction, TREND_INKS.get(direction, "")), *_note("", note, width)]
 
 
 def alert_lines(run: RunView, now: float, width: int, most: int = 6) -> list[Line]:
@@ -149,19 +116,13 @@ def one_alert(alert: AlertView, now: float, width: int) -> list[Line]:
     return lines + prose(alert.recommendation, width, "", "  → ")
 
 
-def history_lines(run: RunView, now: float, width: int) -> list[Line]:
-    """Return segments, checkpoints, sources and configuration."""
+def history_lines(run: RunView, width: int) -> list[Line]:
+    """Return segments, sources and configuration."""
     lines: list[Line] = []
     if len(run.segments) > 1:
         lines += heading(f"Resumed {len(run.segments) - 1}×")
         for segment in run.segments[-4:]:
             lines.append(fact("segment", f"{step(segment.start_step)} … {step(segment.end_step)}"))
-    if run.checkpoints:
-        newest = sorted(run.checkpoints, key=lambda c: c.step)[-CHECKPOINTS:]
-        total = sum(checkpoint.bytes for checkpoint in run.checkpoints)
-        lines += heading(f"Checkpoints  {len(run.checkpoints)}, {size(total)}")
-        for checkpoint in reversed(newest):
-            lines.append(fact(f"▾ {step(checkpoint.step)}", size(checkpoint.bytes), "", age(checkpoint.mtime, now)))
     lines += heading("Sources")
     for source in run.sources:
         lines += _source_lines(source, run, width)
@@ -196,15 +157,22 @@ def _source_lines(source: SourceView, run: RunView, width: int) -> list[Line]:
     return lines
 
 
-def side_lines(run: RunView, now: float, width: int) -> list[Line]:
-    """Return everything about a run, the most urgent first."""
+def side_lines(
+    run: RunView, now: float, width: int, volume: VolumeSample | None = None, zone: tzinfo | None = None
+) -> list[Line]:
+    """Return everything about a run, the most urgent first; `volume` is the one that its checkpoints lie on."""
     lines: list[Line] = [((safe_text(run.name, 200), "strong"),), *state_lines(run, now, width)]
-    alerts = alert_lines(run, now, width)
-    if alerts:
-        lines += heading("Alerts") + alerts
-    lines += [*heading("Progress"), *progress_lines(run, width)]
-    lines += [*heading("Figures"), *figures_lines(run, width)]
-    return lines + history_lines(run, now, width)
+    titled = (
+        ("Alerts", alert_lines(run, now, width)),
+        ("Progress", progress_lines(run, width)),
+        ("Figures", figures_lines(run, width)),
+        ("Evaluation", evaluation_lines(run, width) + accuracy_lines(run)),
+    )
+    for title, part in titled:
+        lines += heading(title) + part if part else []
+    lines += stage_lines(run.stages, now, width)
+    lines += checkpoint_lines(run, volume, now, width, zone)
+    return lines + history_lines(run, width)
 
 
 def strip_lines(run: RunView, now: float, width: int) -> list[Line]:

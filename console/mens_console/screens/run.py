@@ -14,10 +14,13 @@ from mens_console.screens.charts import Charts
 from mens_console.screens.curves import panels_of
 from mens_console.screens.empty import no_rows, no_runs
 from mens_console.screens.facts import side_lines, strip_lines
+from mens_console.screens.loralines import strip_line
 from mens_console.screens.moment import go_to
+from mens_console.screens.panels import stage_steps
 from mens_console.screens.room import Room
 from mens_console.screens.rows import ORDERS, ordered
 from mens_console.screens.sheet import Sheet
+from mens_widgets.stepper import Stepper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,6 +54,10 @@ class RunScreen(Room):
     RunScreen.-bare Charts { display: none; }
     RunScreen #status { height: 1; }
     RunScreen.-alone #aside { display: none; }
+    RunScreen #lora { display: none; height: 1; }
+    RunScreen.-layers #lora { display: block; }
+    RunScreen.-facts #stage { display: none; }
+    RunScreen.-facts #aside { display: block; width: 1fr; border-left: none; margin-left: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "chart(1)", "Next chart", id="run.next_chart", priority=True),
@@ -60,6 +67,7 @@ class RunScreen(Room):
         Binding("f,enter", "maximise", "Maximise", key_display="f", id="run.maximise"),
         Binding("n", "step(1)", "Next run", id="run.next"),
         Binding("p", "step(-1)", "Previous run", show=False, id="run.previous"),
+        Binding("i", "facts", "Facts", id="run.facts"),
         Binding("J", "read(1)", "Facts down", show=False, id="run.facts_down"),
         Binding("K", "read(-1)", "Facts up", show=False, id="run.facts_up"),
         Binding("c", "compare", "Add to compare", show=False, id="run.compare"),
@@ -74,12 +82,14 @@ class RunScreen(Room):
     def body(self) -> ComposeResult:
         """Lay out charts and facts."""
         yield Sheet(id="strip")
+        yield Stepper(id="stages")
         with Horizontal(id="page"):
             with Vertical(id="stage"):
                 yield Sheet(id="note")
                 yield Charts(zone=self.console_app.zone)
             with VerticalScroll(id="aside", can_focus=False):
                 yield Sheet(id="facts")
+        yield Sheet(id="lora")
         yield Sheet(id="status")
 
     def ages(self, snapshot: Snapshot) -> Iterable[float]:
@@ -107,16 +117,28 @@ class RunScreen(Room):
         self.set_class(bare, "-bare")
         if run is None:
             self._write("#note", lambda width: no_runs(snapshot, width))
-            for name in ("#strip", "#facts", "#status"):
+            for name in ("#strip", "#facts", "#lora", "#status"):
                 self._write(name, lambda _: ())
+            self.query_one(Stepper).show(())
             return
-        self._write("#strip", lambda width: strip_lines(run, now, width))
-        self._write("#facts", lambda width: side_lines(run, now, width))
+        self._describe(snapshot, run, now)
         if bare:
             self._write("#note", no_rows)
         self.query_one(Charts).show(run)
         self._tell(snapshot, run)
         self._go_to_moment(run)
+
+    def _describe(self, snapshot: Snapshot, run: RunView, now: float) -> None:
+        """Say everything about a run that is not on a chart."""
+        volume = snapshot.machine.volume_of(run.id) if snapshot.machine is not None else None
+        zone = self.console_app.zone
+        self._write("#strip", lambda width: strip_lines(run, now, width))
+        self._write("#facts", lambda width: side_lines(run, now, width, volume, zone))
+        self.query_one(Stepper).show(stage_steps(run.stages))
+        layers = run.layers
+        self.set_class(layers is not None, "-layers")
+        if layers is not None:
+            self._write("#lora", lambda width: [strip_line(layers, width)])
 
     def _go_to_moment(self, run: RunView) -> None:
         """Put the cursor where whoever came from an alert wants to look."""
@@ -132,7 +154,7 @@ class RunScreen(Room):
         order = [one.id for one in ordered(snapshot.runs, ORDERS[0], reverse=False)]
         page, pages = self.query_one(Charts).pages
         note = f" run {order.index(run.id) + 1} of {len(order)}"
-        note += f" · charts page {page + 1}/{pages}" if pages > 1 else ""
+        note += f" · charts page {page + 1}/{pages}" if pages > 1 and not self.has_class("-facts") else ""
         self._write("#status", lambda _: [((note, "muted"),)])
 
     def _want(self, run_id: str | None) -> None:
@@ -184,6 +206,13 @@ class RunScreen(Room):
             self.query_one("#aside", VerticalScroll).scroll_home(animate=False)
             app.paint()
 
+    def action_facts(self) -> None:
+        """Show the facts in place of the charts, where a narrow screen has no room beside them, or the charts again."""
+        self.toggle_class("-facts")
+        self.call_after_refresh(self.console_app.paint)  # what was hidden has missed what came meanwhile
+        if not self.has_class("-facts"):
+            self.call_after_refresh(self.query_one(Charts).focus_current)
+
     def action_read(self, pages: int) -> None:
         """Scroll the facts by half a page."""
         aside = self.query_one("#aside", VerticalScroll)
@@ -212,8 +241,10 @@ class RunScreen(Room):
             self.notify("This run has no log stream", markup=False)
 
     def action_back(self) -> None:
-        """Leave the single chart, then the screen."""
-        if self.query_one(Charts).maximised:
+        """Leave the facts or the single chart, then the screen."""
+        if self.has_class("-facts"):
+            self.action_facts()
+        elif self.query_one(Charts).maximised:
             self.action_maximise()
         else:
             self.console_app.action_room("fleet")
@@ -226,6 +257,7 @@ class RunScreen(Room):
             "Chart: next x axis": ("key x", lambda: self._chart("cycle_axis")),
             "Chart: reset view": ("key r", lambda: self._chart("reset")),
             "Chart: maximise": ("key f", self.action_maximise),
+            "Run: facts": ("key i", self.action_facts),
             "Run: next": ("key n", lambda: self.action_step(1)),
             "Run: compare": ("key c", self.action_compare),
             "Run: log": ("key v", self.action_log),
