@@ -86,6 +86,9 @@ def test_stop_ends_the_thread_and_may_be_called_twice(started):
     sampler.stop()
     assert not thread.is_alive()
     sampler.stop()
+    sampler.start(samples)  # and it may be started anew
+    samples.after(len(samples.views) + 2)
+    assert sampler.latest.gpu_problem.startswith("no NVIDIA driver")
 
 
 def test_gpus_have_histories_and_their_processes_runs(started):

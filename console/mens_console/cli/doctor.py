@@ -35,7 +35,18 @@ GLYPHS: Final[dict[Level, tuple[str, str]]] = {
     "warn": ("▲", "warn"),
     "fail": ("✖", "bad"),
 }
-PACKAGES: Final = ("mens-console", "textual", "rich", "numpy", "orjson", "pydantic", "psutil", "watchdog", "plotext")
+PACKAGES: Final = (
+    "mens-console",
+    "textual",
+    "rich",
+    "numpy",
+    "orjson",
+    "pydantic",
+    "psutil",
+    "watchdog",
+    "plotext",
+    "nvidia-ml-py",
+)
 _INOTIFY: Final = Path("/proc/sys/fs/inotify")
 _ENOUGH_WATCHES: Final = 8192
 _ENOUGH_INSTANCES: Final = 128

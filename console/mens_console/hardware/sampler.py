@@ -135,7 +135,7 @@ class Sampler:
         from mens_console.hardware.session import GpuSession
         from mens_console.hardware.volumes import VolumeReader
 
-        self._session = GpuSession(self._binding)
+        self._session, self._worker = GpuSession(self._binding), Worker("mens-nvml")
         self._host, self._processes = HostReader(), ProcessReader()
         self._volumes = self._make_volumes() if self._make_volumes is not None else VolumeReader()
 
