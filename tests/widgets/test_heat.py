@@ -1,5 +1,6 @@
 """Numbers to shades, against plain loops and an independent reading of the colour space."""
 
+import itertools
 import math
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_resampling_is_its_definition(steps, cells, start, span, data):
     edges = start + span / cells * np.arange(cells + 1)
     spacing = heat.Course(xs).spacing
     got = heat.resample(np.array([row], np.float32), xs, edges, spacing)[0]
-    want = [oracle(row, xs, a, b, spacing) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    want = [oracle(row, xs, a, b, spacing) for a, b in itertools.pairwise(edges)]
     np.testing.assert_array_equal(got, np.array(want, np.float32))
 
 
@@ -73,7 +74,7 @@ def test_nothing_to_resample():
 def test_a_course_ascends_whatever_the_steps_do(steps):
     course = heat.Course(np.array(steps, np.int64))
     assert (np.diff(course.xs) > 0).all()
-    falls = sum(b <= a for a, b in zip(steps, steps[1:], strict=False))
+    falls = sum(b <= a for a, b in itertools.pairwise(steps))
     assert len(course.falls) == falls
     for x, step in zip(course.xs.tolist(), steps, strict=True):
         assert course.step(x) == pytest.approx(step)

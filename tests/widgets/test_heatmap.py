@@ -388,7 +388,8 @@ async def test_matrix_keys(cells):
     press, widget = cells.pilot.press, cells.widget
     for key, place in [
         ("j", (1, 0)), ("l", (1, 1)), ("right", (1, 2)), ("l", (1, 2)), ("h", (1, 1)), ("left", (1, 0)),
-        ("k", (0, 0)), ("down", (1, 0)), ("up", (0, 0)), ("G", (1, 0)), ("g", (0, 0)), ("end", (1, 0)), ("home", (0, 0)),
+        ("k", (0, 0)), ("down", (1, 0)), ("up", (0, 0)), ("G", (1, 0)), ("g", (0, 0)), ("end", (1, 0)),
+        ("home", (0, 0)),
     ]:  # fmt: skip
         await press(key)
         assert widget.place == place, key

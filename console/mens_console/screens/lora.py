@@ -25,8 +25,7 @@ from mens_console.screens.loralines import (
 )
 from mens_console.screens.lorapages import freshness, note, place_text, with_adapters
 from mens_console.screens.lorapane import PairCharts
-from mens_console.screens.loraplaces import Place, places_of
-from mens_console.screens.lorarows import ORDERS, RANKED, PairQuery, rows_of
+from mens_console.screens.lorarows import ORDERS, RANKED, PairQuery, Shelf
 from mens_console.screens.patterns import PatternTable, table_of
 from mens_console.screens.room import Room
 from mens_console.screens.rows import ORDERS as RUN_ORDERS
@@ -35,7 +34,7 @@ from mens_console.screens.sheet import Sheet
 from mens_console.signals.human import step
 from mens_console.signals.rules import adjusted
 from mens_widgets.chart import Chart
-from mens_widgets.heatmap import Heatmap, HeatRow
+from mens_widgets.heatmap import Heatmap
 from mens_widgets.matrix import Matrix
 
 if TYPE_CHECKING:
@@ -115,13 +114,8 @@ class LoraScreen(Room):
     def __init__(self) -> None:
         super().__init__()
         self._metric = "grad"
-        self._order = 0
-        self._troubled = False
-        self._query = PairQuery("")
-        self._plain = plain_terminal()
+        self._shelf = Shelf(plain=plain_terminal())
         self._wanted: str | None = None
-        self._rows: tuple[tuple[object, ...], list[HeatRow]] = ((), [])
-        self._places: tuple[tuple[object, ...], list[Place]] = ((), [])
         self._table: tuple[Mapping[str, object] | None, PatternTable | None] = (None, None)
         self._rules: Mapping[str, Rule] | None = None
         self._offered: tuple[bool, ...] = ()
@@ -188,7 +182,7 @@ class LoraScreen(Room):
         if run is not None and layers is not None and not bare:
             self._show_layers(run, layers)
         self._show_patterns()
-        self._write("#facts", self._facts)
+        self._write("#facts", self._facts(self._layers()))
         self._tell(snapshot, run, now)
         self._hold_focus()
         offered = (bare, self.has_class("-patterns"), self._table[1] is None)
@@ -200,7 +194,11 @@ class LoraScreen(Room):
         if run is None:
             return []
         first = strip_lines(run, now, width)[:1]
-        return first if run.layers is None else [*first, summary_line(run.layers, width, self.rules, plain=self._plain)]
+        return (
+            first
+            if run.layers is None
+            else [*first, summary_line(run.layers, width, self.rules, plain=self._shelf.plain)]
+        )
 
     def _show_layers(self, run: RunView, layers: LayersView) -> None:
         metrics = metrics_of(layers)
@@ -209,53 +207,36 @@ class LoraScreen(Room):
         words, heatmap = WORDS[self._metric], self.query_one(Heatmap)
         named = heatmap.size.width >= NAMED and words.sign not in words.title
         heatmap.title = f"{words.sign} {words.title}" if named else words.sign
-        rows = self._build(run, layers)
+        shelf = self._shelf
+        rows = shelf.build(layers, self._metric, short=self.size.width < FULL)
         marks = [mark for mark in marks_of(run) if mark.kind in KINDS]
-        heatmap.empty = "no pair is in trouble; f shows all" if self._troubled else "no pair matches; Esc clears it"
+        heatmap.empty = "no pair is in trouble; f shows all" if shelf.troubled else "no pair matches; Esc clears it"
         heatmap.show(
             rows, layers.values[self._metric], layers.steps, newest=layers.latest.get(self._metric), marks=marks
         )
-        pair = self._pair(layers)
+        pair = shelf.pair(heatmap.cursor_key)
         if self.has_class("-detail") and pair is not None:
             self.query_one(PairCharts).show(run, layers, pair, self._metric)
-
-    def _build(self, run: RunView, layers: LayersView) -> list[HeatRow]:
-        """Return the rows; the same list as before where nothing that they depend on changed."""
-        short = self.size.width < FULL
-        named = (layers.table, short)
-        if self._places[0] != named:
-            self._places = named, places_of(layers.table, short=short)
-        size = layers.rev if self._order == len(ORDERS) - 1 else 0
-        key = (run.id, named, layers.states, self._order, self._troubled, self._query.text, self._metric, size)
-        if self._rows[0] != key:
-            rows = rows_of(
-                layers, self._places[1], self._order, self._metric, self._query,
-                troubled=self._troubled, plain=self._plain,
-            )  # fmt: skip
-            self._rows = key, rows
-        return self._rows[1]
-
-    def _pair(self, layers: LayersView) -> int | None:
-        """Return the place in the table of the pair under the cursor."""
-        key = self.query_one(Heatmap).cursor_key
-        row = next((row for row in self._rows[1] if row.key == key), None)
-        return row.source if row is not None and row.source < len(layers.table) else None
 
     def _show_patterns(self) -> None:
         table = self._table[1]
         if table is not None and self.has_class("-patterns"):
             self.query_one(Matrix).show(table.patterns, table.lengths, table.cells())
 
-    def _facts(self, width: int) -> list[Line]:
-        table, layers = self._table[1], self._layers()
+    def _facts(self, layers: LayersView | None) -> Callable[[int], list[Line]]:
+        """Return what writes the facts of what is under the cursor now."""
         if self.has_class("-patterns"):
-            return table.lines(*self.query_one(Matrix).place, width) if table is not None else []
-        pair = self._pair(layers) if layers is not None else None
-        if layers is None or pair is None:
-            return [] if layers is None else ranking_lines(layers, self._places[1], plain=self._plain)[1:]
-        return [
-            *pair_lines(layers, pair, width, self.rules, plain=self._plain),
-            *ranking_lines(layers, self._places[1], plain=self._plain),
+            table, place = self._table[1], self.query_one(Matrix).place
+            return lambda width: table.lines(*place, width) if table is not None else []
+        if layers is None:
+            return lambda _: []
+        places, plain = self._shelf.places, self._shelf.plain
+        pair = self._shelf.pair(self.query_one(Heatmap).cursor_key)
+        if pair is None:
+            return lambda _: ranking_lines(layers, places, plain=plain)[1:]
+        return lambda width: [
+            *pair_lines(layers, pair, width, self.rules, plain=plain),
+            *ranking_lines(layers, places, plain=plain),
             *whole_lines(layers, width),
         ]
 
@@ -268,9 +249,7 @@ class LoraScreen(Room):
         if self.has_class("-patterns"):
             parts.append(f"counted at step {step(self._table[1].step)}" if self._table[1] is not None else "")
         elif layers is not None:
-            parts.append(f"{len(self._rows[1])} of {len(layers.table)} pairs {ORDERS[self._order]}")
-            parts += ["troubled only" if self._troubled else "", f"filter {self._query.text}" if self._query else ""]
-            parts.append(freshness(layers, now, brief=brief))
+            parts += [*self._shelf.words(layers), freshness(layers, now, brief=brief)]
         text = " " + " · ".join(filter(None, parts))
         self._write("#status", lambda _: [((text, "muted"),)])
 
@@ -344,14 +323,14 @@ class LoraScreen(Room):
 
     def action_order(self) -> None:
         """Take the next order of rows; one by rank is read from its top."""
-        self._order = (self._order + 1) % len(ORDERS)
+        self._shelf.order = (self._shelf.order + 1) % len(ORDERS)
         self.console_app.paint()
-        if self._order in RANKED:
+        if self._shelf.order in RANKED:
             self.query_one(Heatmap).action_end(-1)
 
     def action_troubled(self) -> None:
         """Show only pairs that somebody should look at, or all again."""
-        self._troubled = not self._troubled
+        self._shelf.troubled = not self._shelf.troubled
         self.console_app.paint()
 
     def action_row(self, rows: int) -> None:
@@ -360,7 +339,7 @@ class LoraScreen(Room):
 
     def action_detail(self) -> None:
         """Show the series of the pair under the cursor, or close them."""
-        if self._layers() is None or self.has_class("-patterns") or not self._rows[1]:
+        if self._layers() is None or self.has_class("-patterns") or not self._shelf.rows:
             return
         self.toggle_class("-detail")
         self.console_app.paint()
@@ -379,7 +358,7 @@ class LoraScreen(Room):
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
-        self._query = PairQuery(event.value)
+        self._shelf.query = PairQuery(event.value)
         self.console_app.paint()
 
     @on(Input.Submitted)
@@ -421,8 +400,8 @@ class LoraScreen(Room):
             self.action_patterns()
         elif self.has_class("-detail"):
             self.action_detail()
-        elif self._query or self._troubled:
-            self._troubled = False
+        elif self._shelf.query or self._shelf.troubled:
+            self._shelf.troubled = False
             self.query_one(Input).value = ""
         else:
             self.console_app.action_room("run")

@@ -209,7 +209,7 @@ def pair_lines(
 ) -> list[Line]:
     """Return one pair: its full name, state and why, both definitions' verdicts, and its newest values."""
     state, g = layers.states[pair], latest(layers, "grad", pair)
-    lines = prose(safe_text(layers.table.names[pair], 300), width, "strong")
+    lines = _name_lines(safe_text(layers.table.names[pair], 300), width)
     lines.append(state_pieces(layers, pair, plain=plain))
     lines += prose(why(layers, pair, rules), width)
     if text := rule_of(state, rules):
@@ -221,6 +221,16 @@ def pair_lines(
         lines += prose("The two differ: one newest gradient cannot show whether a pair moves.", width, "muted", "  ")
     lines += [*heading(f"Newest, step {step(layers.summary.step)}"), *_values(layers, pair)]
     return lines
+
+
+def _name_lines(name: str, width: int) -> list[Line]:
+    """Return a module path broken after its dots."""
+    lines = [""]
+    for part in name.replace(".", ".\0").split("\0"):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return [line for text in lines for line in prose(text, width, "strong")]
 
 
 def _values(layers: LayersView, pair: int) -> list[Line]:

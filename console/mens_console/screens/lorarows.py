@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mens_console.screens.loralines import LOOKS, TROUBLED, mark_of
+from mens_console.screens.loraplaces import places_of
 from mens_console.screens.query import Terms
 from mens_widgets.heatmap import HeatRow
 
@@ -86,3 +87,43 @@ def _row(layers: LayersView, place: Place, pair: int, order: int, *, plain: bool
         ("", whole),
     )[order]
     return HeatRow(layers.table.names[pair], pair, label, group, mark_of(state, plain=plain), LOOKS[state].tone)
+
+
+class Shelf:
+    """The rows of the heatmap as the operator wants them: order, filters, and what was built last.
+
+    `rows` and `places` (of every pair of the table) belong to the layers that were given to `build` last.
+    """
+
+    def __init__(self, *, plain: bool) -> None:
+        self.plain = plain
+        self.order = 0
+        self.troubled = False
+        self.query = PairQuery("")
+        self.rows: list[HeatRow] = []
+        self.places: list[Place] = []
+        self._named: tuple[object, ...] = ()
+        self._built: tuple[object, ...] = ()
+
+    def build(self, layers: LayersView, metric: str, *, short: bool) -> list[HeatRow]:
+        """Return the rows; the same list as before where nothing that they depend on changed."""
+        named = (layers.table, short)
+        if self._named != named:
+            self._named, self.places = named, places_of(layers.table, short=short)
+        size = (metric, layers.rev) if self.order == len(ORDERS) - 1 else ()
+        built = (named, layers.states, self.order, self.troubled, self.query.text, size)
+        if self._built != built:
+            self._built = built
+            self.rows = rows_of(
+                layers, self.places, self.order, metric, self.query, troubled=self.troubled, plain=self.plain
+            )
+        return self.rows
+
+    def pair(self, key: str | None) -> int | None:
+        """Return the place in the table of the row of this key."""
+        return next((row.source for row in self.rows if row.key == key), None)
+
+    def words(self, layers: LayersView) -> list[str]:
+        """Return how many pairs are shown, in which order, and what is filtered."""
+        shown = f"{len(self.rows)} of {len(layers.table)} pairs {ORDERS[self.order]}"
+        return [shown, "troubled only" if self.troubled else "", f"filter {self.query.text}" if self.query else ""]
