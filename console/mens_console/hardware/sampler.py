@@ -121,12 +121,14 @@ class Sampler:
 
     def _loop(self, on_sample: Callable[[], None]) -> None:
         self._load()
+        taken = 0
         while not self._stopping:
             self._wake.clear()
             self._sample()
+            taken += 1
             on_sample()
             # The first sample knows no rates, so the second comes soon.
-            self._wake.wait(self._hurried_s if self._hurry or self._rev < 2 else self._resting_s)
+            self._wake.wait(self._hurried_s if self._hurry or taken < 2 else self._resting_s)
         self._close()
 
     def _load(self) -> None:
