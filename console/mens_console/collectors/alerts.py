@@ -86,7 +86,7 @@ class AlertsManager:
         self._last_step = step
         for name, value in values.items():
             metric = _NAMES.get(name, name)
-            if self.signals.watches(metric):
+            if self.signals.wants(metric):
                 self._points.setdefault(metric, []).append((step, at, value))
 
     def rewind(self, step: int) -> None:
@@ -114,18 +114,26 @@ class AlertsManager:
     # ------------------------------------------------------------------ judging
 
     def check(self) -> list[AlertView]:
-        """Judge what was fed since the last check; return every change, in order of steps: fired, worse, resolved."""
+        """Judge what was fed since the last check; return every change, in order of steps: fired, worse, resolved.
+
+        An alert that follows from another one that is on is not told while that lasts.
+        """
         self._take_in()
+        self.signals.advance(self._clock())
         noted, self._reducer.noted = self._reducer.noted, []
         last = {view.fingerprint: (view.state, view.severity) for view in noted}
-        for view in self._reducer.views:  # what changed by the passing of time alone
+        quiet = set()
+        for view in self._reducer.views:
             now = (view.state, view.severity)
-            if last.get(view.fingerprint, self._known.get(view.fingerprint)) != now:
-                noted.append(view)
-                last[view.fingerprint] = now
+            if view.quiet and view.active:
+                quiet.add(view.fingerprint)
+            elif last.get(view.fingerprint, self._known.get(view.fingerprint)) != now:
+                noted.append(view)  # changed by the passing of time alone, or told at last
         changes = []
         for view in sorted(noted, key=lambda view: -1 if view.last_step is None else view.last_step):
-            if view.state in _TOLD and self._known.get(view.fingerprint) != (view.state, view.severity):
+            known = self._known.get(view.fingerprint)
+            fresh = known != (view.state, view.severity) and (known or view.active)
+            if view.state in _TOLD and view.fingerprint not in quiet and fresh:
                 self._known[view.fingerprint] = (view.state, view.severity)
                 changes.append(view)
         return changes
@@ -177,20 +185,22 @@ class AlertsManager:
     # ------------------------------------------------------------------ telling
 
     def active(self) -> list[dict[str, Any]]:
-        """Return the alerts that are on, worst first.
+        """Return the alerts that are on, worst first, without those that follow from another one of them.
 
         Each has `severity`, `rule`, `message`, `recommendation`, `state` (firing or recovering), `since_step` and
         `count`, the points that breached.
         """
-        return [as_dict(view) for view in self._reducer.views if view.state in _TOLD and view.active]
+        return [as_dict(view) for view in self._on()]
 
     def summary(self) -> dict[str, int]:
         """Return how many alerts are on by severity, `active` in all, and how many were `resolved`."""
-        views = self._reducer.views
-        on = [view for view in views if view.state in _TOLD and view.active]
+        on = self._on()
         counts = {str(severity): sum(view.severity is severity for view in on) for severity in reversed(Severity)}
-        resolved = sum(view.state is AlertState.RESOLVED for view in views)
+        resolved = sum(view.state is AlertState.RESOLVED for view in self._reducer.views)
         return {**counts, "active": len(on), "resolved": resolved}
+
+    def _on(self) -> list[AlertView]:
+        return [v for v in self._reducer.views if v.state in _TOLD and v.active and not v.quiet]
 
 
 def as_dict(view: AlertView) -> dict[str, Any]:
