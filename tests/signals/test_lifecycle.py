@@ -203,17 +203,16 @@ HOLDS = {
 told = st.tuples(st.sampled_from(["plateau", "stall", "oom"]), st.sampled_from([B, C, C, N, OVER]), st.floats(0, 60))
 
 
-def transitions(observations, looks):
-    """Return every state that each alert went through and when, with time let pass at `looks` between observations."""
-    alerts, wall, heard = AlertReducer(HOLDS), 0.0, []
+def lived(observations, looks):
+    """Return what stands in the end, with time let pass at `looks` between observations."""
+    alerts, wall = AlertReducer(HOLDS), 0.0
     for (rule, signal, gap), shares in zip(observations, looks, strict=True):
         for share in sorted(shares):
             alerts.advance(wall + share * gap)
         wall += gap
         alerts.apply(seen(signal, wall, rule))
-        heard.append({v.rule: (v.since, v.count, v.severity, v.flaps, v.evidence) for v in alerts.views if v.active})
-    alerts.advance(wall + 1000.0)
-    return repr((alerts.views, heard[-1:]))
+    alerts.advance(wall + 10.0)
+    return repr(alerts.views)
 
 
 @given(st.lists(told, max_size=30), st.data())
@@ -221,7 +220,7 @@ def transitions(observations, looks):
 def test_how_often_time_is_let_pass_changes_nothing(observations, data):
     shares = st.lists(st.floats(0, 0.999), max_size=3)
     looks = [data.draw(shares) for _ in observations]
-    assert transitions(observations, looks) == transitions(observations, [[] for _ in observations])
+    assert lived(observations, looks) == lived(observations, [[] for _ in observations])
 
 
 @given(st.lists(told, max_size=40))

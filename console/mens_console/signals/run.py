@@ -336,10 +336,10 @@ class RunSignals:
 
     @property
     def steps_per_s(self) -> float | None:
-        """Return steps per second now, reported or counted, None while unknown."""
+        """Return steps per second on average over the last updates, reported or counted, None while unknown."""
         reported = self._steps_reported.throughput
         known = reported if reported.n else self._step_rate.throughput
-        return known.current if known.n else None
+        return known.average if known.n and known.average > 0.0 else None
 
     def _advice(self, checkpoints: Sequence[CheckpointFact]) -> Advice | None:
         best = {name: self._evaluations.bests[name].points for name in EVALUATIONS}

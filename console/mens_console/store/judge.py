@@ -149,12 +149,11 @@ class Judge:
         volume = self._box.volume(run.found.id) if self._box is not None else None
         if volume is not None and volume.free is not None:
             free = float(volume.free)
-        rate = run.signals.rate
         run.next_checkpoint = forecast(
             written,
             now=now,
             step=run.step,
-            steps_per_s=rate.now if rate is not None and rate.unit == "steps" else None,
+            steps_per_s=run.signals.steps_per_s,
             free=free,
             fill=volume.fill if volume is not None else None,
             save_steps=run.save_steps,
