@@ -20,7 +20,8 @@ _BIG: Final = 1 << 63
 def encode(value: object) -> bytes:
     """Return `value` as one line of JSON in ASCII, without the newline; numbers at full precision.
 
-    In an `array` NaN means that nothing was measured, and is null.
+    In an `array` NaN means that nothing was measured, and is null; its numbers come from single precision, of which
+    nine digits say all.
     """
     return json.dumps(plain(value), allow_nan=False, separators=(",", ":")).encode("ascii")
 
@@ -53,7 +54,7 @@ def spelled(value: float) -> str:
 
 
 def _column(values: Iterable[Any]) -> list[Any]:
-    return [x if x - x == 0 else (None if x != x else spelled(x)) for x in values]
+    return [float(f"{x:.9g}") if x - x == 0 else (None if x != x else spelled(x)) for x in values]
 
 
 def _odd(value: Any) -> Any:
