@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import warnings
 from array import array
 from pathlib import Path
@@ -352,3 +353,23 @@ def test_warnings_that_are_errors_stop_nothing(tmp_path):
         warnings.simplefilter("error")
         writer.write("step", {"step": 1})
         assert not writer.close()
+
+
+def test_a_disk_that_hangs_holds_nobody(tmp_path, monkeypatch):
+    let_go, entered = threading.Event(), threading.Event()
+    real = os.write
+
+    def hang(fd, data):
+        entered.set()
+        let_go.wait(30)
+        return real(fd, data)
+
+    monkeypatch.setattr(telemetry.os, "write", hang)
+    path = tmp_path / "t.jsonl"
+    writer = TelemetryWriter(path)
+    writer.write("step", {"step": 1})
+    assert entered.wait(10)
+    writer.write("step", {"step": 2})
+    assert not writer.close(timeout=0.01)
+    let_go.set()
+    wait_for(lambda: path.read_bytes().count(b"\n") == 2)

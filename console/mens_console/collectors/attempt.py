@@ -40,6 +40,7 @@ _PATTERNS_S: Final = 10.0
 _WINDOWS: Final = (20, 50)
 _STREAMED: Final = ("streaming_ce", "loss_variance")
 _RATES: Final = ("tokens_per_sec", "tokens_per_sec_avg")
+_EVAL_LOSSES: Final = ("eval_loss", "eval/loss", "val_loss", "val/loss", "valid_loss", "validation_loss")
 _NO_EXTRA: Final = frozenset({"step", "ts_ms"})
 """What a further series may not be called: readers would take it for the row's own step or time."""
 _HEAD: Final = frozenset({"step", "total_steps", "epoch", "loss", "lr", "learning_rate", "self"})
@@ -202,11 +203,11 @@ class Attempt:
     def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write an evaluation; its time is no training time."""
         self._away()
-        loss = metrics.get("eval_loss")
+        loss = next((metrics[name] for name in _EVAL_LOSSES if name in metrics), None)
         if loss is not None and math.isfinite(loss) and (self._best_eval is None or loss < self._best_eval[1]):
             self._best_eval = (step, loss)
         self._last |= metrics
-        self._guard.run("alerts", self.alerts.feed, step, metrics)
+        self._guard.run("alerts", self.alerts.feed, step, metrics if loss is None else {**metrics, "eval_loss": loss})
         self.telemetry.write("eval", {**metrics, "step": step})
 
     def fixed_eval(self, step: int, figures: _Numbers, n: int) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mens_console.signals.pairs import LayerRow, PairTable
 
 _PHASES: Final = ("training", "evaluating", "saving")
+_EVALUATED: Final = ("eval_", "eval/", "val_", "val/", "valid_", "validation_", "test_", "test/")
 
 
 class Session:
@@ -210,13 +211,16 @@ class Session:
     def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Report an evaluation that just ended.
 
-        Names without that prefix get `eval_`, lest an evaluation's loss be taken for the training's.
+        Names that do not say so (`eval_`, `val_`, `test_`) get `eval_`, lest an evaluation's loss be taken for the
+        training's.
         """
         attempt = self._running()
         if attempt is not None:
             with self._safely("an evaluation"):
-                named = {str(k) if str(k).startswith("eval") else f"eval_{k}": number(v) for k, v in metrics.items()}
-                attempt.evaluation(int(step), {name: value for name, value in named.items() if value is not None})
+                known = {str(name): value for name, given in metrics.items() if (value := number(given)) is not None}
+                named = {name: value for name, value in known.items() if name.startswith(_EVALUATED)}
+                unnamed = {f"eval_{name}": value for name, value in known.items() if name not in named}
+                attempt.evaluation(int(step), unnamed | named)
 
     def fixed_eval(
         self,
