@@ -168,6 +168,7 @@ def test_what_follows_from_an_alert_that_fires_says_so_on_the_same_entity():
     alerts.acknowledge(oom.fingerprint)
     assert alerts.get("crash", "run").inhibited_by == "oom"  # acknowledged, not over
     alerts.apply(seen(C, 2.0, "oom"))
+    alerts.apply(seen(B, 3.0, "crash"))
     assert not alerts.get("crash", "run").quiet
 
 
@@ -180,11 +181,35 @@ def test_only_a_condition_that_holds_keeps_others_quiet():
     assert alerts.get("loss_spike", "run").inhibited_by == "loss_explosion"
     alerts.apply(seen(C, 20.0, "loss_explosion"))
     assert not alerts.get("loss_spike", "run").quiet  # nor is recovering
+    alerts.apply(seen(B, 25.0, "loss_spike"))
     alerts.apply(seen(B, 30.0, "nan_loss"))
     assert alerts.get("loss_spike", "run").inhibited_by == "nan_loss"
     alerts.apply(seen(C, 40.0, "nan_loss"))
     assert alerts.get("nan_loss", "run").state is FIRING  # latched: nobody saw it yet
+    assert alerts.get("loss_spike", "run").inhibited_by == "nan_loss"
+    alerts.apply(seen(B, 50.0, "loss_spike"))
     assert not alerts.get("loss_spike", "run").quiet  # but a later spike is news
+
+
+def test_one_nan_is_one_thing_to_acknowledge_and_one_ring():
+    alerts = AlertReducer()
+    for rule in ("nan_loss", "nan_grad"):
+        alerts.apply(seen(B, 30.0, rule))
+        alerts.apply(seen(C, 40.0, rule))
+    assert alerts.get("nan_grad", "run").inhibited_by == "nan_loss"
+    alerts.acknowledge(alerts.get("nan_loss", "run").fingerprint)
+    assert alerts.get("nan_grad", "run").inhibited_by == "nan_loss"
+    alerts.apply(seen(B, 90.0, "nan_grad"))
+    assert not alerts.get("nan_grad", "run").quiet
+
+
+def test_a_run_that_ended_in_a_cause_keeps_it():
+    alerts = AlertReducer()
+    for rule in ("hidden_nan", "nan_grad"):
+        alerts.apply(seen(B, 30.0, rule))
+    for rule in ("hidden_nan", "nan_grad"):
+        alerts.apply(seen(OVER, 99.0, rule))
+    assert alerts.get("nan_grad", "run").inhibited_by == "hidden_nan"
 
 
 def test_a_new_run_ends_everything_of_the_old_one():

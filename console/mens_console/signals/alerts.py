@@ -272,6 +272,8 @@ class AlertReducer:
 
     def _clear(self, track: _Track, rule: Rule, *, over: bool) -> None:
         old = track.view
+        if over and rule.latched:
+            return  # it ends only by acknowledgement, and goes on explaining what follows from it
         track.on = track.held = False
         if old is None or not old.active:
             return
@@ -325,24 +327,29 @@ class AlertReducer:
     def views(self) -> tuple[AlertView, ...]:
         """Return all alerts: active before resolved, worst first, then oldest first, then by rule.
 
-        One that follows from another that fires on the same entity, and whose condition still holds, says so.
+        One says what it follows from where that fires on the same entity, or is latched and acknowledged, for as long
+        as the cause goes on, and after it until the alert itself is observed anew.
         """
         if self._told[0] != self.rev:
-            standing = {
-                (track.view.entity, track.view.rule)
+            causes = {
+                (track.view.entity, track.view.rule): track
                 for track in self._tracks.values()
-                if track.view is not None and track.on and (track.held or track.view.state is AlertState.FIRING)
+                if track.view is not None
+                and (track.view.state is AlertState.FIRING or (track.view.latched and track.view.acknowledged))
             }
-            views = [self._dressed(track.view, standing) for track in self._tracks.values() if track.view is not None]
+            views = [self._dressed(track.view, causes) for track in self._tracks.values() if track.view is not None]
             self._told = (self.rev, tuple(sorted(views, key=_order)))
         return self._told[1]
 
-    def _dressed(self, view: AlertView, standing: set[tuple[str, str]]) -> AlertView:
-        if not view.active:
-            return view
-        causes = self._rules[view.rule].inhibited_by
-        cause = next((rule for rule in causes if (view.entity, rule) in standing), "")
-        return replace(view, inhibited_by=cause) if cause else view
+    def _dressed(self, view: AlertView, causes: Mapping[tuple[str, str], _Track]) -> AlertView:
+        if view.active and causes:
+            for rule in self._rules[view.rule].inhibited_by:
+                cause = causes.get((view.entity, rule))
+                if cause is not None and cause.view is not None:
+                    news = view.last_seen > cause.view.last_seen
+                    if cause.on or not news:
+                        return replace(view, inhibited_by=rule)
+        return view
 
 
 @dataclass(slots=True)
