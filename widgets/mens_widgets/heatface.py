@@ -384,7 +384,7 @@ class HeatFace(Canvas):
         """Return the axis with its marks, and its labels: as many of them as there are lines for."""
         axis, (x0, x1) = self.style_for("heatmap--axis"), self.viewport.shown()
         places = [
-            (self._at(x, layout.cells), label) for x, label in self.course.ticks(x0, x1, max(2, layout.cells // 10))
+            (self._at(x, layout.cells), label) for x, label in self.course.ticks(x0, x1, max(2, layout.cells // 8))
         ]
         line = [("─", "heatmap--axis")] * layout.cells
         for cell, _ in places:
