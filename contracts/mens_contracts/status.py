@@ -27,6 +27,7 @@ State = Literal[
     "diverged",
     "unknown",
 ]
+Trend = Literal["improving", "stable", "degrading", "unknown"]
 Severity = Literal["info", "warning", "critical"]
 
 
@@ -131,6 +132,90 @@ class Backlog(_Model):
     bytes_total: int
 
 
+class Accuracy(_Model):
+    """Mean accuracy over the newest points, as ratios."""
+
+    last_20: Number | None
+    last_50: Number | None
+    n: int
+    trend: Trend
+
+
+class FixedEval(_Model):
+    """The newest evaluation on a fixed set; `ece_expected` is what a perfectly calibrated model would score."""
+
+    step: int
+    em: Number | None
+    ce: Number | None = Field(description="nats per token")
+    ece: Number | None
+    ece_expected: Number | None
+    n: int | None
+    trend: Trend
+
+
+class Keep(_Model):
+    """The checkpoint to keep, and why."""
+
+    step: int
+    path: str
+    reason: str
+    evidence: list[str]
+    warnings: list[str]
+
+
+class NextCheckpoint(_Model):
+    """When the next checkpoint is due (seconds since the epoch), and whether it fits on its volume."""
+
+    step: int | None
+    at: Number | None
+    bytes: Number | None
+    free_bytes: Number | None
+    fits: Literal["fits", "does not fit", "unknown"]
+    reason: str
+
+
+class Pair(_Model):
+    """An adapter pair: what it is doing and its newest figures; null where nothing was measured."""
+
+    name: str
+    state: Literal["active", "frozen", "unused", "dead", "vanishing", "exploding", "warming", "unknown"]
+    r: int | None = None
+    grad: Number | None = Field(default=None, description="norm of the gradient of both matrices")
+    grad_a: Number | None = None
+    grad_b: Number | None = None
+    update: Number | None = Field(default=None, description="norm of what an optimizer step changed")
+    ratio: Number | None = Field(default=None, description="update over the norm of the weights")
+    rank: Number | None = Field(default=None, description="effective rank")
+
+
+class Lora(_Model):
+    """The adapters of a run as last looked at."""
+
+    step: int | None
+    text: str
+    counts: dict[str, int]
+    imbalance: Number | None
+    top: list[dict[str, str | float]]
+    looks: dict[str, int]
+    pairs: list[Pair]
+
+
+class Stage(_Model):
+    """One stage of the pipeline; it is done only when `measured` met `signal`."""
+
+    id: str
+    state: Literal["pending", "running", "done", "underfed", "failed"]
+    started: Number | None
+    ended: Number | None
+    wall_s: Number | None
+    cpu_percent: Number | None
+    max_rss_bytes: Number | None
+    exit_code: int | None
+    signal: str
+    measured: str
+    detail: list[str] = []
+
+
 class Run(_Model):
     """One training run."""
 
@@ -145,7 +230,7 @@ class Run(_Model):
     epoch: Number | None
     loss: Number | None
     streaming_ce: Number | None
-    loss_trend: Literal["improving", "stable", "degrading", "unknown"]
+    loss_trend: Trend
     eval_loss: Number | None
     learning_rate: Number | None
     grad_norm: Number | None
@@ -160,6 +245,15 @@ class Run(_Model):
     checkpoints: list[dict[str, str | int | float | None]] = []
     config: dict[str, str] = {}
     updated_at: Number | None = None
+    loss_variance: Number | None = None
+    token_entropy: Number | None = Field(default=None, description="EMA, nats per token")
+    accuracy: Accuracy | None = None
+    fixed_eval: FixedEval | None = None
+    keep: Keep | None = None
+    next_checkpoint: NextCheckpoint | None = None
+    lora: Lora | None = None
+    patterns: dict[str, object] | None = Field(default=None, description="payload of the event pattern_heatmap")
+    stages: list[Stage] = []
     backlog: Backlog | None = None
 
 
@@ -171,6 +265,9 @@ class Status(_Model):
     host: str
     roots: list[str] = []
     problems: list[str] = []
+    machine: dict[str, object] | None = Field(
+        default=None, description="GPUs, host, volumes and processes, sampled once"
+    )
     runs: list[Run]
     box_alerts: list[Alert] = Field(default=[], description="alerts about the machine rather than a run")
     silences: list[Silence] = []

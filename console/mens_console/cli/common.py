@@ -61,12 +61,21 @@ def complain(text: str) -> None:
     print(f"mens-console: {safe_text(text, 2000)}", file=sys.stderr)
 
 
-def load(settings: Settings) -> Snapshot:
-    """Find, read and judge every run once, with progress on a terminal's standard error."""
+def load(settings: Settings, *, machine: bool = False) -> Snapshot:
+    """Find, read and judge every run once, with progress on a terminal's standard error.
+
+    What the operator acknowledged and silenced counts. With `machine` GPUs, host and volumes are sampled too.
+    """
+    from mens_console.config.state import state_folder
+    from mens_console.hardware.sampler import Sampler
+    from mens_console.store.alertbook import AlertBook
     from mens_console.store.engine import Engine
 
+    roots = settings.roots
+    book = AlertBook(state_folder() / "alerts.json", clock=time.time, roots=roots, attended=False)
+    sampler = Sampler() if machine else None
     with Meter(sys.stderr) as meter:
-        return Engine(settings.roots, settings, watch=False).load(meter.tell)
+        return Engine(roots, settings, watch=False, book=book, machine=sampler).load(meter.tell)
 
 
 class Meter:

@@ -41,7 +41,7 @@ _INKS: Final = {"bad": "31", "warn": "33", "good": "32", "accent": "36", "muted"
 def run(arguments: argparse.Namespace) -> int:
     """Print the status of all runs; 1 if a critical alert fires, 2 if there are no runs."""
     settings = settings_from(arguments)
-    snapshot = load(settings)
+    snapshot = load(settings, machine=arguments.json)
     if arguments.json:
         import orjson
 
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not snapshot.runs:
         complain(f"no runs found: {why_none(snapshot)}")
         return WRONG
-    return NO if any(is_critical(view) for view in snapshot.runs) else OK
+    return NO if any(map(is_critical, snapshot.runs)) or alert_counts(snapshot.box_alerts)[1] else OK
 
 
 def is_critical(view: RunView) -> bool:

@@ -34,6 +34,10 @@ class MachineSource(Protocol):
         """Stop sampling."""
         ...
 
+    def once(self) -> object:
+        """Take one sample on this thread."""
+        ...
+
     def watch(self, volumes: Mapping[str, Path], pids: Mapping[int, str]) -> None:
         """Learn the folders of the runs (by run id) and the processes that train them (run id by pid)."""
         ...

@@ -148,6 +148,9 @@ class Engine:
             if progress is not None:
                 sources = [s for run in self._runs.values() for s in run.sources.values()]
                 progress(sum(s.done for s in sources), sum(s.size for s in sources))
+        if self._box.source is not None:
+            self._box.source.once()
+            self.step(self._clock(), one_shot=True)
         self._reader.close()
         return self._snapshot
 

@@ -35,12 +35,15 @@ def moment(value: float | None) -> float | None:
 
 def status_document(snapshot: Snapshot) -> dict[str, Any]:
     """Return the whole document."""
+    from mens_console.store.machinereport import machine_document
+
     return {
         "schema": SCHEMA,
         "generated_at": snapshot.at,
         "host": safe_text(socket.gethostname()),
         "roots": [safe_text(str(root)) for root in snapshot.roots],
         "problems": [safe_text(problem) for problem in snapshot.problems],
+        "machine": None if snapshot.machine is None else machine_document(snapshot.machine),
         "runs": [run_document(run) for run in snapshot.runs],
         "box_alerts": [_alert(alert) for alert in snapshot.box_alerts],
         "silences": [_silence(silence) for silence in snapshot.silences],
@@ -49,6 +52,8 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
 
 def run_document(run: RunView) -> dict[str, Any]:
     """Return one run's part of the document."""
+    from mens_console.store.deepreport import deep_document
+
     signals = run.signals
     eta = signals.eta if run.moving else None
     return {
@@ -96,6 +101,7 @@ def run_document(run: RunView) -> dict[str, Any]:
         ],
         "config": {safe_text(key): safe_text(value) for key, value in run.config.items()},
         "updated_at": moment(run.updated_at),
+        **deep_document(run),
         "backlog": None if run.backlog is None else {"bytes_read": run.backlog.done, "bytes_total": run.backlog.total},
     }
 
