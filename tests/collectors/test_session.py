@@ -9,7 +9,7 @@ import warnings
 from array import array
 
 import pytest
-from collectors.written import Clock, document, events, program, rows
+from collectors.written import Clock, document, events, program, rows, wait_for
 from ingest.formats.support import Read
 
 from mens_console.collectors.cadence import LookCadence
@@ -380,15 +380,18 @@ def test_a_clock_that_goes_back(session, clock, path, tmp_path):
     assert document(tmp_path / "run" / "training_status.json")["current_step"] == 39
 
 
-@pytest.mark.filterwarnings("ignore::mens_console.collectors.guard.CollectorWarning")
 def test_a_run_directory_that_vanishes(session, clock, path, tmp_path):
     session.step(1, loss=1.0)
-    session._attempt.telemetry._drain()
+    names = ("telemetry.jsonl", "training_status.json", "run_summary.json")
+    wait_for(lambda: all((tmp_path / "run" / name).exists() for name in names))
     shutil.rmtree(tmp_path / "run")
-    for step in range(2, 20):
-        clock.now += 2.0
-        session.step(step, loss=1.0)
-    session.finish()
+    with pytest.warns(CollectorWarning, match="the directory is gone") as told:
+        for step in range(2, 20):
+            clock.now += 2.0
+            session.step(step, loss=1.0)
+        session.finish()
+    assert len(told) == 3
+    assert not (tmp_path / "run").exists()
 
 
 def test_ten_thousand_pairs(tmp_path, clock):
