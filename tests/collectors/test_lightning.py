@@ -1,0 +1,145 @@
+"""Lightning's callback on real trainings, under either of Lightning's names."""
+
+import math
+
+import pytest
+
+pytestmark = pytest.mark.training
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning.pytorch")
+
+import lightning.pytorch  # noqa: E402
+import pytorch_lightning  # noqa: E402
+from collectors import small  # noqa: E402
+from collectors.recorded import Recorded  # noqa: E402
+from torch.utils.data import DataLoader  # noqa: E402
+
+from mens_console.collectors import lightning as room  # noqa: E402
+
+EITHER = pytest.mark.parametrize("name", ["lightning.pytorch", "pytorch_lightning"])
+LIGHTNING = {"lightning.pytorch": lightning.pytorch, "pytorch_lightning": pytorch_lightning}
+
+
+@pytest.fixture(autouse=True)
+def _recorded(monkeypatch):
+    monkeypatch.setattr(room, "Session", Recorded)
+    monkeypatch.setattr(Recorded, "every", 1)
+
+
+def fit(tmp_path, name, callback, *, model=None, examples=None, fails=None, validate=False, **options):
+    library = LIGHTNING[name]
+
+    class Module(library.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.model = model or small.llama()
+            self.expected = []
+            self.parts = []
+
+        def training_step(self, part, index):
+            self.parts.append(part)
+            if fails is not None and self.global_step == 1:
+                raise fails
+            return self.model(**part).loss
+
+        def validation_step(self, part, index):
+            self.log("val_loss", self.model(**part).loss)
+
+        def on_before_optimizer_step(self, optimizer):
+            self.expected.append(small.reference(self.model, small.mean_loss(*self.parts)))
+            self.parts = []
+
+        def configure_optimizers(self):
+            return torch.optim.AdamW([p for p in self.parameters() if p.requires_grad], lr=0.01)
+
+    settings = {
+        "max_steps": 3, "accelerator": "cpu", "logger": False, "enable_progress_bar": False,
+        "enable_checkpointing": False, "enable_model_summary": False, "default_root_dir": str(tmp_path), **options,
+    }  # fmt: skip
+    trainer = library.Trainer(callbacks=callback, **settings)
+    examples = examples or small.rows(48)
+    module = Module()
+    loaders = [DataLoader(examples, batch_size=2, collate_fn=small.batch)]
+    if validate:
+        loaders.append(DataLoader(examples[:4], batch_size=2, collate_fn=small.batch))
+    trainer.fit(module, *loaders)
+    return trainer, module
+
+
+@EITHER
+@pytest.mark.parametrize("accumulated", [1, 4])
+def test_gradients_are_the_true_ones_before_clipping(tmp_path, name, accumulated):
+    examples = small.rows(48)
+    _, module = fit(
+        tmp_path, name, room.MensLightningCallback(), examples=examples, accumulate_grad_batches=accumulated,
+        gradient_clip_val=1e-3,
+    )  # fmt: skip
+    session = Recorded.last
+    assert session.ended == ("completed", None)
+    assert (session.run_dir, session.total_steps) == (str(tmp_path), 3)
+    assert [row["step"] for row in session.steps] == [1, 2, 3]
+    for i, ((step, look), wanted, row) in enumerate(zip(session.looks(), module.expected, session.steps, strict=True)):
+        assert step == i + 1
+        assert {pair: values["grad"] for pair, values in look.items()} == {
+            f"model.{pair}": pytest.approx(norms["grad"], rel=1e-5) for pair, norms in wanted.items()
+        }
+        assert all(values["update"] > 0 for values in look.values())
+        mine = examples[2 * accumulated * i : 2 * accumulated * (i + 1)]
+        assert row["tokens"] == sum(int(example["attention_mask"].sum()) for example in mine)
+        assert row["grad_norm"] == pytest.approx(math.hypot(*(norms["grad"] for norms in wanted.values())), rel=1e-5)
+        assert row["learning_rate"] == 0.01
+        assert 0 < row["token_entropy"] < math.log(small.VOCABULARY) + 1e-6
+        assert row["epoch"] == pytest.approx((i + 1) * accumulated / 24)
+    twin = small.llama().train()
+    losses = [float(twin(**small.batch(examples[2 * i : 2 * i + 2])).loss.detach()) for i in range(accumulated)]
+    assert session.steps[0]["loss"] == pytest.approx(sum(losses) / accumulated, rel=1e-5)
+    assert session.config["accumulate_grad_batches"] == accumulated
+    assert session.config["optim"] == "AdamW"
+
+
+def test_gradients_under_a_scaler_are_unscaled(tmp_path):
+    plugin = lightning.pytorch.plugins.MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0**6))
+    fit(tmp_path, "lightning.pytorch", room.MensLightningCallback(), plugins=[plugin], gradient_clip_val=1e-3)
+    looks = Recorded.last.looks()
+    # half precision in the forward pass: the same gradients to its few digits, and not 64 times as large
+    twin = small.llama().train()
+    wanted = small.reference(twin, small.mean_loss(small.batch(small.rows(2))))
+    assert {pair: values["grad"] for pair, values in looks[0][1].items()} == {
+        f"model.{pair}": pytest.approx(norms["grad"], rel=0.05) for pair, norms in wanted.items()
+    }
+
+
+@EITHER
+@pytest.mark.parametrize(
+    ("raised", "ended"),
+    [(RuntimeError("no luck"), ("crashed", "RuntimeError: no luck")), (KeyboardInterrupt(), ("interrupted", None))],
+)
+def test_what_breaks_a_training_off_is_recorded(tmp_path, name, raised, ended):
+    with pytest.raises((RuntimeError, SystemExit, KeyboardInterrupt)):
+        fit(tmp_path, name, [room.MensLightningCallback()], fails=raised)
+    assert Recorded.last.ended == ended
+    assert [row["step"] for row in Recorded.last.steps] == [1]
+
+
+@EITHER
+def test_validations_and_checkpoints_are_recorded(tmp_path, name):
+    library = LIGHTNING[name]
+    saver = library.callbacks.ModelCheckpoint(dirpath=tmp_path / "kept", every_n_train_steps=2, save_last=True)
+    fit(
+        tmp_path, name, [saver, room.MensLightningCallback(tmp_path / "run")], validate=True, val_check_interval=2,
+        max_steps=4, enable_checkpointing=True,
+    )  # fmt: skip
+    session = Recorded.last
+    assert session.run_dir == tmp_path / "run"
+    evaluations = [(step, metrics) for kind, step, metrics in session.events if kind == "eval"]
+    assert [step for step, _ in evaluations] == [2, 4]
+    assert all(set(metrics) == {"val_loss"} and metrics["val_loss"] > 0 for _, metrics in evaluations)
+    saved = [(step, path) for kind, step, path in session.events if kind == "checkpoint"]
+    assert {step for step, _ in saved} == {2, 4}
+    assert all(str(tmp_path / "kept") in path for _, path in saved)
+    assert [name for kind, _, name in session.events if kind == "phase"] == ["evaluating", "training"] * 2
+
+
+def test_unknown_options_are_refused_at_once():
+    with pytest.raises(TypeError, match="lora_evry_s"):
+        room.MensLightningCallback(lora_evry_s=1)
