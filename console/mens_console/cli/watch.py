@@ -71,7 +71,7 @@ def _watch(settings: Settings, told: Teller, dispatcher: Dispatcher | None) -> i
     from mens_console.notify.sightings import History
     from mens_console.notify.vigil import Vigil
 
-    history = History(time.time() if dispatcher is None else dispatcher.baseline)
+    history = History(time.time()) if dispatcher is None else dispatcher.history
     engine = _engine(settings, watch=True)
     vigil = Vigil(
         history,
@@ -100,8 +100,8 @@ def _once(settings: Settings, told: Teller, dispatcher: Dispatcher | None) -> in
     from mens_console.notify.sightings import History
     from mens_console.notify.vigil import Vigil
 
-    baseline = time.time() if dispatcher is None else dispatcher.baseline
-    vigil = Vigil(History(baseline), on_transition=told.transition, on_problem=told.problem, dispatcher=dispatcher)
+    history = History(time.time()) if dispatcher is None else dispatcher.history
+    vigil = Vigil(history, on_transition=told.transition, on_problem=told.problem, dispatcher=dispatcher)
     with Meter(sys.stderr) as meter:
         snapshot = _engine(settings, watch=False).load(meter.tell)
     vigil.offer(snapshot)
@@ -155,7 +155,7 @@ def _dispatcher(settings: Settings, told: Teller, *, once: bool) -> Dispatcher:
 def _ended_by_signals(end: Callable[[], None]) -> Iterator[list[str]]:
     """Call `end` at SIGTERM, SIGINT or SIGHUP, once the block is entered; yields the names of those that came.
 
-    What nohup ignores stays ignored.
+    What nohup ignores (SIGHUP) stays ignored.
     """
     came: list[str] = []
 
@@ -165,7 +165,7 @@ def _ended_by_signals(end: Callable[[], None]) -> Iterator[list[str]]:
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
-    heard = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    heard = [n for n in numbers if n != signal.SIGHUP or before[n] is not signal.SIG_IGN]
     for number in heard:
         signal.signal(number, note)
     try:
@@ -228,9 +228,9 @@ class Teller:
     def delivery(self, delivery: Delivery) -> None:
         """Tell how an attempt to deliver went; called on threads of the deliveries."""
         self.event("info" if delivery.ok else "error", "delivery", **delivery.document())
-        if not delivery.ok and delivery.attempt == 1:
+        if not delivery.ok:
             with contextlib.suppress(OSError, ValueError):
-                complain(f"{delivery.route}: not delivered yet: {delivery.why}")
+                complain(f"{delivery.route}: not delivered (try {delivery.attempt}): {delivery.why}")
 
     def event(self, level: str, event: str, **facts: Any) -> None:
         """Write one JSON object to the log file, in one write."""

@@ -9,6 +9,7 @@ import json
 import queue
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -155,6 +156,7 @@ class _Lane:
         self.route = route
         self._carry = carry
         self._waiting: queue.Queue[Message | None] = queue.Queue(WAITING)
+        self._is_over = False
         self._thread: threading.Thread | None = None
 
     def put(self, message: Message) -> bool:
@@ -169,20 +171,27 @@ class _Lane:
         return True
 
     def _run(self) -> None:
-        while (message := self._waiting.get()) is not None:
+        while (message := self._next()) is not None:
             self._carry(self.route, message)
+
+    def _next(self) -> Message | None:
+        """Wait for a message; None at the end."""
+        if not self._is_over:
+            return self._waiting.get()
+        try:
+            return self._waiting.get_nowait()
+        except queue.Empty:
+            return None
 
     def finish(self) -> None:
         """End the thread once everything before this was carried."""
         if self._thread is not None:
-            # On a full queue the thread is stuck anyway; `abandon` and the end of the process do the rest.
-            try:
+            with suppress(queue.Full):  # then it is `abandon` that ends it
                 self._waiting.put_nowait(None)
-            except queue.Full:
-                return
 
     def abandon(self) -> None:
         """Give up what is under way and what waits; each attempt ends at once and is recorded."""
+        self._is_over = True
         if self._thread is not None and self._thread.is_alive():
             self.route.cancel()
 

@@ -20,6 +20,7 @@ from mens_console.notify.memory import Memory
 from mens_console.notify.messages import compose, ping
 from mens_console.notify.notifier import Notifier, Policy
 from mens_console.notify.routes import apprise_routes
+from mens_console.notify.sightings import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,8 +131,8 @@ class Dispatcher:
         memory = Memory(post.folder / f"notified-{post.name}.json")
         memory.watched_until(before)
         self.notifier = Notifier(Policy.of(post.settings), memory)
-        self.baseline = self._baseline(before)
-        """What began before this (s) is history."""
+        self.history = History(self._baseline(before), self.notifier.knows)
+        """Tells what is news to somebody who was told what is remembered."""
         self._beat = Beat(
             os.getpid(), post.host, process_start(os.getpid()) or 0.0, 0.0, root_names(post.roots), "", ""
         )

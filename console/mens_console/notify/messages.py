@@ -109,11 +109,15 @@ def when(wall: float, at_step: int | None, now: float) -> str:
     """Return ``2026-11-21 08:14:03 UTC (4 m ago), step 1 203`` with what is unknown left out."""
     parts = []
     if math.isfinite(wall) and abs(wall) < 1e11:
-        moment = datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        parts.append(f"{moment} ({span(max(now - wall, 0.0))} ago)")
+        parts.append(f"{stamp(wall)} ({span(max(now - wall, 0.0))} ago)")
     if at_step is not None:
         parts.append(f"step {step(at_step)}")
     return ", ".join(parts) or "an unknown time"
+
+
+def stamp(wall: float) -> str:
+    """Return ``2026-11-21 08:14:03 UTC``."""
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def drill(rule: Rule, fingerprint: str, *, host: str, by: str, now: float) -> Message:
@@ -121,7 +125,7 @@ def drill(rule: Rule, fingerprint: str, *, host: str, by: str, now: float) -> Me
     where = foreign(host, _NAME)
     body = (
         "This is a DRILL: nothing is wrong.",
-        f"{foreign(by, _NAME)} tests the alert {rule.id} on {where} at {when(now, None, now)}.",
+        f"{foreign(by, _NAME)} tests the alert {rule.id} on {where} at {stamp(now)}.",
         "",
         f"A real one of severity {rule.severity} would say:",
         foreign(rule.title),
@@ -137,4 +141,5 @@ def drill(rule: Rule, fingerprint: str, *, host: str, by: str, now: float) -> Me
 def ping(host: str, roots: int, now: float) -> Message:
     """Return the message that a dead man's switch waits for."""
     where = foreign(host, _NAME)
-    return Message("heartbeat", f"mens-console watches {roots} folders on {where}", when(now, None, now), Severity.INFO)
+    subject = f"mens-console watches on {where} ({roots} folder{'s' if roots != 1 else ''})"
+    return Message("heartbeat", subject, stamp(now), Severity.INFO)

@@ -98,6 +98,11 @@ class Notifier:
         elif self.policy.resolved and entry.is_sent and not seen.view.acknowledged and not seen.quiet(now):
             self._queue[seen.key] = Notice("resolved", seen, now)
 
+    def knows(self, seen: Sighting) -> bool:
+        """Say whether this episode was told of, or needed no telling."""
+        entry = self.memory.entries.get(seen.key)
+        return entry is not None and entry.told > NONE and entry.is_of(seen.view, entry.seen_at)
+
     @property
     def due_at(self) -> float:
         """When the waiting notices are to be handed out (s), infinity if none waits."""

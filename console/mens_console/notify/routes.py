@@ -152,8 +152,9 @@ def _outcome(out: bytes, status: int) -> Mapping[str, Any]:
 
 def name_of(url: str) -> str:
     """Return what an address is called where anybody may look: its scheme and six hex digits of its hash."""
-    scheme = url.partition("://")[0]
-    shown = scheme.lower() if _SCHEME.fullmatch(scheme) else "apprise"
+    scheme, found, _ = url.partition("://")
+    # What is no address may be a secret from its first letter on.
+    shown = scheme.lower() if found and _SCHEME.fullmatch(scheme) else "apprise"
     return f"{shown} {blake2s(url.encode('utf-8', 'surrogatepass'), digest_size=3).hexdigest()}"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from mens_console.signals.alerts import AlertState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mens_console.signals.alerts import AlertView
     from mens_console.store.snapshot import Snapshot
@@ -77,11 +77,13 @@ class History:
     """Tells news from history.
 
     An alert of a run that was there before is news. Of a run that was not, it is news only if it began after
-    `baseline` (s): old runs are found, copied and mounted, and what was wrong with them is known to somebody.
+    `baseline` (s): old runs are found, copied and mounted, and what was wrong with them is known to somebody. So is
+    what is `known` from before a restart.
     """
 
-    def __init__(self, baseline: float) -> None:
+    def __init__(self, baseline: float, known: Callable[[Sighting], bool] = lambda _: False) -> None:
         self.baseline = baseline
+        self._known = known
         self._present: frozenset[str] = frozenset()
 
     def look(self, snapshot: Snapshot) -> Round:
@@ -89,7 +91,9 @@ class History:
         seen = tuple(_sightings(snapshot))
         owners = frozenset(str(run.path) for run in snapshot.runs if run.backlog is None) | {""}
         standing = frozenset(
-            s.key for s in seen if s.on and s.owner not in self._present and not s.began >= self.baseline
+            s.key
+            for s in seen
+            if s.on and s.owner not in self._present and (not s.began >= self.baseline or self._known(s))
         )
         # A run that is read anew, because its file was replaced, was there all the same.
         self._present |= owners
@@ -139,7 +143,9 @@ def _change(before: Sighting | None, now: Sighting, *, history: bool) -> Kind | 
     if before is None or not was_on:
         return ("standing" if history else "firing") if now.on else None
     if not now.on:
-        return "resolved" if view.state is AlertState.RESOLVED else None
+        if view.state is not AlertState.RESOLVED:
+            return None
+        return "acknowledged" if view.latched and view.acknowledged else "resolved"
     if view.severity.rank > before.view.severity.rank:
         return "escalated"
     if not _is_same_episode(before.view, view):

@@ -78,7 +78,7 @@ class Vigil:
             if time.monotonic() >= beat_at:
                 beat_at = time.monotonic() + BEAT_S
                 self._beat()
-            if not self._wait(beat_at - time.monotonic()):
+            if not self._is_called and not self._wait(beat_at - time.monotonic()):
                 return
             if self._is_called:
                 self._is_called = False
@@ -108,7 +108,7 @@ class Vigil:
         return True
 
     def look(self) -> Round | None:
-        """Look at the newest snapshot; None until there is one worth a look."""
+        """Look at the newest snapshot, now; None until there is one worth a look."""
         snapshot = self._latest
         if snapshot is None:
             return None
