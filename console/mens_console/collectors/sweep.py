@@ -113,9 +113,12 @@ class Sweep:
         flags = [device is None for device in self._devices]
         return tuple(a and b for a, b in zip(flags[::2], flags[1::2], strict=True))
 
-    @torch.no_grad()
     def look(self, grad_scale: Any = None) -> None:
         """Take the norms and copy the weights, without waiting for the device. It replaces a look not yet fetched."""
+        with torch.no_grad():
+            self._take(grad_scale)
+
+    def _take(self, grad_scale: Any) -> None:
         found = [(i, side.grad) for i in self._moving if (side := self._sides[i]) is not None and side.grad is not None]
         gradients = [dense(gradient) for _, gradient in found]
         trained = self._tensors(self._moving)
@@ -140,12 +143,12 @@ class Sweep:
         keep(self._copies, trained)
         self._kept = True
 
-    @torch.no_grad()
     def after_step(self, *, skipped: bool = False) -> None:
         """Compare the weights with those of the look: the movement of this one optimizer step."""
         if self._look is None or not self._kept:
             return
-        self._look.moved = moved(self._copies, self._tensors(self._moving))
+        with torch.no_grad():
+            self._look.moved = moved(self._copies, self._tensors(self._moving))
         self._look.steps = 1
         self._look.suspect = skipped or (self._hook is not None and self._steps == self._steps_then)
         self._kept = False

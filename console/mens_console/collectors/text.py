@@ -73,7 +73,6 @@ class TokenCount:
         self._counted = count if self._counted is None else self._counted + count
 
 
-@torch.no_grad()
 def token_entropy(logits: torch.Tensor, labels: Any = None, mask: Any = None, *, shifted: bool = True) -> float | None:
     """Return the mean entropy in nats of the predictive distributions at up to 1024 positions, None without any.
 
@@ -91,16 +90,17 @@ def token_entropy(logits: torch.Tensor, labels: Any = None, mask: Any = None, *,
             if targets.shape == valid.shape:
                 valid = (targets != ignored).to(logits.device)
                 break
-    places = valid.flatten().nonzero().flatten()
+    places = valid.nonzero()
     if not len(places):
         return None
     places = places[:: -(-len(places) // SAMPLE)]
-    flat = logits.flatten(0, 1)
-    parts = [
-        torch.special.entr(torch.softmax(flat[part].float(), dim=-1)).sum(dim=-1).double().sum()
-        for part in (places[at : at + _ROWS] for at in range(0, len(places), _ROWS))
-    ]
-    return float(torch.stack(parts).sum()) / len(places)
+    with torch.no_grad():
+        total = torch.zeros((), dtype=torch.float32, device=logits.device)
+        for at in range(0, len(places), _ROWS):
+            row, column = places[at : at + _ROWS].T
+            shares = torch.softmax(logits[row, column].float(), dim=-1)  # copies these alone: all would fill a GPU
+            total += torch.special.entr(shares).sum()
+    return float(total) / len(places)
 
 
 class TextProbe:
