@@ -166,6 +166,9 @@ class FakeEngine:
     def unsilence(self, silence_id):
         self.orders.append(("unsilence", silence_id))
 
+    def look_at_machine(self, on):
+        self.orders.append(("look_at_machine", on))
+
     def publish(self, fresh, times=1):
         self.snapshot = fresh
         thread = threading.Thread(target=lambda: [self._on_publish(fresh) for _ in range(times)])

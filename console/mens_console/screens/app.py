@@ -73,6 +73,10 @@ if TYPE_CHECKING:
             """End a silence."""
             ...
 
+        def look_at_machine(self, on: bool) -> None:
+            """Tell whether somebody looks at the machine."""
+            ...
+
 
 FRAME_S = 0.25
 SLOW_FRAME_S = 1.0

@@ -126,9 +126,7 @@ class HardwareScreen(Room):
         if on == self._looking:
             return  # a screen may be resumed twice in a row
         self._looking = on
-        look = getattr(self.console_app.engine, "look_at_machine", None)  # a recorded source may have none
-        if look is not None:
-            look(on)
+        self.console_app.engine.look_at_machine(on)
 
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show the newest sample."""

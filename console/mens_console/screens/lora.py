@@ -138,7 +138,7 @@ class LoraScreen(Room):
     def rules(self) -> Mapping[str, Rule]:
         """The table of rules with the operator's thresholds."""
         if self._rules is None:
-            self._rules = adjusted(getattr(self.console_app.settings, "thresholds", {}))[0]
+            self._rules = adjusted(self.console_app.settings.thresholds)[0]
         return self._rules
 
     def ages(self, snapshot: Snapshot) -> Iterable[float]:
