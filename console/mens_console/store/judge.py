@@ -144,7 +144,7 @@ class Judge:
     def _look_ahead(self, run: RunState, now: float, free: float | None) -> None:
         """Foresee the next checkpoint of a run that saves some, and say what that means."""
         written = run.checkpoint_facts()
-        if not written or run.diagnosis is None:
+        if run.diagnosis is None or not (written or run.save_steps):
             return
         volume = self._box.volume(run.found.id) if self._box is not None else None
         if volume is not None and volume.free is not None:

@@ -268,9 +268,10 @@ class RunState:
 
     @property
     def save_steps(self) -> int | None:
-        """How many steps the producer says lie between its checkpoints."""
-        stated = self.facts.config.get("save_steps", "")
-        return int(stated) if stated.isdecimal() and len(stated) < 12 and int(stated) else None
+        """How many steps the producer says lie between its checkpoints, if it says that it writes any by steps."""
+        stated, strategy = (self.facts.config.get(key, "") for key in ("save_steps", "save_strategy"))
+        by_steps = strategy.rpartition(".")[2].lower() == "steps"
+        return int(stated) if by_steps and stated.isdecimal() and len(stated) < 12 and int(stated) else None
 
     def checkpoint_facts(self) -> list[CheckpointFact]:
         """Return the checkpoints that lie there or were told of, by step."""
