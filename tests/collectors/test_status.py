@@ -262,8 +262,8 @@ LIMITED = """
 import os, resource, sys
 from mens_console.collectors.status import StatusWriter
 w = StatusWriter(sys.argv[1], every_s=0.0)
-w.update_advanced_metrics(1, 9, None, 1.0, None)
 w._background.wake = lambda: None
+w.update_advanced_metrics(1, 9, None, 1.0, None)
 w._write()
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 for step in range(2, 9):
