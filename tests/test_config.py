@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mens_console.config import ConfigError, Settings
+from mens_console.config import ConfigError, NotifySettings, Settings
 from mens_console.config.loader import ENVIRONMENT, find_roots, load_settings, user_file
+from mens_console.config.state import state_folder
 from mens_console.config.toml import MAX_BYTES, TomlError, line_of, read_toml
+from mens_console.signals.rules import Severity, adjusted
 
 
 @pytest.fixture
@@ -197,3 +199,92 @@ def test_lines_of_keys_are_found_in_every_spelling():
 def test_environment_names_every_plain_setting():
     assert ENVIRONMENT["MENS_MEMORY_BUDGET_MB"] == "memory_budget_mb"
     assert not {"roots", "thresholds", "files"} & set(ENVIRONMENT.values())
+
+
+# ---------------------------------------------------------------------- rules and notifications
+
+RULE = "[[rules]]\nid = 'a_b'\nmetric = 'reward'\nbelow = 0.5\n"
+
+
+def test_thresholds_may_turn_rules_off_and_change_their_severity(home):
+    runs = home / "runs"
+    runs.mkdir()
+    (runs / "mens-console.toml").write_text("[thresholds.stall]\nenabled = false\nseverity = 'info'\nrecover_s = 5\n")
+    settings = load(home, "[thresholds.stall]\nseverity = 'critical'\n", [runs])
+    assert settings.thresholds == {"stall": {"enabled": False, "severity": Severity.CRITICAL, "recover_s": 5.0}}
+    assert isinstance(settings.thresholds["stall"]["severity"], Severity)
+    rules, wrong = adjusted(settings.thresholds)
+    assert wrong == ()
+    assert (rules["stall"].severity.rank, rules["stall"].enabled, rules["stall"].recover_s) == (2, False, 5.0)
+
+
+def test_rules_of_ones_own(home):
+    (rule, other) = load(
+        home,
+        RULE + "exit = 0.6\nfor_points = 3\n[[rules]]\nid = 'c_d'\nmetric = 'x'\nabove = 1\n"
+        "severity = 'critical'\nfor_s = 60\ntitle = 'X is high'\nrecommendation = 'Lower it.'\n",
+    ).rules
+    assert (rule.id, rule.metric, rule.below, rule.exit, rule.for_points) == ("a_b", "reward", 0.5, 0.6, 3)
+    assert rule.rule.severity is Severity.WARNING
+    assert (other.rule.severity, other.rule.title, other.rule.recommendation) == (
+        Severity.CRITICAL,
+        "X is high",
+        "Lower it.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "said"),
+    [
+        (RULE + "above = 2.0\n", 1, "rules.0", "either above or below"),
+        ("[[rules]]\nid = 'a_b'\nmetric = 'x'\n", 1, "rules.0", "either above or below"),
+        (RULE + "exit = 0.4\n", 1, "rules.0", "exit lies on the side where the rule fires"),
+        (RULE + "\n[[rules]]\nid = 'c_d'\nmetric = 'y'\nabove = 'x'\n", 9, "rules.1.above", "number"),
+        (RULE + "recomendation = 'x'\n", 5, "rules.0.recomendation", "did you mean recommendation?"),
+        (RULE.replace("a_b", "A B"), 2, "rules.0.id", "pattern"),
+        (RULE.replace("a_b", "nan_loss"), 2, "rules.0.id", "another rule has this id; choose another id; [thresholds]"),
+        (RULE + RULE, 6, "rules.1.id", "another rule has this id"),
+        (RULE + "severity = 'fatal'\n", 5, "rules.0.severity", "'info', 'warning' or 'critical'"),
+        ("[notify]\nappprise = []\n", 2, "notify.appprise", "did you mean apprise?"),
+        ("[notify]\n\napprise = [3]\n", 3, "notify.apprise.0", "string"),
+        ("[notify]\nmin_severity = 'loud'\n", 2, "notify.min_severity", "'info', 'warning' or 'critical'"),
+        ("[notify]\nheartbeat_s = 1\n", 2, "notify.heartbeat_s", "greater than or equal to 10"),
+        ("[thresholds.stall]\nenabled = 'no'\n", 2, "thresholds.stall.enabled", "boolean"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_rules_and_notifications_is_named(home, text, line, key, said):
+    (problem,) = problems(home, text)
+    assert (problem.line, problem.key) == (line, key)
+    assert said in str(problem)
+    assert problem.cure
+
+
+def test_where_notifications_go(home):
+    assert load(home).notify == NotifySettings()
+    assert not load(home).notify
+    text = (
+        "[notify]\napprise = ['json://${TOKEN}']\nosc9 = true\nresolved = true\ngroup_s = 0\nheartbeat = 'json://x'\n"
+    )
+    notify = load(home, text).notify
+    assert notify == NotifySettings(("json://${TOKEN}",), osc9=True, resolved=True, group_s=0.0, heartbeat="json://x")
+    assert notify
+    assert "json" not in repr(load(home, text)), "addresses hold secrets"
+    assert load(home, text, MENS_NOTIFY="a://b  c://d\ne://f").notify.apprise == ("a://b", "c://d", "e://f")
+    assert load(home, text, MENS_NOTIFY="").notify.apprise == ()
+
+
+def test_a_file_beside_the_runs_sends_nothing_anywhere(home):
+    runs = home / "runs"
+    runs.mkdir()
+    (runs / "mens-console.toml").write_text(RULE + "[notify]\napprise = ['json://evil']\n")
+    settings = load(home, paths=[runs])
+    assert settings.notify == NotifySettings()
+    assert settings.rules == ()
+    assert all("may not set this, so it is ignored" in text for text in settings.problems)
+    assert len(settings.problems) == 2
+
+
+def test_the_state_directory_is_found_the_xdg_way(home):
+    assert state_folder({"XDG_STATE_HOME": "/x"}) == Path("/x/mens-console")
+    assert state_folder({"XDG_STATE_HOME": "relative"}) == home / "home/.local/state/mens-console"
+    assert state_folder({}) == home / "home/.local/state/mens-console"

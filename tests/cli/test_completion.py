@@ -30,6 +30,9 @@ def complete(words, cwd):
         (["mens-console", "plot", "a", "--x", ""], {"step", "relative", "wall"}),
         (["mens-console", "plot", "a", "--x", "w"], {"wall"}),
         (["mens-console", "completion", "z"], {"zsh"}),
+        (["mens-console", "alerts", "s"], {"silence", "silences"}),
+        (["mens-console", "alerts", "silence", "stall", "--co"], {"--comment"}),
+        (["mens-console", "watch", "--on"], {"--once"}),
         (["mens-console", "export", "a", "-o", "a"], {"a run"}),
     ],
 )

@@ -64,7 +64,7 @@ class CustomRule(BaseModel):
     for_s: Seconds = Field(0.0, description="seconds that it must last")
     severity: Severity = Field("warning", description="how bad it is")
     title: Sentence | None = Field(None, description="what the alert says (default: the metric and its limit)")
-    recommendation: Sentence = Field(description="one sentence: what to do when it fires")
+    recommendation: Sentence | None = Field(None, description="one sentence: what to do when it fires")
 
     @model_validator(mode="after")
     def _has_one_side(self) -> Self:

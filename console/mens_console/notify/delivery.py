@@ -76,8 +76,8 @@ class DeliveryLog:
 class Courier:
     """Delivers messages over all routes, each on its own thread, so that one that hangs delays no other.
 
-    `on_delivery` is called after each attempt, on the route's thread. `problem` tells of the routes whose last message
-    was not delivered.
+    `back_off_s` are the pauses between tries. `on_delivery` is called after each attempt, on the route's thread.
+    `problem` tells of the routes whose last message was not delivered.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class Courier:
         log: DeliveryLog,
         *,
         clock: Callable[[], float] = time.time,
-        back_off_s: Sequence[float] = BACK_OFF_S,
+        back_off_s: Sequence[float] | None = None,
         on_delivery: Callable[[Delivery], None] = lambda _: None,
     ) -> None:
         self.log = log
         self._clock = clock
-        self._back_off_s = tuple(back_off_s)
+        self._back_off_s = BACK_OFF_S if back_off_s is None else tuple(back_off_s)
         self._on_delivery = on_delivery
         self._failed: dict[str, str] = {}
         self._hurry = threading.Event()
@@ -109,9 +109,14 @@ class Courier:
         told = [f"{name}: {why}" for name, why in sorted(self._failed.items())]
         return "; ".join([*told, self.log.problem] if self.log.problem else told)
 
-    def close(self, patience_s: float) -> None:
-        """Deliver what waits, for at most `patience_s` seconds; what then remains is given up and recorded."""
+    def close(self, patience_s: float, *, hurry: bool = False) -> None:
+        """Deliver what waits, for at most `patience_s` seconds; what then remains is given up and recorded.
+
+        In a `hurry` nothing is tried again that failed already.
+        """
         until = time.monotonic() + patience_s
+        if hurry:
+            self._hurry.set()
         for lane in self._lanes:
             lane.finish()
         for lane in self._lanes:

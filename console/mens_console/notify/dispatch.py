@@ -196,7 +196,7 @@ class Dispatcher:
         """Send what waits, say goodbye, and let go of everything."""
         now = self._clock()
         self.send(now, flush=True)
-        self._courier.close(patience_s)
+        self._courier.close(patience_s, hurry=not self._once)
         if self._pinger is not None:
             self._pinger.close(0.0)
         if not self._once:
