@@ -7,10 +7,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import reference
+
 if TYPE_CHECKING:
+    from textual.binding import Binding
     from textual.dom import DOMNode
 
 ROOT = Path(__file__).resolve().parent.parent
+
+MODALS = {"silence": "Silence (`s` on Alerts)", "digest": "Since you left", "help": "Help"}
+"""Windows that stand over a screen, by the first part of their bindings' ids."""
 
 FILES = {
     "jsonl": (
@@ -45,34 +51,57 @@ def formats() -> str:
 
 def nodes() -> list[type[DOMNode]]:
     """Return everything that has keys, screens before what stands on them."""
+    from mens_console.screens.alerts import AlertsScreen
     from mens_console.screens.app import ConsoleApp
+    from mens_console.screens.compare import CompareScreen
+    from mens_console.screens.digest import DigestScreen
     from mens_console.screens.fleet import FleetScreen
+    from mens_console.screens.hardware import HardwareScreen
+    from mens_console.screens.help import HelpScreen
     from mens_console.screens.logs import LogsScreen
+    from mens_console.screens.lora import LoraScreen
     from mens_console.screens.run import RunScreen
+    from mens_console.screens.silence import SilenceScreen
     from mens_widgets.chart import Chart
     from mens_widgets.grid import Grid
+    from mens_widgets.heatmap import Heatmap
     from mens_widgets.logview import LogView
+    from mens_widgets.matrix import Matrix
 
-    return [ConsoleApp, FleetScreen, Grid, RunScreen, Chart, LogsScreen, LogView]
+    return [
+        ConsoleApp, HelpScreen, FleetScreen, Grid, RunScreen, Chart, CompareScreen, LoraScreen, Heatmap, Matrix,
+        HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, LogsScreen, LogView,
+    ]  # fmt: skip
+
+
+def bound() -> list[Binding]:
+    """Return the bindings of all of them that can be rebound, by what they stand on."""
+    from textual.binding import Binding
+
+    return [b for node in nodes() for b in node.__dict__.get("BINDINGS", ()) if isinstance(b, Binding) and b.id]
 
 
 def keys() -> str:
     """Return the keys by where they work, from the bindings themselves."""
-    from mens_console.screens.help import described
+    from mens_console.screens.help import GROUPS, key_name
 
+    *places, everywhere = {**GROUPS}.items()
     groups: dict[str, list[str]] = {}
-    for group, names, text in described(nodes()):
-        groups.setdefault(group, []).append(f"{' '.join(f'`{name}`' for name in names.split(' '))} {text.lower()}")
+    for place, group in (*places, *MODALS.items(), everywhere):
+        listed = [one for one in bound() if one.id.partition(".")[0] == place]
+        groups[group] = [f"{names_of(key_name(one.key))} {one.description.lower()}" for one in listed]
     rows = [f"| {group} | {' · '.join(listed)} |" for group, listed in groups.items()]
     return "\n".join(["| where | keys |", "|---|---|", *rows])
 
 
+def names_of(keys: str) -> str:
+    """Return keys as code, one by one."""
+    return " ".join(f"`{name}`" for name in keys.split(" "))
+
+
 def bindings() -> str:
     """Return every binding's id with its default keys."""
-    from textual.binding import Binding
-
-    found = [b for node in nodes() for b in node.__dict__.get("BINDINGS", ()) if isinstance(b, Binding) and b.id]
-    rows = [f"| `{binding.id}` | `{binding.key}` | {binding.description} |" for binding in found]
+    rows = [f"| `{binding.id}` | `{binding.key}` | {binding.description} |" for binding in bound()]
     return "\n".join(["| id | keys | what |", "|---|---|---|", *rows])
 
 
@@ -85,7 +114,55 @@ def commands() -> str:
         parser = parser_of(command)
         parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100)
         parts.append(f"### `mens-console {command.name}`\n\n```\n{parser.format_help().rstrip()}\n```")
+        for name, action in actions_of(parser).items():
+            action.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=100)
+            parts.append(f"#### `mens-console {command.name} {name}`\n\n```\n{action.format_help().rstrip()}\n```")
     return "\n\n".join(parts)
+
+
+def actions_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of a command's actions by name; none where it has none."""
+    found = (one.choices for one in parser._actions if isinstance(one, argparse._SubParsersAction))
+    return dict(next(found, None) or {})
+
+
+def telemetry() -> str:
+    """Return the events of `telemetry.jsonl`."""
+    from mens_contracts.telemetry import TelemetryRow
+
+    return reference.events(TelemetryRow)
+
+
+def stage_events() -> str:
+    """Return the events of `stages.jsonl`."""
+    from mens_contracts.stage import StageEvent
+
+    return reference.events(StageEvent)
+
+
+def training_status() -> str:
+    """Return the fields of `training_status.json`."""
+    from mens_contracts.training_status import TrainingStatus
+
+    return reference.document(TrainingStatus)
+
+
+def run_summary() -> str:
+    """Return the fields of `run_summary.json`."""
+    from mens_contracts.run_summary import RunSummary
+
+    return reference.document(RunSummary)
+
+
+def done_signals() -> str:
+    """Return the stages with what must be measured for each to be done."""
+    from mens_console.signals.stages import STAGES
+
+    lines = ["| stage | also | what | scale | done when | measured from |", "|---|---|---|---|---|---|"]
+    for one in STAGES:
+        also = ", ".join(f"`{alias}`" for alias in one.aliases)
+        lines.append(f"| `{one.id}` | {also} | {one.title} | {one.scale} | {one.signal} | {one.how} |")
+    return "\n".join(lines)
 
 
 def fields() -> str:
@@ -139,6 +216,13 @@ def pages() -> dict[Path, str]:
         "README.md": {"formats": formats, "keys": keys},
         "docs/formats.md": {"formats": formats, "fields": fields},
         "docs/headless.md": {"commands": commands, "settings": environment, "bindings": bindings},
+        "docs/stages.md": {"done-signals": done_signals},
+        "docs/telemetry.md": {
+            "events": telemetry,
+            "stage-events": stage_events,
+            "training-status": training_status,
+            "run-summary": run_summary,
+        },
     }
     made = {ROOT / "docs/thresholds.md": describe()}
     for page, names in parts.items():

@@ -52,7 +52,7 @@ SCENARIOS = (
         "stalled",
         "llama-lora-r4-lr1e-3",
         "the data stops coming after 260 batches: the process lives and writes nothing more",
-        16.0,
+        64.0,
         _arguments(
             "--base base/llama-6l --rank 4 --lr 1e-3 --steps 500 --batch 8 --save-every 100 --keep 1 --seed 5"
             " --stall-after 260"
