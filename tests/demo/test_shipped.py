@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 
+from mens_console.config import Settings
 from mens_console.demo.player import Player
 from mens_console.demo.recording import Event, Recording, shipped
+from mens_console.demo.replay import Replay
+from mens_console.signals.pairs import PairState
 
 ROW = re.compile(rb"\{'(?:loss|eval_loss|train_runtime)'[^}]*\}")
 RECORDINGS = {path.stem: path for path in shipped()}
 SCENARIOS = {"healthy", "diverged", "diverged-unfiltered", "killed-resumed", "stalled", "finished"}
+WATCHED = {"adapters", "dead-layers", "exploding", "plateau", "entropy-collapse"}
 
 
 @functools.cache
@@ -47,17 +51,18 @@ def history(scenario: str, name: str = "trainer_state.json") -> list[dict[str, A
 
 
 def test_every_scenario_is_there_and_together_they_are_small():
-    assert RECORDINGS.keys() == SCENARIOS
+    assert RECORDINGS.keys() == SCENARIOS | WATCHED
     assert sum(path.stat().st_size for path in RECORDINGS.values()) < 3_000_000
-    assert len({opened(scenario)[0].header.name for scenario in SCENARIOS}) == len(SCENARIOS)
+    assert len({opened(scenario)[0].header.name for scenario in RECORDINGS}) == len(RECORDINGS)
 
 
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS | WATCHED))
 def test_what_every_recording_has(scenario, tmp_path):
     recording, events = opened(scenario)
     header = recording.header
     assert header.scenario == scenario
     assert header.producer.keys() == {"python", "torch", "transformers", "peft", "accelerate", "tensorboard"}
+    assert (scenario in WATCHED) == ("telemetry.jsonl" in header.files)
     assert {"train.log"} < header.files.keys()
     assert any("demo-box" in path and "tfevents" in path for path in header.files)
     assert all(event.t <= header.duration for event in events)
@@ -72,7 +77,7 @@ def test_what_every_recording_has(scenario, tmp_path):
     assert there.items() <= header.files.items()
 
 
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS | WATCHED))
 def test_no_recording_names_the_machine_it_was_made_on(scenario):
     recording, events = opened(scenario)
     absolute = re.compile(rb"""(?:^|[\s"'=(])/(?:[\w.-]{3,}/)+[\w.-]{3,}""")
@@ -147,3 +152,55 @@ def test_finished_says_so_in_its_last_row():
     assert "train_loss" in history("finished")[-1]
     assert "train_results.json" in recording.header.files
     assert [process.returncode for process in recording.header.processes] == [0]
+
+
+@functools.cache
+def judged(scenario: str):
+    """Return the run as the engine sees it at the recording's end, and every rule that fired on the way."""
+    replay = Replay([opened(scenario)[0]], Settings(), speed=math.inf)
+    fired: set[str] = set()
+    replay.engine.subscribe(
+        lambda snapshot: fired.update(a.rule for run in snapshot.runs for a in run.alerts if str(a.state) == "firing")
+    )
+    try:
+        return next(run for run in replay.run().runs), fired
+    finally:
+        replay.stop()
+
+
+def test_a_watched_run_tells_of_its_adapters_evaluations_and_patterns():
+    run, _ = judged("adapters")
+    assert str(run.diagnosis.state) == "finished"
+    assert run.layers.summary.counts == {PairState.ACTIVE: 42}
+    assert len(run.layers.steps) >= 30
+    assert run.signals.fixed_eval.n == 100
+    assert run.signals.fixed_eval.ece_expected > 0.0
+    assert sum(map(sum, run.patterns["n"])) > 500
+    assert run.signals.advice.step == 400
+    assert run.last("entropy") > 0.0
+    assert run.signals.tokens_per_sec > 100.0
+
+
+def test_dead_layers_are_told_from_frozen_ones():
+    run, fired = judged("dead-layers")
+    by_layer: dict[int, set[PairState]] = {}
+    for (layer, _), state in zip(run.layers.table.places, run.layers.states, strict=True):
+        by_layer.setdefault(layer, set()).add(state)
+    frozen, dead, active = {PairState.FROZEN}, {PairState.DEAD}, {PairState.ACTIVE}
+    assert by_layer == {0: frozen, 1: frozen, 2: active, 3: dead, 4: dead, 5: active}
+    assert "lora_dead" in fired
+
+
+@pytest.mark.parametrize(
+    ("scenario", "rules"),
+    [
+        ("exploding", {"grad_exploding"}),
+        ("plateau", {"plateau", "loss_stuck"}),
+        ("entropy-collapse", {"entropy_collapse"}),
+        ("adapters", set()),
+    ],
+)
+def test_what_a_watched_run_raises(scenario, rules):
+    fired = judged(scenario)[1]
+    assert rules <= fired
+    assert not fired & {"lora_dead", "lora_vanishing", "nan_loss", "nan_grad", "crash", "oom"}
