@@ -7,7 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
+import termios
 import time
 from pathlib import Path
 
@@ -20,15 +20,14 @@ STAGE = [sys.executable, "-m", "mens_console.cli.main", "stage"]
 
 ECHO_SIGNALS = """
 import os, signal, sys
-def told(number, frame):
+wanted = [getattr(signal, "SIG" + name) for name in ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "CONT")]
+signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
+print("ready", os.getpid(), flush=True)
+while True:
+    number = signal.sigwait(wanted)
     print(signal.Signals(number).name, flush=True)
     if number in (signal.SIGTERM, signal.SIGQUIT):
         sys.exit(7)
-for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT"):
-    signal.signal(getattr(signal, name), told)
-print("ready", os.getpid(), flush=True)
-while True:
-    signal.pause()
 """
 
 BY_HANDLER = (
@@ -151,6 +150,10 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execv(words[0], words)
+        # By itself a terminal throws away output that is on its way when Ctrl-C is typed.
+        modes = termios.tcgetattr(self.fd)
+        modes[3] |= termios.NOFLSH
+        termios.tcsetattr(self.fd, termios.TCSANOW, modes)
         self.text = b""
 
     def until(self, wanted, times=1):
@@ -170,9 +173,9 @@ def test_a_terminal_stays_one_and_its_interrupt_arrives_once(box):
     code = "import sys; assert sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()\n" + ECHO_SIGNALS
     job = Terminal([*STAGE, "train", "--run", str(box), *python(code)])
     job.until(b"ready")
-    job.type(b"\x03")
-    job.until(b"SIGINT")
     os.kill(job.pid, signal.SIGINT)  # by hand, to the wrapper alone
+    job.until(b"SIGINT")
+    job.type(b"\x03")
     job.until(b"SIGINT", 2)
     job.type(b"\x1c")
     job.until(b"SIGQUIT")
@@ -190,7 +193,6 @@ if pid == 0:
     os.setpgid(0, 0)
     os.tcsetpgrp(0, os.getpid())
     os.execv(sys.argv[1], sys.argv[1:])
-os.setpgid(pid, pid) if os.getpgid(pid) != pid else None
 print("job", pid, flush=True)
 _, status = os.waitpid(pid, os.WUNTRACED)
 assert os.WIFSTOPPED(status), status
@@ -208,10 +210,12 @@ print("ended", os.waitstatus_to_exitcode(status), flush=True)
 def test_a_stop_from_the_terminal_stops_both_and_a_continue_wakes_them(box, tmp_path):
     code = (
         "import os, signal, sys\n"
-        "signal.signal(signal.SIGCONT, lambda *_: (print('awake', flush=True), os._exit(4)))\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])\n"
         "open(sys.argv[1], 'w').write(str(os.getpid()))\n"
         "print('ready', flush=True)\n"
-        "while True: signal.pause()\n"
+        "signal.sigwait([signal.SIGCONT])\n"
+        "print('awake', flush=True)\n"
+        "sys.exit(4)\n"
     )
     job = Terminal(
         [sys.executable, "-c", SHELL, *STAGE, "train", "--run", str(box), *python(code, str(tmp_path / "pid"))]
@@ -397,7 +401,7 @@ def test_an_interrupt_while_measuring_keeps_the_record_and_the_exit_code(box, tm
     probe = f"echo > {tmp_path}/ready; exec sleep 60"
     command = [*STAGE, "deployment", "--run", str(box), "--probe", probe, "--", "true"]
     with subprocess.Popen(command, start_new_session=True) as wrapper:
-        threading.Thread(target=(tmp_path / "ready").read_text).run()
+        (tmp_path / "ready").read_text()
         wrapper.send_signal(signal.SIGINT)
         assert wrapper.wait(30) == 0
     assert ending(box)["measured"] == "measuring was interrupted"

@@ -62,7 +62,7 @@ class FleetScreen(Room):
         Binding("slash", "filter", "Filter", key_display="/", id="fleet.filter"),
         Binding("s", "sort", "Sort", id="fleet.sort"),
         Binding("S", "reverse", "Reverse", show=False, id="fleet.reverse"),
-        Binding("c", "compare", "Compare marked", id="fleet.compare"),
+        Binding("c", "compare", "Compare", id="fleet.compare"),
         Binding("o", "overlay", "Overlay marked", show=False, id="fleet.overlay"),
         Binding("v", "log", "View its log", show=False, id="fleet.log"),
         Binding("escape", "clear", "Clear filter and marks", show=False, id="fleet.clear"),
