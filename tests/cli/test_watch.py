@@ -277,3 +277,14 @@ def test_a_log_that_cannot_be_opened_is_one_line(box, state, cli):
     code, _, err = cli("watch", box, "--once", "--log", box)
     assert code == 2
     assert err == f"mens-console: {box}: is a directory\n"
+
+
+def test_without_a_state_directory_it_tells_and_goes_on(box, state, tmp_path, cli):
+    late(box)
+    state.parent.write_text("in the way")
+    with service() as chat:
+        configure(tmp_path, chat.url)
+        code, _, err = cli("watch", box, "--notify", "--once")
+        assert len(chat.told) == 1
+    assert code == 1
+    assert "nothing keeps a second watch from telling everything again" in err

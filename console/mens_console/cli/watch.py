@@ -146,8 +146,8 @@ def _dispatcher(settings: Settings, told: Teller, *, once: bool) -> Dispatcher:
         where = "name addresses in [notify] of your config.toml, or in $MENS_NOTIFY (docs/alerts.md)"
         why = "; ".join(dispatcher.problems) or f"no route is configured: {where}"
         raise CommandError(f"--notify: {why}")
-    for problem in dispatcher.problems:
-        told.problem(problem)
+    if dispatcher.problem:
+        told.problem(dispatcher.problem)
     return dispatcher
 
 
