@@ -1,5 +1,6 @@
 """A bare loop watched in three lines: with clipping, accumulation, a scaler, and every way to leave it."""
 
+import copy
 import json
 import math
 
@@ -14,6 +15,7 @@ from collectors.recorded import Recorded  # noqa: E402
 from mens_console.collectors import loop as room  # noqa: E402
 from mens_console.collectors import watch  # noqa: E402
 from mens_console.collectors.guard import CollectorWarning  # noqa: E402
+from mens_console.collectors.session import Session  # noqa: E402
 from mens_console.collectors.text import TokenCount, token_entropy  # noqa: E402
 from mens_console.collectors.watcher import Losses  # noqa: E402
 
@@ -227,3 +229,57 @@ def test_the_summary_can_be_asked_for_and_written_as_json(tmp_path):
     assert summary["total_layers"] == len(mens.monitor.pairs)
     assert summary["warming"] == summary["total"]
     json.dumps(summary)
+
+
+def test_a_pair_frozen_on_the_way_is_made_known(tmp_path):
+    model = small.llama()
+    with watch(model, tmp_path) as mens:
+        for frozen in (0, 1):
+            if frozen:
+                for name, parameter in model.named_parameters():
+                    if "layers.0.self_attn.q_proj.lora_" in name:
+                        parameter.requires_grad_(False)
+            model(**small.batch(small.rows(2))).loss.backward()
+            mens.backward_done()
+            mens.step(loss=1.0)
+            assert Recorded.last.pairs.frozen.count(True) == frozen
+            assert sum(not pair["trainable_a"] for pair in Recorded.last.table) == frozen
+    assert len(Recorded.last.looks()) == 2
+
+
+def test_a_watched_model_can_be_copied_and_saved(tmp_path, monkeypatch):
+    """As an averaging callback does; what watches stays with the model that is trained."""
+    monkeypatch.setattr(room, "Session", Session)
+    model = small.llama()
+    optimizer = torch.optim.SGD(trainable(model), lr=0.1)
+    part = small.batch(small.rows(2))
+    with watch(model, tmp_path / "run", optimizer, lora_every_s=0.0, lora_every_steps=1) as mens:
+        copied, stepping = copy.deepcopy(model), copy.deepcopy(optimizer)
+        torch.save(model, tmp_path / "model.pt")
+        loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+        for other in (copied, loaded):
+            other.train()(**part).loss.backward()
+        stepping.step()
+        model(**part).loss.backward()
+        mens.backward_done()
+        mens.step(loss=1.0)
+    events = [json.loads(line) for line in (tmp_path / "run" / "telemetry.jsonl").read_text().splitlines()]
+    step = next(event["payload"] for event in events if event["event"] == "step")
+    assert step["num_tokens"] == int(part["attention_mask"].sum())
+    assert events[-1]["payload"]["status"] == "completed"
+
+
+def test_what_is_not_finite_in_the_predictions_is_not_hidden():
+    logits = torch.zeros(1, 3, 5)
+    logits[0, 0, 0] = math.nan
+    assert math.isnan(token_entropy(logits))
+
+
+def test_facts_that_cannot_be_read_do_not_stop_the_training(tmp_path, monkeypatch):
+    def broken(_):
+        raise ValueError("no facts")
+
+    monkeypatch.setattr(room, "model_facts", broken)
+    with pytest.warns(CollectorWarning, match="no facts"), watch(small.llama(), tmp_path) as mens:
+        mens.step(loss=1.0)
+    assert len(Recorded.last.steps) == 1

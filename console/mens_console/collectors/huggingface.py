@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.collectors import clipping
 from mens_console.collectors.facts import base_model, model_facts, numbers, trainer_facts
+from mens_console.collectors.guard import Guard
 from mens_console.collectors.session import Session
 from mens_console.collectors.torching import clip_factor, unclipped
 from mens_console.collectors.watcher import Watcher
@@ -67,9 +68,11 @@ class MensCallback(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Open the session; a training that began before and never ended is closed as interrupted."""
         self._close("interrupted")
-        if not state.is_world_process_zero:
-            return
-        model = kwargs["model"]
+        if state.is_world_process_zero:
+            with Guard()("MensCallback"):
+                self._open(args, state, kwargs["model"], kwargs.get("optimizer"))
+
+    def _open(self, args: Any, state: Any, model: Any, optimizer: Any) -> None:
         given = dict(self._options)
         resumed = {"resumed_at_step": state.global_step} if state.global_step else {}
         given["config"] = {**trainer_facts(args), **model_facts(model), **resumed, **(given.get("config") or {})}
@@ -83,7 +86,7 @@ class MensCallback(TrainerCallback):
         self.watcher = Watcher(
             Session(self.run_dir or args.output_dir, **given),
             model,
-            kwargs.get("optimizer"),
+            optimizer,
             effective_rank=self._effective_rank,
             processes=args.world_size,
             sharded=_sharded(),

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.collectors.facts import base_model, language_model, lightning_facts, model_facts
+from mens_console.collectors.guard import Guard
 from mens_console.collectors.plain import number
 from mens_console.collectors.session import Session
 from mens_console.collectors.text import TokenCount
@@ -84,8 +85,11 @@ class MensLightningCallback(_Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the session."""
         self._close("interrupted")
-        if not trainer.is_global_zero:
-            return
+        if trainer.is_global_zero:
+            with Guard()("MensLightningCallback"):
+                self._open(trainer, pl_module)
+
+    def _open(self, trainer: Any, pl_module: Any) -> None:
         given = dict(self._options)
         resumed = {"resumed_at_step": trainer.global_step} if trainer.global_step else {}
         given["config"] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from mens_console.collectors.facts import base_model, language_model, model_facts
-from mens_console.collectors.guard import warn
+from mens_console.collectors.guard import Guard, warn
 from mens_console.collectors.session import Session
 from mens_console.collectors.text import TokenCount
 from mens_console.collectors.torching import bare_optimizer, failure, world
@@ -69,8 +69,9 @@ class Loop:
         self._leads = given["rank"] == 0
         if self._leads:
             resumed = {"resumed_at_step": start_step} if start_step else {}
-            given["config"] = {**model_facts(model), **resumed, **(given.get("config") or {})}
-            given.setdefault("base_model", base_model(model))
+            with Guard()("configuration"):
+                given["config"] = {**model_facts(model), **resumed, **(given.get("config") or {})}
+                given.setdefault("base_model", base_model(model))
         self.session = Session(run_dir, total_steps=total_steps, **given)
         self.last_step = start_step
         """The newest step that is over."""

@@ -109,7 +109,25 @@ def _entropies(logits: torch.Tensor) -> torch.Tensor:
     logits.sub_(logits.amax(dim=-1, keepdim=True)).clamp_(min=_NEVER)
     weights = logits.exp()
     total = weights.sum(dim=-1)
-    return total.log() - torch.linalg.vecdot(weights, logits) / total
+    mean: torch.Tensor = torch.linalg.vecdot(weights, logits) / total
+    return total.log() - mean
+
+
+class _Hook:
+    """What a module calls. Of a copied or a saved model it is a hook that does nothing: no session goes along."""
+
+    def __init__(self, call: Callable[..., None] | None = None) -> None:
+        self._call = call
+
+    def __call__(self, *args: Any) -> None:
+        if self._call is not None:
+            self._call(*args)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Hook:
+        return _Hook()
+
+    def __reduce__(self) -> tuple[type[_Hook], tuple[()]]:
+        return _Hook, ()
 
 
 class TextProbe:
@@ -130,12 +148,12 @@ class TextProbe:
     def attach(self) -> None:
         """Begin to count tokens."""
         if self._before is None:
-            self._before = self._model.register_forward_pre_hook(self._count, with_kwargs=True)
+            self._before = self._model.register_forward_pre_hook(_Hook(self._count), with_kwargs=True)
 
     def arm(self, wanted: bool) -> None:
         """Have the next training forward's entropy taken, or not."""
         if wanted and self._after is None:
-            self._after = self._model.register_forward_hook(self._measure, with_kwargs=True)
+            self._after = self._model.register_forward_hook(_Hook(self._measure), with_kwargs=True)
         elif not wanted and self._after is not None:
             self._after.remove()
             self._after = None
