@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from screens.box import box, run, series, snapshot
-from screens.conftest import settle, text_of
+from screens.conftest import settle, text_of, until
 from screens.test_snapshots import SIZES, Picture, Screen
 
 from mens_console.screens.compare import CompareScreen, Overlay, table_lines
@@ -70,6 +70,15 @@ async def test_the_run_screen_adds_its_run(console):
         app.open_run("llama-lr")
         await press(pilot, "c")
         assert isinstance(app.screen, CompareScreen) and app.compared == ("llama-r8", "llama-lr")
+
+
+async def test_the_palette_offers_what_was_chosen(console):
+    async with console(snapshot(trio())) as (app, pilot):
+        await opened(app, pilot, NAMES)
+        await press(pilot, "1", "colon", *"screen: compare")
+        await until(pilot, lambda: "Screen: Compare" in text_of(app))
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
 
 
 async def test_letters_stand_on_the_lines_and_in_the_legend(console):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from screens.adapters import lora_run
 from screens.box import CHECKPOINT, NOW, run, series, snapshot
 from screens.conftest import settle, text_of
 from screens.test_snapshots import SIZES, Picture, Screen
@@ -225,6 +226,17 @@ async def test_facts_take_the_place_of_the_charts(console):
         await pilot.press("i", "i", "escape")
         await settle(pilot, 5)
         assert not isinstance(app.screen, RunScreen)
+
+
+async def test_the_adapters_stand_in_one_line_at_the_bottom(console):
+    with_layers = replace(full(), layers=lora_run().layers)
+    async with console(snapshot([with_layers, run("plain")]), (80, 24)) as (app, pilot):
+        await shown(app, pilot)
+        line = text_of(app).splitlines()[-3]
+        assert line.startswith("LoRA") and "×4" in line.replace(" ", "")
+        await pilot.press("n")
+        await settle(pilot, 5)
+        assert app.chosen == "plain" and "LoRA  " not in text_of(app).splitlines()[-3]
 
 
 VIEWS = {"panels": (), "panels_facts": ("i",), "panels_deeper": ("i", "J", "J")}

@@ -51,6 +51,8 @@ class Commands(Provider):
         app = cast("ConsoleApp", self.app)
         for key, mode, title in ROOMS:
             yield f"Screen: {title}", f"key {key}", partial(app.action_room, mode)
+        if app.compared:
+            yield "Screen: Compare", "runs side by side", partial(app.action_room, "compare")
         for run in app.snapshot.runs:
             name = safe_text(run.name, 60)
             yield f"Run: {name}", look(run.diagnosis.state).word, partial(app.open_run, run.id)
