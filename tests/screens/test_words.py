@@ -36,7 +36,7 @@ def test_nothing_reads_differently_before_the_next_change(seconds, offset):
     wait = next_change([then], now)
     assert 0 < wait <= 60
     before = now + wait * 0.999 - 1e-6
-    if seconds < 60 and before > now:
+    if seconds < 60 and before > now and wait > 0.05:  # a change that is closer is shown up to 50 ms late
         assert age(then, before) == age(then, now)
 
 
