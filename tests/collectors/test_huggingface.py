@@ -238,23 +238,32 @@ def test_a_resumed_training_says_where_it_resumed(tmp_path):
     assert [row["step"] for row in Recorded.last.steps] == [3, 4]
 
 
-def test_an_overflow_that_the_scaler_skips_is_neither_movement_nor_a_nan_gradient(tmp_path):
+def test_under_accelerates_scaler_gradients_are_unscaled_and_an_overflow_is_no_movement(tmp_path, monkeypatch):
+    """Half precision as on a GPU, but without autocast, whose rounding no reference has."""
+
     class Overflow(TrainerCallback):
-        def on_pre_optimizer_step(self, args, state, control, **kwargs):
-            """What accelerate's GradScaler does at an overflow, without a GPU: the step does not happen."""
+        def on_substep_end(self, args, state, control, **kwargs):
             if state.global_step == 1:
-                kwargs["optimizer"]._is_overflow = True
-                kwargs["optimizer"].optimizer.step = lambda *a, **k: None
+                next(p for p in kwargs["model"].parameters() if p.requires_grad).grad[0, 0] = math.inf
 
-        def on_step_end(self, args, state, control, **kwargs):
-            kwargs["optimizer"]._is_overflow = False
-            kwargs["optimizer"].optimizer.__dict__.pop("step", None)
-
-    trainer, _ = fit(tmp_path, small.llama(), small.rows(8), huggingface.MensCallback(), Overflow(), logging_steps=10)
+    model, examples = small.llama(), small.rows(12)
+    trainer, expected = fit(
+        tmp_path, model, examples, huggingface.MensCallback(), Overflow(), accumulated=2, max_grad_norm=1e-3,
+        logging_steps=10,
+    )  # fmt: skip
+    trainer.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**8)
+    trainer.accelerator.native_amp = True
+    monkeypatch.setattr(type(trainer.accelerator), "mixed_precision", property(lambda _: "fp16"))
+    plain = "accelerate.accelerator.get_mixed_precision_context_manager"
+    monkeypatch.setattr(plain, lambda *_: torch.autocast("cpu", enabled=False))
     trainer.train()
-    updates = [[values["update"] for values in look.values()] for _, look in Recorded.last.looks()]
-    assert all(math.isnan(x) for x in updates[1])
-    assert all(x > 0 for x in (*updates[0], *updates[2]))
+    looks = [look for _, look in Recorded.last.looks()]
+    for i in (0, 2):
+        for pair, norms in expected.steps[i].items():
+            assert looks[i][pair]["grad"] == pytest.approx(norms["grad"], rel=1e-5)
+            assert looks[i][pair]["update"] > 0
+    assert [values["grad"] for values in looks[1].values()].count(math.inf) == 1
+    assert all(math.isnan(values["update"]) for values in looks[1].values())
     assert [row["grad_norm"] is None for row in Recorded.last.steps] == [False, True, False]
 
 
