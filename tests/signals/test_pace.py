@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from signals.processes import PROCESSES, START, resumed, rows
 from mens_console.signals.cadence import CadenceEstimator
 from mens_console.signals.eta import EtaEstimator
 from mens_console.signals.forecast import forecast_sum
+from mens_console.signals.rules import RULES
 from mens_console.signals.throughput import CountedRate, ReportedRate
 
 NAN = math.nan
@@ -82,6 +84,19 @@ def test_a_stall_is_never_called_before_a_minute_and_critical_from_eight():
     assert (cadence.stall_after_s, cadence.critical_after_s) == (60.0, 480.0)
     slow = learned([400.0] * 50)
     assert slow.stall_after_s == slow.critical_after_s == pytest.approx(1200.0)
+
+
+def test_the_operators_thresholds_decide_what_a_stall_is():
+    def cadence(gap, **changes):
+        estimator = CadenceEstimator(replace(RULES["stall"], **changes))
+        for i in range(50):
+            estimator.arrival(START + gap * i)
+        return estimator.cadence.stall_after_s, estimator.cadence.critical_after_s
+
+    assert cadence(1.0, entry=8.0, critical=20.0) == (8.0, 20.0)
+    assert cadence(5.0, entry=8.0, critical=20.0) == (15.0, 20.0)
+    assert cadence(1.0, entry=900.0) == (900.0, 900.0)
+    assert CadenceEstimator(replace(RULES["stall"], entry=900.0)).cadence.stall_after_s == 900.0
 
 
 def test_with_few_gaps_it_is_patient():

@@ -10,14 +10,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from mens_console.signals.rules import RULES
 from mens_console.signals.series import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mens_console.signals.rules import Rule
+
 STALL_FACTOR: Final = 3.0
-STALL_FLOOR_S: Final = 60.0
-CRITICAL_S: Final = 480.0
+STALL: Final = RULES["stall"]
+"""Its entry is the least silence that counts (s), its critical one the silence that is no longer a mere stall."""
 UNKNOWN_STALL_S: Final = 300.0
 """Silence allowed while fewer than `MIN_GAPS` gaps are known."""
 MIN_GAPS: Final = 5
@@ -38,15 +41,16 @@ class Cadence:
     p99: float = math.nan
     n: int = 0
     stall_after_s: float = UNKNOWN_STALL_S
-    critical_after_s: float = CRITICAL_S
+    critical_after_s: float = STALL.critical or math.inf
 
 
 class _Gaps:
-    """The last 512 gaps of one clock, and the odd long ones that have not proved usual yet."""
+    """The last 512 gaps of one clock, and the odd ones, over `floor_s`, that have not proved usual yet."""
 
-    __slots__ = ("_last", "_odd", "_since_odd", "gaps")
+    __slots__ = ("_floor_s", "_last", "_odd", "_since_odd", "gaps")
 
-    def __init__(self) -> None:
+    def __init__(self, floor_s: float) -> None:
+        self._floor_s = floor_s
         self.gaps: deque[float] = deque(maxlen=_WINDOW)
         self._last = math.nan
         self._odd = math.nan
@@ -63,7 +67,7 @@ class _Gaps:
             return
         self._since_odd += 1
         if (
-            gap > STALL_FLOOR_S
+            gap > self._floor_s
             and len(self.gaps) >= MIN_GAPS
             and gap > STALL_FACTOR * quantile(sorted(self.gaps), 0.99)
         ):
@@ -74,10 +78,10 @@ class _Gaps:
     def arrive_many(self, walls: Iterable[float]) -> None:
         """Do what `arrive` does for each wall; ordinary gaps take the short way."""
         add = self.gaps.append
-        last, ordinary = self._last, 0
+        last, ordinary, floor_s = self._last, 0, max(self._floor_s, _BURST_S)
         for wall in walls:
             gap = wall - last
-            if _BURST_S < gap <= STALL_FLOOR_S:
+            if _BURST_S < gap <= floor_s:
                 add(gap)
                 ordinary += 1
                 last = wall
@@ -107,14 +111,17 @@ class CadenceEstimator:
     Arrivals within 50 ms are one instant, so a buffered writer's burst of rows teaches the gap between bursts. Gaps
     seen live and gaps between the rows' own times (history) are kept apart: a file that is flushed once a minute holds
     rows a second apart. History alone decides until five live gaps are known, then the more patient of both, and from
-    20 live gaps on they alone. One gap long enough to be a stall teaches nothing; two within 20 do.
+    20 live gaps on they alone. One gap long enough to be a stall teaches nothing; two within 20 do. `rule` is the rule
+    ``stall`` as it is in force.
     """
 
-    __slots__ = ("_history", "_live")
+    __slots__ = ("_critical_s", "_floor_s", "_history", "_live")
 
-    def __init__(self) -> None:
-        self._history = _Gaps()
-        self._live = _Gaps()
+    def __init__(self, rule: Rule = STALL) -> None:
+        self._floor_s = rule.entry
+        self._critical_s = rule.critical if rule.critical is not None else math.inf
+        self._history = _Gaps(self._floor_s)
+        self._live = _Gaps(self._floor_s)
 
     def arrival(self, wall: float, phase: Phase = "training") -> None:
         """Note that something new was seen at `wall`; `phase` is what the run was doing before it arrived."""
@@ -138,7 +145,7 @@ class CadenceEstimator:
 
     @property
     def cadence(self) -> Cadence:
-        """Return the usual gap and the silence that counts as a stall: `max(3·p99, 60 s)`, critical from 8 minutes."""
+        """Return the usual gap and the silence that counts as a stall: `max(3·p99, entry)`, critical from 8 minutes."""
         live, history = sorted(self._live.gaps), sorted(self._history.gaps)
         if len(live) >= _LIVE_TRUSTED or not history:
             chosen = live
@@ -148,9 +155,9 @@ class CadenceEstimator:
             chosen = max(live, history, key=lambda gaps: quantile(gaps, 0.99))
         if len(chosen) < MIN_GAPS:
             longest = max((*live, *history), default=0.0)
-            patience = max(STALL_FACTOR * longest, UNKNOWN_STALL_S)
+            patience = max(STALL_FACTOR * longest, UNKNOWN_STALL_S, self._floor_s)
             p50, p99 = quantile(chosen, 0.5), quantile(chosen, 0.99)
-            return Cadence(p50, p99, len(chosen), patience, max(CRITICAL_S, patience))
+            return Cadence(p50, p99, len(chosen), patience, max(self._critical_s, patience))
         p99 = quantile(chosen, 0.99)
-        stall = max(STALL_FACTOR * p99, STALL_FLOOR_S)
-        return Cadence(quantile(chosen, 0.5), p99, len(chosen), stall, max(CRITICAL_S, stall))
+        stall = max(STALL_FACTOR * p99, self._floor_s)
+        return Cadence(quantile(chosen, 0.5), p99, len(chosen), stall, max(self._critical_s, stall))

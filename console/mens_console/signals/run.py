@@ -74,7 +74,7 @@ class RunSignals:
         self._eta = EtaEstimator()
         self._eta_reported = EtaEstimator()
         self._reported_clock = (-1, 0.0)
-        self._cadence = CadenceEstimator()
+        self._cadence = CadenceEstimator(rules["stall"])
         self._step_rate, self._token_rate = CountedRate(), CountedRate()
         self._steps_reported, self._tokens_reported = ReportedRate(), ReportedRate()
         self._nan_loss = NonFinite(entity, "nan_loss", "loss", rules)
