@@ -46,14 +46,14 @@ def test_every_place_outranks_the_one_below(home):
     runs = home / "runs"
     runs.mkdir()
     (runs / "mens-console.toml").write_text(
-        'theme = "beside"\nema_alpha = 0.2\n[thresholds.stall]\nentry = 1\nexit = 2\n'
+        'theme = "beside"\nema_alpha = 0.2\n[thresholds.loss_spike]\nentry = 1\nexit = 2\n'
     )
-    user = 'theme = "user"\nmax_depth = 3\nslow_link = true\n[thresholds.stall]\nexit = 5\n'
+    user = 'theme = "user"\nmax_depth = 3\nslow_link = true\n[thresholds.loss_spike]\nexit = 5\n'
     settings = load(home, user, [runs], {"theme": None, "max_depth": 9}, MENS_SLOW_LINK="0", MENS_BELL="off")
     assert (settings.theme, settings.ema_alpha, settings.max_depth) == ("user", 0.2, 9)
     assert settings.slow_link is False
     assert settings.bell is False
-    assert settings.thresholds == {"stall": {"entry": 1.0, "exit": 5.0}}
+    assert settings.thresholds == {"loss_spike": {"entry": 1.0, "exit": 5.0}}
     assert settings.files == (home / "xdg/mens-console/config.toml", runs / "mens-console.toml")
     assert load(home, user, [runs], {"theme": "cli"}, MENS_THEME="env").theme == "cli"
     assert load(home, user, [runs], MENS_THEME="env").theme == "env"
@@ -72,6 +72,14 @@ def test_the_first_root_outranks_the_second(home):
         ("theme = 'x'\nthemee = 'y'\n", 2, "themee", "did you mean theme?"),
         ("[thresholds.stall]\n\nentri = 1.0\n", 3, "thresholds.stall.entri", "did you mean entry?"),
         ("[thresholds]\nstal.entry = 1.0\n", 2, "thresholds.stal", "did you mean stall?"),
+        (
+            "[thresholds.crash]\nentry = 3\n",
+            2,
+            "thresholds.crash.entry",
+            "for_s, recover_s, severity, enabled can be set",
+        ),
+        ("[thresholds.nan_loss]\nrecover_s = 3\n", 2, "thresholds.nan_loss.recover_s", "this rule does not go by it"),
+        ("[thresholds.loss_spike]\nfor_points = 3\n", 2, "thresholds.loss_spike.for_points", "entry, exit, for_s"),
         ("max_depth = 'deep'\n", 1, "max_depth", "integer"),
         ("ema_alpha = nan\n", 1, "ema_alpha", "correct the value"),
         ("ema_alpha = 2.0\n", 1, "ema_alpha", "less than or equal to 1"),

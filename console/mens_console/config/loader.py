@@ -213,7 +213,7 @@ def _validated(
             _remove(good, item["loc"])
         checked = model.model_validate(good, strict=True)
     rest = checked.model_dump(exclude_none=True, exclude_unset=True)
-    problems += _unknown_rules(rest.get("thresholds", {}), origin, text)
+    problems += _unknown_thresholds(rest.get("thresholds", {}), origin, text)
     problems += _taken_names(rest.get("rules", ()), origin, text)
     return rest, problems
 
@@ -243,8 +243,8 @@ def _remove(values: dict[str, Any], path: Sequence[int | str]) -> None:
     table.pop(path[-1], None)
 
 
-def _unknown_rules(thresholds: dict[str, Any], origin: str, text: str) -> list[Problem]:
-    """Drop thresholds of rules that do not exist, and tell of each."""
+def _unknown_thresholds(thresholds: dict[str, Any], origin: str, text: str) -> list[Problem]:
+    """Drop thresholds of rules that do not exist, or that make no difference to them, and tell of each."""
     if not thresholds:
         return []
     from mens_console.config.toml import line_of
@@ -258,6 +258,12 @@ def _unknown_rules(thresholds: dict[str, Any], origin: str, text: str) -> list[P
         cure = f"did you mean {near[0]}?" if near else f"rules are {', '.join(names)}"
         key = ("thresholds", name)
         problems.append(Problem(origin, line_of(text, key), ".".join(key), "no such alert rule", cure))
+    for name, given in thresholds.items():
+        known = RULES[name].settable
+        for idle in [one for one in given if one not in known]:
+            del given[idle]
+            cure, place = f"{', '.join(known)} can be set", ("thresholds", name, idle)
+            problems.append(Problem(origin, line_of(text, place), ".".join(place), "this rule does not go by it", cure))
     return problems
 
 

@@ -314,7 +314,8 @@ class Plateau(Detector):
     def _enter(self, point: tuple[int, float, float], points: int) -> Observation:
         step, wall, x = point
         gain = 100.0 * (self._best - x) / abs(self._best) if self._best else 0.0
-        text = f"EMA of the loss has not improved by 1 % since step {step_text(self._step)}"
+        least = number(self._rules["plateau"].entry)
+        text = f"EMA of the loss has not improved by {least} % since step {step_text(self._step)}"
         why = f"EMA {number(x)}, best {number(self._best)} at step {step_text(self._step)}, {points} points ago"
         return self._breach("plateau", (step, wall, gain), text, why)
 

@@ -12,6 +12,9 @@ from mens_console.signals.ruletypes import Rule, Severity
 
 _INFO, _WARNING, _CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
 _NAN: Final = ("nan_loss", "hidden_nan")
+_LASTING: Final = ("entry", "exit", "for_points")
+_RISING: Final = (*_LASTING, "critical")
+"""Thresholds that a rule goes by, where these are not entry and exit alone."""
 _BY_DRIVER: Final = math.nan
 """Entry and exit of what the driver decides: there is no number to set."""
 
@@ -20,21 +23,21 @@ LOSS: Final = (
         "nan_loss", _CRITICAL, "Loss is NaN or infinite", "a logged loss that is not finite", "points", 1, 1,
         "Stop the run, restart from the last checkpoint before this step with a lower learning rate, and inspect the "
         "batch of this step.",
-        ("loss",), latched=True,
+        ("loss",), latched=True, asks=(),
     ),
     Rule(
         "nan_grad", _CRITICAL, "Gradient norm is NaN or infinite", "a logged gradient norm that is not finite",
         "points", 1, 1,
         "Check the loss scale and the precision (prefer bf16 to fp16), and restart from the last checkpoint before "
         "this step if it repeats.",
-        ("grad_norm",), latched=True, inhibited_by=_NAN,
+        ("grad_norm",), latched=True, inhibited_by=_NAN, asks=(),
     ),
     Rule(
         "hidden_nan", _CRITICAL, "The trainer hides a NaN loss",
         "loss is exactly 0.0 while the gradient norm of the same step is NaN", "points", 1, 1,
         "Treat the run as diverged: set logging_nan_inf_filter to false, then restart from a checkpoint before this "
         "step with a lower learning rate.",
-        ("loss", "grad_norm"), latched=True,
+        ("loss", "grad_norm"), latched=True, asks=(),
     ),
     Rule(
         "loss_spike", _WARNING, "Loss spike", "one loss ≥ 2 × the median of the last 50", "× recent level", 2.0, 1.5,
@@ -46,7 +49,7 @@ LOSS: Final = (
         "three losses in a row more than 6 robust standard deviations (1.4826 × MAD, at least 1 % of the level) above "
         "the median of the last 50", "σ (MAD)", 6.0, 3.0,
         "Lower the learning rate or roll back to the checkpoint before the rise if the loss does not come back down.",
-        ("loss",), for_points=3, recover_s=60.0, inhibited_by=(*_NAN, "loss_explosion"),
+        ("loss",), for_points=3, recover_s=60.0, inhibited_by=(*_NAN, "loss_explosion"), asks=_LASTING,
     ),
     Rule(
         "loss_explosion", _CRITICAL, "Loss explodes", "one loss ≥ 10 × the median of the last 50",
@@ -59,7 +62,7 @@ LOSS: Final = (
         "the best EMA of the loss improves by less than 1 % over 50 steps, and at least 50 logged points; ends when it "
         "improves by 2 % over as many", "% improvement", 1.0, 2.0,
         "Compare with the eval loss: stop early if that is flat too, otherwise lower the learning rate.",
-        ("loss",), for_points=50, inhibited_by=(*_NAN, "loss_explosion", "lr_zero"),
+        ("loss",), for_points=50, inhibited_by=(*_NAN, "loss_explosion", "lr_zero"), asks=_LASTING,
     ),
     Rule(
         "loss_stuck", _INFO, "Loss is stuck high", "plateau while the EMA of the loss is above 1.6", "loss", 1.6, 1.5,
@@ -78,21 +81,21 @@ GAUGES: Final = (
         "grad_vanishing", _WARNING, "Gradients vanish",
         "gradient norm below 1e-5 for three points (critical below 1e-7)", "norm", 1e-5, 2e-5,
         "Check that the adapter's parameters require gradients, that labels are not all masked, and the loss scale.",
-        ("grad_norm",), critical=1e-7, for_points=3, recover_s=60.0, inhibited_by=("hidden_nan",),
+        ("grad_norm",), critical=1e-7, for_points=3, recover_s=60.0, inhibited_by=("hidden_nan",), asks=_RISING,
     ),
     Rule(
         "lr_zero", _WARNING, "Learning rate is zero",
         "learning rate 0 for three points after it was positive (20 points if it never was), before the last 1 % of "
         "the run", "points", 3, 0,
         "Check the scheduler's total steps: nothing is learned from here on.",
-        ("learning_rate",), for_points=3,
+        ("learning_rate",), for_points=3, asks=("for_points",),
     ),
     Rule(
         "lr_jump", _WARNING, "Learning rate jumps up",
         "learning rate rises by more than 10 % after the warm-up is over",
         "× previous", 1.1, 1.1,
         "Check that the scheduler's state was restored with the checkpoint; ignore this for cyclic schedules.",
-        ("learning_rate",), recover_s=60.0,
+        ("learning_rate",), recover_s=60.0, asks=("entry",),
     ),
     Rule(
         "throughput_degrading", _WARNING, "Throughput degrades",
@@ -117,7 +120,7 @@ LAYERS: Final = (
         "in three looks in which the model moved", "pairs", 1, 1,
         "Check that these modules are in the optimizer and reached by the loss, and that bf16 does not round their "
         "updates away; drop them from target_modules if they are meant to rest.",
-        ("lora pairs",), for_points=3, recover_s=60.0, inhibited_by=("lr_zero", *_NAN),
+        ("lora pairs",), for_points=3, recover_s=60.0, inhibited_by=("lr_zero", *_NAN), asks=("for_points",),
     ),
     Rule(
         "lora_vanishing", _WARNING, "Gradients of LoRA pairs vanish",
@@ -125,7 +128,7 @@ LAYERS: Final = (
         1e-5, 2e-5,
         "Check the loss scale and lora_alpha / r of these pairs, and whether the loss reaches their layers.",
         ("lora pairs",), critical=1e-7, for_points=3, recover_s=60.0,
-        inhibited_by=("lr_zero", "hidden_nan", "grad_vanishing"),
+        inhibited_by=("lr_zero", "hidden_nan", "grad_vanishing"), asks=_RISING,
     ),
     Rule(
         "lora_exploding", _WARNING, "Gradients of LoRA pairs explode",
@@ -138,6 +141,7 @@ LAYERS: Final = (
         "largest over smallest gradient norm of the active pairs above 1000 in three looks", "max / min", 1000.0, 500.0,
         "Compare the extreme pairs' layers: rank-stabilised scaling or a learning rate per group evens them out.",
         ("lora pairs",), for_points=3, recover_s=60.0, inhibited_by=(*_NAN, "lora_exploding", "lora_vanishing"),
+        asks=_LASTING,
     ),
 )  # fmt: skip
 
@@ -147,26 +151,26 @@ EVALUATION: Final = (
         "expected calibration error of an evaluation above 0.3", "ECE", 0.3, 0.27,
         "Trust the model's confidence no further: stop earlier, smooth the labels or fit a temperature, and check that "
         "n is large enough for the ECE that it is compared with.",
-        ("fixed_eval_ece", "eval_ece", "ece"),
+        ("fixed_eval_ece", "eval_ece", "ece"), asks=_RISING,
     ),
     Rule(
         "eval_json_errors", _WARNING, "JSON errors appear in the evaluation",
         "an evaluation in which not every answer parses as JSON: a validity below 1, or errors above 0", "errors",
         0.0, 0.0,
         "Stop early and add negative tool samples if it repeats; evaluate at temperature 0.",
-        ("eval_json_validity", "eval_json_errors"),
+        ("eval_json_validity", "eval_json_errors"), asks=_RISING,
     ),
     Rule(
         "soak_uptime", _CRITICAL, "Soak uptime is below its floor", "uptime of the soak below 99.5 %", "ratio",
         0.995, 0.9955,
         "Find what the incidents have in common before going on: a release fails below 99.5 %.",
-        ("soak/uptime",),
+        ("soak/uptime",), asks=_RISING,
     ),
     Rule(
         "soak_errors", _CRITICAL, "Soak error rate is above its ceiling", "error rate of the soak above 0.5 %", "ratio",
         0.005, 0.0045,
         "Group the failed requests by error and by minute: a release fails above 0.5 %.",
-        ("soak/error_rate",),
+        ("soak/error_rate",), asks=_RISING,
     ),
 )  # fmt: skip
 
@@ -178,23 +182,24 @@ LIFE: Final = (
         "Look at the process with py-spy or its console output: a hung collective, data loader or disk is the usual "
         "cause.",
         ("arrivals",), critical=480.0, inhibited_by=("crash", "oom", "device_error", "disk_full"),
+        asks=("entry", "critical"),
     ),
     Rule(
         "crash", _CRITICAL, "Run crashed", "the process ended, or left an error, without an end marker", "events", 1, 1,
         "Read the last lines of the log, fix the cause and resume from the newest checkpoint.",
-        ("process or log",), inhibited_by=("oom", "device_error", "disk_full"),
+        ("process or log",), inhibited_by=("oom", "device_error", "disk_full"), asks=(),
     ),
     Rule(
         "oom", _CRITICAL, "Out of memory", "an out-of-memory error after the last row", "events", 1, 1,
         "Halve the micro-batch and double the accumulation steps, or shorten the longest sequences, then resume from "
         "the newest checkpoint.",
-        ("log",), latched=True,
+        ("log",), latched=True, asks=(),
     ),
     Rule(
         "device_error", _CRITICAL, "The device reports an error",
         "an error of CUDA, NCCL or MPS in the log, after the last row", "events", 1, 1,
         "Read the line, check the GPU's XID events on the Hardware screen, and resume on another device if it repeats.",
-        ("log",), latched=True, inhibited_by=("oom",),
+        ("log",), latched=True, inhibited_by=("oom",), asks=(),
     ),
     Rule(
         "disk_full", _CRITICAL, "Disk is full",
@@ -208,7 +213,7 @@ LIFE: Final = (
         "less is free on the checkpoint volume than the next checkpoint takes, or the volume is full before it is due",
         "bytes free", 0.0, 0.0,
         "Free space now or set save_total_limit: a checkpoint that is cut off cannot be resumed from.",
-        ("checkpoints", "volume"), recover_s=60.0, inhibited_by=("disk_full",),
+        ("checkpoints", "volume"), recover_s=60.0, inhibited_by=("disk_full",), asks=(),
     ),
     Rule(
         "checkpoint_overdue", _WARNING, "Checkpoint is overdue",
@@ -224,25 +229,25 @@ GPUS: Final = (
         "gpu_thermal", _WARNING, "GPU slows down for heat", "the driver slows the clocks for heat", "°C",
         _BY_DRIVER, _BY_DRIVER,
         "Check the fans, the airflow and the neighbours of this GPU, or lower its power limit.",
-        ("GPU clock event reasons",), for_s=10.0, recover_s=60.0,
+        ("GPU clock event reasons",), for_s=10.0, recover_s=60.0, asks=(),
     ),
     Rule(
         "gpu_power", _WARNING, "GPU slows down for power", "the hardware slows the clocks for its power supply", "W",
         _BY_DRIVER, _BY_DRIVER,
         "Check the power cables and supplies of this GPU; a software power cap alone is no fault.",
-        ("GPU clock event reasons",), for_s=10.0, recover_s=60.0,
+        ("GPU clock event reasons",), for_s=10.0, recover_s=60.0, asks=(),
     ),
     Rule(
         "gpu_ecc", _CRITICAL, "GPU memory has uncorrected errors", "an uncorrected ECC error since the driver was "
         "loaded", "errors", 1, 1,
         "Restart the run from a checkpoint before it, drain the GPU and reset it; replace it if errors return.",
-        ("GPU ECC counters",), latched=True,
+        ("GPU ECC counters",), latched=True, asks=(),
     ),
     Rule(
         "gpu_xid", _CRITICAL, "GPU driver reports an XID error", "an XID event of the driver", "XID",
         _BY_DRIVER, _BY_DRIVER,
         "Look the XID number up in NVIDIA's list; drain and reset the GPU if it is not the application's fault.",
-        ("GPU events",), latched=True,
+        ("GPU events",), latched=True, asks=(),
     ),
 )  # fmt: skip
 

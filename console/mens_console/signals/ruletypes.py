@@ -33,6 +33,8 @@ class Rule:
     acknowledged or a new run begins. Past its exit threshold it is *recovering* for `recover_s` seconds before it is
     resolved. While one of the rules `inhibited_by` fires on the same entity, this one is shown but does not ring.
     A rule that is not `enabled` never fires. `needs` names the metrics or facts without which there is no data.
+    `asks` are the thresholds that its detector goes by, of those that every rule has a field for; the others of them
+    only describe the rule.
     """
 
     id: str
@@ -51,3 +53,9 @@ class Rule:
     recover_s: float = 0.0
     inhibited_by: tuple[str, ...] = ()
     enabled: bool = True
+    asks: tuple[str, ...] = ("entry", "exit")
+
+    @property
+    def settable(self) -> tuple[str, ...]:
+        """Return the fields whose override makes a difference."""
+        return (*self.asks, "for_s", *([] if self.latched else ["recover_s"]), "severity", "enabled")
