@@ -139,6 +139,31 @@ def test_what_the_caller_knows_is_taken_before_what_is_measured(tmp_path):
     assert {"word": 1, "resumed_at_step": 10, "lora_r": 4}.items() <= Recorded.last.config.items()
 
 
+def test_the_movement_of_a_step_with_a_closure_is_the_whole_step(tmp_path):
+    model = small.llama()
+    optimizer = torch.optim.LBFGS(trainable(model), lr=0.1, max_iter=3)
+    part = small.batch(small.rows(4))
+
+    def closure():
+        optimizer.zero_grad()
+        loss = model(**part).loss
+        loss.backward()
+        mens.backward_done()
+        return loss
+
+    with watch(model, tmp_path, optimizer) as mens:
+        start = {name: p.detach().clone() for name, p in model.named_parameters() if ".lora_" in name}
+        mens.step(loss=optimizer.step(closure))
+    ((_, look),) = Recorded.last.looks()
+    for pair, values in look.items():
+        mine = [(p.detach(), start[name]) for name, p in model.named_parameters() if name in start and pair in name]
+        moved = math.sqrt(sum(float((p - old).double().square().sum()) for p, old in mine))
+        size = math.sqrt(sum(float(old.double().square().sum()) for _, old in mine))
+        assert values["update"] == pytest.approx(moved, rel=1e-5)
+        assert moved > 0.0
+        assert values["ratio"] == pytest.approx(moved / size, rel=1e-5)
+
+
 def test_other_processes_than_the_first_measure_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -92,6 +92,19 @@ def test_adapters_of_other_libraries_are_found():
     assert list(monitor.collect_gradients().values()) == pytest.approx(expected, rel=1e-5)
 
 
+def test_adapters_of_single_parameters_are_named_after_them():
+    class Experts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up, self.down = nn.Parameter(torch.randn(2, 6, 4)), nn.Parameter(torch.randn(2, 4, 6))
+
+        def forward(self, x):
+            return x
+
+    model = small.adapted(nn.Sequential(Experts()), [], r=2, target_parameters=["0.up", "0.down"])
+    assert sorted(create_lora_monitor(model).pairs.names) == ["0.down", "0.up"]
+
+
 def test_two_adapters_of_one_module_are_two_pairs():
     model = small.llama()
     model.add_adapter("second", model.peft_config["default"])

@@ -7,6 +7,7 @@ import shutil
 import time
 import warnings
 from array import array
+from itertools import pairwise
 
 import pytest
 from collectors.written import Clock, document, events, program, rows, wait_for
@@ -219,20 +220,32 @@ def test_phases(session, clock, tmp_path, path):
 
 def test_cadence_needs_steps_and_seconds():
     cadence = LookCadence(10, 10.0)
-    granted = [step for step in range(1, 100) if cadence.due(step, step * 0.6)]
-    assert granted == [1, 2, 3, 20, 37, 54, 71, 88]
-    assert cadence.due(88, 1e9)
+    granted = [step for step in range(1, 180) if cadence.due(step, step * 0.6)]
+    assert granted == [1, 2, 3, 13, 23, 34, 51, 68, 85, 102, 119, 136, 153, 170]
+    assert cadence.due(170, 1e9)
     slow = LookCadence(10, 10.0)
     assert [step for step in range(1, 40) if slow.due(step, step * 60.0)] == [1, 2, 3, 13, 23, 33]
+
+
+def test_quick_steps_are_looked_at_early_and_ever_more_seldom():
+    cadence = LookCadence(10, 10.0)
+    granted = [step for step in range(1, 100_001) if cadence.due(step, step * 1e-6)]
+    assert granted[:8] == [1, 2, 3, 13, 23, 34, 51, 76]  # the adapters can be judged at step 13
+    assert all(later - 1 >= 1.5 * (step - 1) for step, later in pairwise(granted[4:]))
+    assert len(granted) < 30
 
 
 def test_cadence_after_a_resume_and_a_clock_that_goes_back():
     cadence = LookCadence(10, 10.0)
     assert [step for step in range(5000, 5012) if cadence.due(step, 0.0)] == [5000, 5001, 5002]
-    assert not cadence.due(5013, 5.0)
-    assert cadence.due(5013, -3600.0)
+    assert not cadence.due(5011, 5.0)
+    assert cadence.due(5012, 5.0)
+    assert cadence.due(5022, 6.0)
+    assert not cadence.due(5032, 7.0)
+    assert cadence.due(5032, -3600.0)
     assert cadence.due(4000, -3000.0)
     assert not cadence.due(4001, 1000.0)
+    assert not cadence.due(4015, -2999.0)
 
 
 def test_asking_twice_gives_the_same_answer(session, clock):

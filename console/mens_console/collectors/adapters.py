@@ -20,6 +20,7 @@ _SIDES: Final = {"A": "a", "a": "a", "down": "a", "B": "b", "b": "b", "up": "b"}
 _WRAPPERS: Final = re.compile(
     r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
 )
+_NESTED: Final = re.compile(r"(?:\.base_layer)+$")
 _OUTER: Final = frozenset({"DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "DeepSpeedEngine"})
 _PEFT_PREFIX: Final = "base_model.model."
 
@@ -60,7 +61,8 @@ def unwrap(model: torch.nn.Module) -> torch.nn.Module:
 def find_adapters(model: torch.nn.Module) -> list[Adapter]:
     """Return the pairs in the order of the model's parameters; a pair shared by two modules is returned once.
 
-    Names are module paths without wrappers. Where one module has several adapters, each name ends in ``[adapter]``.
+    Names are module paths without wrappers, of an adapted parameter with its own name behind. Where one module has
+    several adapters, each name ends in ``[adapter]``.
     """
     model = unwrap(model)
     prefixes = [f"{path}." if path else "" for path, module in model.named_modules() if _is_peft_model(module)]
@@ -76,7 +78,7 @@ def find_adapters(model: torch.nn.Module) -> list[Adapter]:
         a, b = found_sides.get("a"), found_sides.get("b")
         if (id(a), id(b)) not in seen:
             seen.add((id(a), id(b)))
-            name = _shown(path, prefixes) + (f"[{adapter}]" if adapters[path] > 1 else "")
+            name = _shown(path, prefixes, _submodule(model, path)) + (f"[{adapter}]" if adapters[path] > 1 else "")
             r, scaling, mixed = _facts(model, path, adapter, a)
             pairs.append(Adapter(name, a, b, r, scaling, mixed))
     return pairs
@@ -105,11 +107,14 @@ def _is_peft_model(module: torch.nn.Module) -> bool:
     return any(kind.__name__ == "PeftModel" for kind in type(module).__mro__)
 
 
-def _shown(path: str, prefixes: list[str]) -> str:
+def _shown(path: str, prefixes: list[str], module: object) -> str:
     for prefix in prefixes:
         if path.startswith(prefix + _PEFT_PREFIX):
             path = prefix + path[len(prefix + _PEFT_PREFIX) :]
             break
+    parameter = getattr(module, "parameter_name", None)
+    if isinstance(parameter, str):  # adapters of a module's parameters (experts) lie in layers one inside the other
+        path = f"{_NESTED.sub('', path)}.{parameter}"
     return _WRAPPERS.sub("", path)
 
 

@@ -1,4 +1,4 @@
-"""When costly looks are due: by steps and by seconds both, and always at the first steps. No looking is done here."""
+"""When costly looks are due: by steps and by seconds both, more often while a run is young. No looking is done here."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import Final
 
 FIRST: Final = 3
 """Steps at the start of a process that are always looked at."""
+GROWTH: Final = 1.5
+"""A run this many times as long as at its last look need not wait for the seconds: a dozen looks more in 1000 steps."""
 
 
 class LookCadence:
     """Grants a look to a step. Asked again about the same step it says the same.
 
-    A look is due at the first three steps, and then once `every_steps` steps and `every_s` seconds have passed since
-    the last one. Steps that fall back (a resume) and a clock that does count as having passed.
+    A look is due at the first three steps, and then once `every_steps` steps have passed since the last one, and
+    either `every_s` seconds too or half as many steps again as were made until then: so quick steps are looked at
+    early in a run, and ever more seldom. Steps that fall back (a resume) and a clock that does count as having passed.
     """
 
     def __init__(self, every_steps: int, every_s: float) -> None:
@@ -26,14 +29,22 @@ class LookCadence:
         """Say whether to look at `step`; `now` is in seconds."""
         if self._first is None:
             self._first = step
+        if step == self._granted:
+            return True
+        if not self._opening(step, self._first) and not self._enough(step, self._first, now):
+            return False
+        self._granted, self._at = step, now
+        return True
+
+    @staticmethod
+    def _opening(step: int, first: int) -> bool:
+        return 0 <= step - first < FIRST or 1 <= step <= FIRST
+
+    def _enough(self, step: int, first: int, now: float) -> bool:
         granted = self._granted
-        if step == granted:
+        if granted is None:
             return True
-        opening = 0 <= step - self._first < FIRST or 1 <= step <= FIRST
-        enough = granted is None or (
-            abs(step - granted) >= self._every_steps and not 0.0 <= now - self._at < self._every_s
-        )
-        if opening or enough:
-            self._granted, self._at = step, now
-            return True
-        return False
+        if abs(step - granted) < self._every_steps:
+            return False
+        young = step - first >= GROWTH * (granted - first) > 0
+        return young or not 0.0 <= now - self._at < self._every_s

@@ -102,7 +102,7 @@ class LoraMonitor:
 
         `grad_scale` is what the gradients are still multiplied by: a number, or the GradScaler (one that unscaled them
         already is noticed). `step` is the optimizer step that the gradients belong to; looks are counted where it is
-        not said. A second look at the same step replaces the first.
+        not said. A second look at the same step replaces the first, whose weights stay those that the step starts from.
         """
         if not self._adapters:
             return
@@ -111,8 +111,9 @@ class LoraMonitor:
         if self._sweep.refresh():
             self._rename()
         self._looks += 1
+        again = self._pending and step is not None and step == self._step
         self._step = self._looks if step is None else step
-        self._sweep.look(grad_scale)
+        self._sweep.look(grad_scale, again=again)
         self._row, self._pending = None, True
 
     def after_step(self, *, skipped: bool = False) -> None:
@@ -133,10 +134,12 @@ class LoraMonitor:
         return self._row
 
     def collect_gradients(self, grad_scale: Any = None, step: int | None = None) -> dict[str, float]:
-        """Look, and return the gradient norm of each pair: NaN without a gradient, infinite where it is not finite."""
+        """Look, and return the gradient norm of each pair that has one; infinite where it is not finite."""
         self.look(grad_scale, step)
         row = self._fetch()
-        return {} if row is None else dict(zip(self._table.names, row.values["grad"], strict=True))
+        if row is None:
+            return {}
+        return {name: norm for name, norm in zip(self._table.names, row.values["grad"], strict=True) if norm == norm}
 
     def get_layer_stats(self) -> dict[str, dict[str, Any]]:
         """Return for each pair what the newest look measured, and its state."""

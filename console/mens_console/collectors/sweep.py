@@ -113,35 +113,49 @@ class Sweep:
         flags = [device is None for device in self._devices]
         return tuple(a and b for a, b in zip(flags[::2], flags[1::2], strict=True))
 
-    def look(self, grad_scale: Any = None) -> None:
-        """Take the norms and copy the weights, without waiting for the device. It replaces a look not yet fetched."""
-        with torch.no_grad():
-            self._take(grad_scale)
+    def look(self, grad_scale: Any = None, *, again: bool = False) -> None:
+        """Take the norms and copy the weights, without waiting for the device. It replaces a look not yet fetched.
 
-    def _take(self, grad_scale: Any) -> None:
+        `again` says that the one it replaces was at the same step: its weights are those that the step starts from,
+        also where the optimizer moved them since and asked for gradients anew (a closure).
+        """
+        before = self._look if again and self._kept else None
+        with torch.no_grad():
+            self._take(grad_scale, before)
+
+    def _take(self, grad_scale: Any, first: _Look | None) -> None:
         found = [(i, side.grad) for i in self._moving if (side := self._sides[i]) is not None and side.grad is not None]
         gradients = [dense(gradient) for _, gradient in found]
         trained = self._tensors(self._moving)
-        before = moved(self._copies, trained) if self._kept else []
+        if first is not None:
+            before, steps = first.moved, first.steps
+        else:
+            before = moved(self._copies, trained) if self._kept else []
+            steps = max(1, self._steps - self._steps_then)
         self._look = _Look(
             wall=time.time(),
             learning_rate=self._learning_rate(),
-            steps=max(1, self._steps - self._steps_then),
+            steps=steps,
             scaled=hasattr(grad_scale, "get_scale"),
             places=[i for i, _ in found],
             gradients=norms(gradients),
             rest=norms([dense(p.grad) for p in self._rest if p.grad is not None]),
-            weights=norms(self._tensors(self._present)),
+            weights=norms(self._tensors(self._present)) if first is None else first.weights,
             scale=gradient_scale(grad_scale, gradients[0], self._optimizer) if gradients else 1.0,
             moved=before,
-            ranks=effective_ranks(self._pairs) if self._ranked and self._looks % _RANK_EVERY == 0 else [],
+            ranks=self._ranks() if first is None else first.ranks,
         )
+        if first is not None:
+            return
         self._looks += 1
         self._steps_then = self._steps
         if not self._copies:
             self._copies = copies(trained)
         keep(self._copies, trained)
         self._kept = True
+
+    def _ranks(self) -> list[torch.Tensor | None]:
+        return effective_ranks(self._pairs) if self._ranked and self._looks % _RANK_EVERY == 0 else []
 
     def after_step(self, *, skipped: bool = False) -> None:
         """Compare the weights with those of the look: the movement of this one optimizer step."""
