@@ -1,6 +1,7 @@
 """The narrowed stream makes a terminal show what the whole stream would, with fewer bytes."""
 
 import fcntl
+import itertools
 import os
 import pty
 import struct
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mens_widgets.driver import NarrowDriver
-from mens_widgets.wire import PLAIN, Wire, applied, blank_of, switch
+from mens_widgets.pens import PLAIN, applied, blank_of, switch
+from mens_widgets.wire import Wire
 
 COLUMNS, ROWS = 24, 6
 RED = "\x1b[1;38;2;200;0;0;48;2;0;0;40m"
@@ -31,6 +33,15 @@ def spans(draw):
     texts = "".join(f"{draw(inks)}{draw(st.text('ab ⡀│字', max_size=4))}\x1b[0m" for _ in range(2))
     return f"\x1b[{row};{column}H{texts}" + draw(st.sampled_from(["", "\r\n" * (row < ROWS)]))
 
+
+pieces = st.one_of(
+    inks, modes, st.text("ab ⡀│字🙂e\u0301", max_size=9),
+    st.builds("\x1b[{};{}H".format, st.integers(0, ROWS + 1), st.integers(0, COLUMNS + 1)),
+    st.sampled_from(["\n", "\r\n", "\r", "\t", "\b", "\x1b[2J", "\x1b[K", "\x1b[3C", "\x1b[2A", "\x1b[?1049h"]),
+    st.just("\x1b[0m"),
+    st.sampled_from([f"\x1b[1;1H{RED}{'ab ' * 8}\x1b[0m", f"\x1b[2;20H{RED}abcde\x1b[0m"]),
+)  # fmt: skip
+"""Anything a program may write: texts over the edge, line feeds, moves out of the screen, what a wire does not know."""
 
 frames = st.lists(st.one_of(spans(), spans(), spans(), modes, st.sampled_from(["\x1b[2J"])), max_size=6).map("".join)
 
@@ -68,6 +79,14 @@ def test_nothing_is_lost(writes):
     pair = Pair()
     for data in writes:
         pair.write(data)
+
+
+@given(st.lists(pieces, max_size=40).map("".join), st.lists(st.integers(0, 400), max_size=8))
+def test_nothing_is_lost_of_anything_that_is_written_in_any_portions(data, cuts):
+    pair = Pair()
+    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    for start, end in itertools.pairwise(edges):
+        pair.write(data[start:end])
 
 
 @given(spans())
@@ -160,3 +179,26 @@ def test_the_driver_writes_what_is_left(monkeypatch):
         monkeypatch.setattr("sys.__stderr__", nowhere)
         driver.write("\x1b[1;1Habc")
     assert written[-1] == "\x1b[1;1Habc"
+
+
+def test_what_would_wrap_wraps():
+    pair = Pair()
+    line = f"\x1b[1;1H{RED}{'ab' * (COLUMNS // 2)}"
+    pair.write(f"{line}\x1b[0m")
+    pair.write(f"\x1b[3;3Hx{line}\x1b[0mcd")
+    assert pair.screens[1].display[1].startswith("cd")
+
+
+def test_a_mark_at_the_left_edge_may_change_the_line_above():
+    pair = Pair()
+    line = f"\x1b[1;1H{'a' * COLUMNS}\x1b[0m"
+    for data in (line, "\x1b[2;1H\u0301b\x1b[0m", line):
+        pair.write(data)
+
+
+def test_what_follows_a_character_of_doubtful_width_stands_where_the_terminal_thinks():
+    pair = Pair()
+    pair.write(f"\x1b[1;3H{RED}a\U0001f469\u200d\U0001f52c\x1b[0mdef")  # a woman with a microscope: 2 cells, or 4
+    pair.write("\x1b[1;6Hdef")
+    pair.write("\x1b[2;3H\U0001f469\u200d\U0001f52c\x1b[2;10Hx")
+    pair.write("\x1b[3;3H\U00018e00\x1b[0mdef\x1b[3;9Hx\x1b[3;4Hdef")

@@ -5,9 +5,9 @@ It knows styles and strips; it knows neither data nor keys.
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.geometry import Region
 from textual.strip import Strip
@@ -54,8 +54,8 @@ def changed_span(old: Strip, new: Strip) -> tuple[int, int] | None:
     """Return the columns [first, last) in which two strips differ, or None where they look the same."""
     if old is new or old == new:
         return None
-    left = _common_cells(old, new)
-    right = _common_cells(_mirrored(old), _mirrored(new))
+    left = _common_cells(zip(old, new, strict=False), 1)
+    right = _common_cells(zip(reversed(old), reversed(new), strict=False), -1)
     width = max(old.cell_length, new.cell_length)
     first, last = left, max(width - right, left + 1)
     if len(new.text) != width:
@@ -64,23 +64,23 @@ def changed_span(old: Strip, new: Strip) -> tuple[int, int] | None:
     return first, last
 
 
-def _mirrored(strip: Strip) -> Strip:
-    return Strip(Segment(segment.text[::-1], segment.style) for segment in reversed(strip))
-
-
-def _common_cells(one: Strip, two: Strip) -> int:
+def _common_cells(pairs: Iterable[tuple[Segment, Segment]], direction: int) -> int:
+    """Return the cells that segments have in common, read forwards (1) or backwards (-1)."""
     cells = 0
-    for a, b in zip_longest(one, two):
-        if a is None or b is None or a.style != b.style:
-            return cells
-        if a.text == b.text:
-            cells += a.cell_length
+    for a, b in pairs:
+        if a is b or a == b:
+            cells += _cells(a.text)
             continue
-        same = next(
-            (i for i, (x, y) in enumerate(zip(a.text, b.text, strict=False)) if x != y), min(len(a.text), len(b.text))
-        )
-        return cells + Segment(a.text[:same]).cell_length
+        if a.style == b.style:
+            both = zip(a.text[::direction], b.text[::direction], strict=False)
+            same = next((i for i, (x, y) in enumerate(both) if x != y), min(len(a.text), len(b.text)))
+            cells += _cells(a.text[::direction][:same])
+        return cells
     return cells
+
+
+def _cells(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
 
 
 class Canvas(Widget):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
+from textual.filter import ANSIToTruecolor
 from textual.strip import Strip
 
 from mens_widgets import heat, ticks
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from textual.filter import LineFilter
 
 RICH: Final = ("truecolor", "256")
 """Colour systems that have enough colours for a ramp."""
@@ -131,6 +133,8 @@ class HeatFace(Canvas):
         self._cursor = 0
         self._top = 0
         self._inks: Inks | None = None
+        self._true: bool | None = None
+        """Whether every style has true colours, None where they were not looked at yet."""
         self._known: dict[str, tuple[tuple[object, ...], Strip]] = {}
 
     # What it shows
@@ -185,7 +189,7 @@ class HeatFace(Canvas):
     def forget(self) -> None:
         """Drop everything that carries old styles."""
         super().forget()
-        self._known, self._inks = {}, None
+        self._known, self._inks, self._true = {}, None, None
 
     @property
     def inks(self) -> Inks:
@@ -193,6 +197,15 @@ class HeatFace(Canvas):
         if self._inks is None:
             self._inks = Inks(self.style_for, few=self.app.no_color or self.app.console.color_system not in RICH)
         return self._inks
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Leave out what makes true colours of a terminal's own where there are none of these: a fifth of a frame."""
+        if self._true is None:
+            styles = [self.style_for(name) for name in ("", *HeatFace.COMPONENT_CLASSES)]
+            colours = [colour for style in styles for colour in (style.color, style.bgcolor) if colour is not None]
+            self._true = all(colour.triplet for colour in colours) and not any(style.dim for style in styles)
+        filters = super().get_line_filters()
+        return [one for one in filters if not isinstance(one, ANSIToTruecolor)] if self._true else filters
 
     # Drawing
 
@@ -293,7 +306,8 @@ class HeatFace(Canvas):
         if shaft:
             right.append(Segment(shaft, axis))
         head = strip_of(left, layout.gutter, base)
-        return Strip([*head, *cells, *right]).adjust_cell_length(width, base)
+        cell_length = layout.gutter + len(codes[0]) + layout.note + layout.bar
+        return Strip([*head, *cells, *right], cell_length).adjust_cell_length(width, base)
 
     def _bracket(self, place: int, first: bool) -> tuple[str, str]:
         """Return the group's name where it begins or comes into sight, and its piece of the bracket."""

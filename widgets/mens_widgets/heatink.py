@@ -5,6 +5,7 @@ Codes in, segments out; where a cell stands and what it means stays outside.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -69,7 +70,7 @@ class Inks:
             return "!", self._style_for("heatmap--bad")
         if self.colours is None:
             return SHADES[code - heat.FIRST], self._style_for("heatmap--shade")
-        return " ", Style(bgcolor=Color.from_rgb(*self.colours[code - heat.FIRST]))
+        return " ", _ground(self.colours[code - heat.FIRST])
 
     def row(self, codes: heat.Codes) -> list[Segment]:
         """Return a row of cells, equal neighbours in one segment."""
@@ -111,6 +112,12 @@ class Inks:
             return Segment(text if text.strip() else "┼", style + Style(reverse=True))
         shade = self.colours[code - heat.FIRST]
         return Segment("┼", ink_on(shade) + Style(bold=True))
+
+
+@lru_cache(maxsize=256)
+def _ground(shade: oklab.Rgb) -> Style:
+    """Return the style of blanks on a shade: one object for each, because equal ones are slow to compare."""
+    return Style(bgcolor=Color.from_rgb(*shade))
 
 
 def ink_on(shade: oklab.Rgb) -> Style:
