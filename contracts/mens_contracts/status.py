@@ -99,6 +99,7 @@ class Alert(_Model):
     recommendation: str
     acknowledged: bool = False
     acknowledged_by: str = ""
+    note: str = Field(default="", description="what whoever acknowledged it wrote")
     silenced_until: Number | None = Field(
         default=None, description="null when it is not silenced, Infinity until the run ends"
     )

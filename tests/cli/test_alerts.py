@@ -57,6 +57,9 @@ def test_an_acknowledgement_is_kept_and_stays_in_sight(cli, box, state):
     (now,) = [a for a in listed(cli, box, "--all") if a["rule"] == "nan_loss"]
     assert now["acknowledged"]
     assert now["state"] == "resolved", "a latched one ends by it"
+    assert now["note"] == "known"
+    out = cli("alerts", "list", "--all", box)[1]
+    assert f"    acknowledged by {kept['by']}: known\n" in out
 
 
 @pytest.mark.parametrize(("name", "said"), [("ffffffffffff", "no such alert is on"), ("ab", "at least 4 characters")])

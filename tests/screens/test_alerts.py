@@ -369,9 +369,21 @@ async def test_a_thousand_alerts(console):
         assert len(table(app)) > 10
 
 
+@pytest.mark.parametrize(
+    ("by", "note", "told"),
+    [("ada", "bad shard", "✓ ada: bad shard"), ("ada", "", "✓ ada"), ("", "bad shard", "✓ bad shard"), ("", "", "✓")],
+)
+async def test_the_note_of_an_acknowledgement_is_shown(console, by, note, told):
+    one = run("one", alerts=(alert("plateau", "one", acknowledged=True, acknowledged_by=by, note=note),))
+    async with console(snapshot([one]), (120, 50)) as (app, pilot):
+        await press(pilot, "8")
+        (line,) = [line for line in text_of(app).splitlines() if line.strip(" │┃").startswith("acknowledged ✓")]
+        assert line.split("acknowledged")[-1].strip(" │┃") == told
+
+
 async def test_hostile_words_are_shown_and_obeyed_nowhere(console):
     evil = alert("nan_loss", "evil", message=HOSTILE, evidence=(HOSTILE,), acknowledged=True, acknowledged_by=HOSTILE,
-                 recommendation=HOSTILE, unit=HOSTILE)  # fmt: skip
+                 note=HOSTILE, recommendation=HOSTILE, unit=HOSTILE)  # fmt: skip
     other = replace(evil, fingerprint="f", rule=HOSTILE, inhibited_by=HOSTILE, entity=HOSTILE)
     one = replace(run("evil"), name=HOSTILE, alerts=(evil,))
     silence = replace(SILENCE, rule="*", entity="*", author=HOSTILE, comment=HOSTILE)

@@ -54,7 +54,7 @@ def test_an_acknowledgement_survives_and_is_of_one_episode_only(path, clock):
     ack = book.acknowledgement(alert())
     assert (ack.by, ack.at, ack.note) == ("ada@box", NOW, "restarting")
     (shown,) = book.overlay((alert(),), NOW)
-    assert (shown.acknowledged, shown.acknowledged_by) == (True, "ada@box")
+    assert (shown.acknowledged, shown.acknowledged_by, shown.note) == (True, "ada@box", "restarting")
     assert book.acknowledgement(alert(since=NOW + 900)) is not None, "a clock rule finds another time on restart"
     assert book.acknowledgement(alert(step=121)) is None
     assert book.acknowledgement(alert(rule="nan_grad")) is None

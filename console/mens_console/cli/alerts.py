@@ -83,8 +83,9 @@ def _lines(run: RunView, view: AlertView, now: float, ink: Callable[[str, str], 
         f"    {safe_text(view.message, 300)}",
         ink(f"    since {age(view.since, now)}{at} · seen {view.count} times{limit}", "muted"),
     ]
-    if view.acknowledged and view.acknowledged_by:
-        lines.append(ink(f"    acknowledged by {safe_text(view.acknowledged_by, 80)}", "muted"))
+    if view.acknowledged:
+        by = f" by {safe_text(view.acknowledged_by, 80)}" if view.acknowledged_by else ""
+        lines.append(ink(f"    acknowledged{by}{f': {safe_text(view.note, 300)}' if view.note else ''}", "muted"))
     if not math.isnan(view.silenced_until):
         lines.append(ink(f"    silenced until {_moment(view.silenced_until)}", "muted"))
     if view.inhibited_by:

@@ -113,8 +113,8 @@ def _course(alert: AlertView, now: float, width: int, zone: tzinfo | None) -> li
     flaps = f"came back {alert.flaps}× within an hour" if alert.flaps else ""
     lines.append(fact("seen", f"{alert.count}×", "", flaps))
     if alert.acknowledged:
-        who = safe_text(alert.acknowledged_by, 200)
-        pieces = prose(f"✓ {who}" if who else "✓", max(width - LABEL - 1, 8))
+        said = [safe_text(alert.acknowledged_by, 200), safe_text(alert.note, 500)]
+        pieces = prose(f"✓ {': '.join(filter(None, said))}".rstrip(), max(width - LABEL - 1, 8))
         lines += [(*fact("acknowledged" if not i else "", ""), *piece) for i, piece in enumerate(pieces)]
     if not alert.active:
         lines.append(moment("resolved", alert.resolved_at, ink="good"))

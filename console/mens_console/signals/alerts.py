@@ -65,8 +65,9 @@ class AlertView:
 
     `since`, `last_seen` and `resolved_at` are event times in seconds (NaN unknown), `count` the observations of the
     condition over all episodes, `evidence` what it fired on. `nodata` means that its source is silent: the state is
-    the last known. `flaps` counts how often it fired anew within an hour after it was resolved; `silenced_until` is
-    NaN when it is not silenced; `inhibited_by` names the rule of the alert that it follows from, "" for none.
+    the last known. `flaps` counts how often it fired anew within an hour after it was resolved; `note` is what whoever
+    acknowledged it wrote; `silenced_until` is NaN when it is not silenced; `inhibited_by` names the rule of the alert
+    that it follows from, "" for none.
     """
 
     fingerprint: str
@@ -90,6 +91,7 @@ class AlertView:
     resolved_at: float = math.nan
     flaps: int = 0
     acknowledged_by: str = ""
+    note: str = ""
     silenced_until: float = math.nan
     inhibited_by: str = ""
     latched: bool = False
@@ -267,6 +269,7 @@ class AlertReducer:
             evidence=seen.evidence if fresh else old.evidence,
             acknowledged=old.acknowledged and not worse,
             acknowledged_by="" if worse else old.acknowledged_by,
+            note="" if worse else old.note,
             nodata=False,
         )
 
@@ -289,13 +292,13 @@ class AlertReducer:
         else:
             track.view = replace(old, nodata=False)
 
-    def acknowledge(self, key: str, by: str = "") -> AlertView | None:
+    def acknowledge(self, key: str, by: str = "", note: str = "") -> AlertView | None:
         """Mark an active alert as seen by somebody; a latched one is resolved by it. None if there is no such one."""
         track = self._tracks.get(key)
         old = track.view if track is not None else None
         if track is None or old is None or not old.active:
             return None
-        track.view = replace(old, acknowledged=True, acknowledged_by=by)
+        track.view = replace(old, acknowledged=True, acknowledged_by=by, note=note)
         if self._rules[old.rule].latched and old.state is not AlertState.PENDING:
             track.held = track.on
             at = track.at if not self._now > track.at else self._now

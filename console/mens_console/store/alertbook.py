@@ -157,7 +157,7 @@ class AlertBook:
         return tuple(replace(one, entity=self._names.get(one.entity, one.entity)) for one in standing)
 
     def overlay(self, views: tuple[AlertView, ...], now: float) -> tuple[AlertView, ...]:
-        """Return the alerts with what the book says of each: who acknowledged it, and until when it is silenced."""
+        """Return the alerts with what the book says of each: who acknowledged it and why, and its silence."""
         dressed = tuple(self._dress(view, now) for view in views)
         return views if dressed == views else dressed
 
@@ -175,7 +175,7 @@ class AlertBook:
             return view
         if ack is None:
             return replace(view, silenced_until=until)
-        return replace(view, acknowledged=True, acknowledged_by=ack.by, silenced_until=until)
+        return replace(view, acknowledged=True, acknowledged_by=ack.by, note=ack.note, silenced_until=until)
 
     def refresh(self) -> bool:
         """Take in what other programs wrote, and try again what could not be written; True if anything changed."""

@@ -113,14 +113,14 @@ class Desk:
         reducer = (
             self._box.alerts if not run_id else self._runs[run_id].signals.alerts if run_id in self._runs else None
         )
-        if reducer is not None and (view := reducer.acknowledge(key, by=self._author)) is not None:
+        if reducer is not None and (view := reducer.acknowledge(key, by=self._author, note=note)) is not None:
             self.book.acknowledge(view, by=self._author, at=now, note=note)
 
     def recall(self, alerts: AlertReducer) -> None:
         """Acknowledge again what was acknowledged before these alerts were judged anew."""
         for view in alerts.views:
             if view.active and not view.acknowledged and (ack := self.book.acknowledgement(view)) is not None:
-                alerts.acknowledge(view.fingerprint, by=ack.by)
+                alerts.acknowledge(view.fingerprint, by=ack.by, note=ack.note)
 
     def dress(self, views: tuple[AlertView, ...], now: float) -> tuple[AlertView, ...]:
         """Return alerts as they are shown: with their silences."""

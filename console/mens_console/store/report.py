@@ -159,6 +159,7 @@ def _alert(alert: AlertView) -> dict[str, Any]:
         "recommendation": safe_text(alert.recommendation),
         "acknowledged": alert.acknowledged,
         "acknowledged_by": safe_text(alert.acknowledged_by),
+        "note": safe_text(alert.note),
         "silenced_until": None if math.isnan(alert.silenced_until) else number(alert.silenced_until),
         "inhibited_by": safe_text(alert.inhibited_by),
     }
