@@ -37,6 +37,17 @@ def test_time_alone_fires_what_is_pending():
     assert (view.state, view.since, view.count, view.message) == (FIRING, 100.0, 1, "held")
 
 
+def test_looks_of_the_clock_at_one_condition_count_once_and_its_episodes_each():
+    alerts = reducer(recover_s=0.0)
+    for wall in range(100, 200, 10):
+        alerts.apply(seen(B, float(wall), value=float(wall), standing=True))
+    view = alerts.get("plateau", "run")
+    assert (view.count, view.last_seen, view.value) == (1, 190.0, 190.0)
+    alerts.apply(seen(C, 200.0))
+    alerts.apply(seen(B, 210.0, standing=True))
+    assert alerts.get("plateau", "run").count == 2
+
+
 def test_time_alone_resolves_what_recovers_at_its_deadline():
     alerts = reducer(recover_s=60.0)
     alerts.apply(seen(B, 100.0))

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from mens_console.config import Settings
+from mens_console.signals.diagnosis import LIVENESS_RULES
 from mens_console.signals.gpu import EccCounts, GpuSample, XidEvent
 from mens_console.signals.machine import MachineView, VolumeSample
 from mens_console.signals.rules import RULES
@@ -339,6 +340,8 @@ def test_each_rule_fires_once_and_is_resolved_once(lab, rule):
     assert str(ended.state) == "resolved", f"{rule} is {ended.state}: {lab.seen[rule]}"
     firings = [state for state in lab.seen[rule] if state == "firing"]
     assert len(firings) == 1, lab.seen[rule]
+    if rule in {*LIVENESS_RULES, "checkpoint_overdue", "disk_before_checkpoint", "gpu_thermal", "gpu_power"}:
+        assert ended.count == 1, "how often it is looked at tells nothing"
     assert ended.flaps == 0
 
 

@@ -44,7 +44,8 @@ class Signal(StrEnum):
 class Observation:
     """One statement of a detector about `entity` (a run), at event time `wall` (NaN unknown) and `step`.
 
-    `severity`, `threshold` and `message` default to the rule's.
+    `severity`, `threshold` and `message` default to the rule's. A `standing` condition is looked at by the clock, so
+    that how often it is seen tells nothing: its episode counts once.
     """
 
     rule: str
@@ -57,6 +58,7 @@ class Observation:
     severity: Severity | None = None
     message: str = ""
     evidence: tuple[str, ...] = ()
+    standing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,10 @@ class AlertView:
     """One alert: a rule that holds or held for an entity.
 
     `since`, `last_seen` and `resolved_at` are event times in seconds (NaN unknown), `count` the observations of the
-    condition over all episodes, `evidence` what it fired on. `nodata` means that its source is silent: the state is
-    the last known. `flaps` counts how often it fired anew within an hour after it was resolved; `note` is what whoever
-    acknowledged it wrote; `silenced_until` is NaN when it is not silenced; `inhibited_by` names the rule of the alert
-    that it follows from, "" for none.
+    condition over all episodes (of a standing one the episodes), `evidence` what it fired on. `nodata` means that its
+    source is silent: the state is the last known. `flaps` counts how often it fired anew within an hour after it was
+    resolved; `note` is what whoever acknowledged it wrote; `silenced_until` is NaN when it is not silenced;
+    `inhibited_by` names the rule of the alert that it follows from, "" for none.
     """
 
     fingerprint: str
@@ -241,7 +243,7 @@ class AlertReducer:
         message = seen.message or rule.title
         if old is not None and track.held:  # acknowledged, and it never stopped
             track.view = replace(
-                old, count=old.count + 1, last_seen=track.at, last_step=seen.step, value=seen.value
+                old, count=old.count + (not seen.standing), last_seen=track.at, last_step=seen.step, value=seen.value
             )  # fmt: skip
             return
         if old is None or not old.active:
@@ -262,7 +264,7 @@ class AlertReducer:
             since=track.at if old.since != old.since else old.since,
             last_seen=track.at,
             last_step=seen.step,
-            count=old.count + 1,
+            count=old.count + (not seen.standing),
             value=seen.value,
             threshold=threshold if fresh else old.threshold,
             message=message if fresh else old.message,

@@ -178,7 +178,7 @@ def _late(
     return Observation(
         rule.id, entity, Signal.BREACH, now, step, times,
         message=f"the newest checkpoint is {number(times, 3)} × its usual interval old",
-        evidence=(f"newest checkpoint {age} ago", f"usually {usual}, {source}"),
+        evidence=(f"newest checkpoint {age} ago", f"usually {usual}, {source}"), standing=True,
     )  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def _tight(entity: str, found: CheckpointForecast, now: float, step: int | None,
     if found.fits == "does not fit":
         return Observation(
             name, entity, Signal.BREACH, now, step, found.free, found.bytes,
-            message=f"the next checkpoint does not fit: {found.reason}", evidence=(found.reason,),
+            message=f"the next checkpoint does not fit: {found.reason}", evidence=(found.reason,), standing=True,
         )  # fmt: skip
     fits = found.fits == "fits" or found.free >= 2.0 * found.bytes
     return Observation(name, entity, Signal.CLEAR if fits else Signal.NODATA, now, step, found.free)

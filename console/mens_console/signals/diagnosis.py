@@ -314,7 +314,9 @@ def liveness_observations(
             lines = tuple(plain(_error_line(error)) for error in device) if name == "device_error" else d.evidence
             text = f"{rules[name].title}: {lines[0]}" if lines else ""
             found.append(
-                Observation(name, entity, Signal.BREACH, e.now, e.step, value, limit, held[name], text, lines)
+                Observation(
+                    name, entity, Signal.BREACH, e.now, e.step, value, limit, held[name], text, lines, standing=True
+                )
             )  # fmt: skip
             continue
         silent = name == "stall" and d.state == "unknown"

@@ -184,7 +184,7 @@ def _thermal(gpu: GpuSample, blind: bool) -> Observation:
     words = " and ".join(THROTTLE_WORDS[reason] for reason in sorted(reasons))
     return Observation(
         "gpu_thermal", gpu.entity, Signal.BREACH, gpu.at, value=value, threshold=gpu.slowdown_at,
-        message=f"GPU {gpu.index} slows down: {words}", evidence=(slowdown_line(gpu),),
+        message=f"GPU {gpu.index} slows down: {words}", evidence=(slowdown_line(gpu),), standing=True,
     )  # fmt: skip
 
 
@@ -200,7 +200,7 @@ def _power(gpu: GpuSample, blind: bool) -> Observation:
     words = THROTTLE_WORDS["hw_power_brake" if "hw_power_brake" in reasons else "hw_slowdown"]
     return Observation(
         "gpu_power", gpu.entity, Signal.BREACH, gpu.at, value=value, threshold=gpu.power_limit,
-        message=f"GPU {gpu.index} slows down: {words}", evidence=(slowdown_line(gpu),),
+        message=f"GPU {gpu.index} slows down: {words}", evidence=(slowdown_line(gpu),), standing=True,
     )  # fmt: skip
 
 
