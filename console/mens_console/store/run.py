@@ -11,7 +11,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mens_console.ingest.records import NO_TIME, BadLine
+from mens_console.ingest.formats.training_status import EVALUATION
+from mens_console.ingest.records import NO_TIME, BadLine, Columns
 from mens_console.signals.checkpoints import CheckpointFact
 from mens_console.signals.rules import RULES
 from mens_console.signals.run import RunSignals
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from mens_console.signals.rules import Rule
     from mens_console.store.frame import Growth
 
+SAMPLED = "training_status"
+"""The format whose document shows the newest value of everything, whenever that was measured."""
 TEXT = frozenset({"log", "hf_console"})
 """Formats that any program's output may look like."""
 YOUNG_S = 900.0
@@ -119,6 +122,8 @@ class RunState:
         self.facts = RunFacts()
         self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules, custom=self._custom)
         self.looks = Looks(self.found.id, self._rules)
+        self._dated: set[str] = set()
+        """Evaluations that a source tells with the step they were made at."""
         self.history = True
         self.stale_signals = False
         self.last_row_wall = NO_TIME
@@ -172,7 +177,12 @@ class RunState:
             self.touch("facts")
             self.signals.total(self.facts.total_steps)
         weak = source.path in self.facts.inferred
-        for columns in batch.columns:
+        for told in batch.columns:
+            if source.format.name == SAMPLED:
+                columns = self._evaluations_once(told)
+            else:
+                columns = told
+                self._dated.update(name for name in told.names if EVALUATION.search(name))
             if len(columns):
                 self._note_walls(columns.walls[-1], at)
             for growth in self.frame.append(columns, writer, document=batch.replace, weak=weak):
@@ -184,6 +194,14 @@ class RunState:
             self.touch("series")
             if not self.history and not math.isnan(at):
                 self.signals.arrival(at, "saving" if self.facts.phase == "saving" else "training")
+
+    def _evaluations_once(self, columns: Columns) -> Columns:
+        """Leave out evaluations that another source dates: a sampled document shows them some steps later."""
+        kept = [i for i, name in enumerate(columns.names) if name not in self._dated]
+        if len(kept) == len(columns.names):
+            return columns
+        names = tuple(columns.names[i] for i in kept)
+        return Columns(names, columns.steps, columns.walls, tuple(columns.values[i] for i in kept), columns.rank)
 
     def _look(self, batch: Batch, rank: int) -> None:
         found = self.looks.take(batch.layers, rank)

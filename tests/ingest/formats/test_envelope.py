@@ -164,3 +164,13 @@ def test_what_is_told_elsewhere_makes_no_series():
     assert not batch.columns
     assert facts(batch, "checkpoint")[0].step == 100
     assert "3 rows" in facts(batch, "config")[0].value["telemetry"]
+
+
+def test_an_evaluation_that_stands_in_a_document_is_one_point():
+    decoder = TrainingStatusDecoder()
+    steps = []
+    for step, found in ((10, 2.0), (11, 2.0), (12, 2.0), (20, 1.5), (21, 1.5)):
+        document = {"status": "training", "current_step": step, "loss": 1.0, "eval_loss": found}
+        batch = decoder.feed(json.dumps(document).encode(), float(step))[1]
+        steps += [columns.steps[0] for columns in batch.columns if "eval_loss" in columns.names]
+    assert steps == [10, 20]

@@ -27,6 +27,8 @@ _STATUS: Final = re.compile(rb'"status"\s*:\s*"(idle|training|evaluating|saving|
 _CURRENT: Final = re.compile(rb'"current_step"\s*:')
 _BROKEN: Final = {"crashed", "interrupted"}
 _SMALL: Final = {"step", "max_steps", "logs"}
+EVALUATION: Final = re.compile(r"(?:^|[_/])(?:eval|val|valid|validation|test)[_/]")
+"""Figures that stand in the document until the next evaluation: one point each, not one a step."""
 _NOT_SERIES: Final = {"pid", "schema_version", "version"}
 
 
@@ -102,8 +104,11 @@ class TrainingStatusDecoder:
                     self._table = look[0]
                     batch.layers.append(look[0])
                 batch.layers.append(look[1])
+        moved = step != self._sampled_step
         fresh = {
-            key: value for key, value in sample.items() if step != self._sampled_step or self._sampled.get(key) != value
+            key: value
+            for key, value in sample.items()
+            if self._sampled.get(key) != value or (moved and not EVALUATION.search(key))
         }
         self._sampled_step, self._sampled = step, sample
         if fresh:
