@@ -36,7 +36,7 @@ UNITS: Final = {
     "loss": "nats", "eval_loss": "nats", "streaming_ce": "nats", "entropy": "nats", "token_entropy": "nats",
     "tokens_per_sec": "tok/s", "steps_per_sec": "step/s", "fixed_eval_ce": "nats",
 }  # fmt: skip
-_IDENTITY: Final = frozenset({"pid", "host", "hostname", "argv", "command", "git_sha", "started_at"})
+_IDENTITY: Final = frozenset({"pid", "host", "hostname", "argv", "command", "git_sha", "started_at", "run_id"})
 """Settings that are a run's own and say little about it: listed last."""
 
 
@@ -92,7 +92,7 @@ def figures(runs: Sequence[RunView]) -> list[Row]:
     """Return how each run did: state and newest or best values, the best of each row marked."""
     rows = [
         Row("state", "state", "", tuple(_state(run) for run in runs)),
-        _row("loss", "loss", "nats", runs, _last("loss"), "low"),
+        _row("loss", "loss", "nats", runs, _loss, "low"),
         _row("streaming_ce", "streaming CE", "nats", runs, lambda run: _known(run.signals.streaming_ce), "low"),
         _row("eval_loss", "eval loss", "nats", runs, _last("eval_loss"), "low"),
         _row("best_eval", "best eval", "nats", runs, _best_eval, "low"),
@@ -153,6 +153,14 @@ def _last(metric: str) -> Callable[[RunView], tuple[float, str] | None]:
     return last
 
 
+def _loss(run: RunView) -> tuple[float, str] | None:
+    """Return the newest loss; one that its trainer put in the place of a NaN is told as what it hides."""
+    found = _last("loss")(run)
+    if found is not None and math.isfinite(found[0]) and any(a.rule == "hidden_nan" and a.active for a in run.alerts):
+        return math.nan, f"logged as {number(found[0])}"
+    return found
+
+
 def _best_eval(run: RunView) -> tuple[float, str] | None:
     best = run.signals.best_eval
     return None if best is None else (best[1], f"@{step(best[0])}")
@@ -171,7 +179,7 @@ def _rates(runs: Sequence[RunView]) -> Row:
     values = [_known(one.average) if one.n else None for one in chosen]
     cells = [Cell(UNSAID if value is None else count(value), value) for value in values]
     unit = "tok/s" if by_token else "step/s"
-    return Row("tokens_per_sec" if by_token else "steps_per_sec", "throughput", unit, mark_best(cells, "high"), "high")
+    return Row("tokens_per_sec" if by_token else "steps_per_sec", "mean rate", unit, mark_best(cells, "high"), "high")
 
 
 def _steps(run: RunView) -> Cell:
