@@ -291,7 +291,7 @@ def test_a_gradient_that_is_not_finite_is_told_and_one_that_is_missing_is_not_ze
         parameter.grad = None
     found = create_lora_monitor(model).collect_gradients()
     assert found["model.layers.0.self_attn.q_proj"] == math.inf
-    assert math.isnan(found["model.layers.1.self_attn.v_proj"])
+    assert "model.layers.1.self_attn.v_proj" not in found
     assert all(math.isfinite(x) for name, x in found.items() if name.endswith(("1.self_attn.q_proj", "down_proj")))
     assert second.grad is not None
 

@@ -105,9 +105,20 @@ def test_a_pair_that_stops_later_dies_after_three_looks_and_lives_again_after_on
 
 
 def test_gradients_of_exactly_zero_are_death_whatever_weight_decay_moves():
-    scene = Scene().look(10).look(3, p2=(0.0, 0.0, 1e-6))
+    scene = Scene().look(4, p2=(0.0, 0.0, 1e-6))
     assert scene.states["p2"] is DEAD
     assert "p2: gradient exactly 0 in 3 looks" in scene.alerts.get("lora_dead", "run").evidence
+
+
+@pytest.mark.parametrize("nothing", [NO_GRADIENT, (0.0, 0.0, 0.0), (0.0, 0.0, 1e-6)])
+def test_an_expert_that_gets_no_token_now_and_then_is_alive_and_one_that_gets_none_any_more_is_not(nothing):
+    scene = Scene().look(4)
+    for _ in range(20):
+        scene.look(9, p1=nothing).look(p1=(0.1, 0.1, 1e-3))
+        assert (scene.states["p1"], scene.on) == (ACTIVE, set())
+    assert scene.look(9, p1=nothing).states["p1"] is ACTIVE
+    assert scene.look(1, p1=nothing).states["p1"] is DEAD
+    assert "p1: " in scene.alerts.get("lora_dead", "run").evidence[0]
 
 
 def test_a_pair_with_one_trainable_matrix_that_moves_is_alive():
@@ -123,7 +134,7 @@ def test_a_pair_that_no_gradient_ever_reached_is_unused_and_not_dead():
     assert scene.on == set()
     assert scene.signals.summary().text() == "3/4 pairs active, 1 unused"
     assert scene.look(p1=(0.1, 0.1, 1e-3)).states["p1"] is ACTIVE
-    assert scene.look(3, p1=NO_GRADIENT).states["p1"] is DEAD  # it was reached once, and no longer moves
+    assert scene.look(10, p1=NO_GRADIENT).states["p1"] is DEAD  # it was reached once, and no longer moves
 
 
 def test_a_model_without_any_gradient_is_unused_throughout():

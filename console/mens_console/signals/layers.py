@@ -108,7 +108,9 @@ class LayerSignals(Detector):
             return gradient
         if self._judge.still[i]:
             return f"update exactly 0 in {self._judge.still[i]} looks, {gradient}"
-        return f"gradient exactly 0 in {self._judge.zero[i]} looks"
+        if self._judge.zero[i]:
+            return f"gradient exactly 0 in {self._judge.zero[i]} looks"
+        return "no gradient any more, and no movement"
 
     def _say_imbalance(self, step: int, wall: float) -> list[Observation]:
         rule = self._rules["lora_imbalance"]

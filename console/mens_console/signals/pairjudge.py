@@ -23,7 +23,8 @@ LOOKS: Final = 3
 WARMUP_STEPS: Final = 10
 """Optimizer steps before a pair is judged."""
 ALL_STILL: Final = 10
-"""Looks in a row in which a model that moved before stands still as a whole, before all of it is called dead."""
+"""Looks in a row in which a model that moved before stands still as a whole, before all of it is called dead; also
+those in which a pair that had gradients before has none (an expert that no token was sent to)."""
 _BEHIND: Final = 3
 """Looks in a row at earlier steps that mean a resume; fewer are another source that lags."""
 
@@ -44,16 +45,18 @@ class PairJudge:
     *Frozen* is what the table says. A pair is *warming* until it was looked at three times and ten optimizer steps
     passed since it was made known, or since a resume; looks at learning rate 0 do not count. *Unused*: no gradient at
     all (NaN) since then, in three looks or more, and no movement. *Dead*: in each of the last three looks that
-    measured it the update was exactly 0, or both gradients were (at the first step A's gradient is exactly 0 because B
-    is, which is why it must be both). A look in which no trainable pair moved (learning rate 0, a step that the loss
+    measured it the update was exactly 0 in spite of a gradient, or both gradients were (at the first step A's gradient
+    is exactly 0 because B is, which is why it must be both). A pair that had gradients before is patiently waited for
+    when it has none, or zeros: experts get no token in many a batch, so ten such looks without movement are death. A
+    look in which no trainable pair moved (learning rate 0, a step that the loss
     scaler skipped) proves nothing about single pairs and is left out; only where a warm model never moved, or stands
     still for ten looks, at a learning rate that is not 0, are all pairs dead. *Vanishing*: gradient norm below 1e-5 in
     three looks; *exploding*: above 100, or not finite once warm. Both end past the exit threshold of their rule.
     """
 
     __slots__ = (
-        "_behind", "_cold", "_last", "_low", "_moved", "_none", "_odd", "_place", "_reached", "_rules", "_still_looks",
-        "by", "grads", "states", "step", "still", "table", "trainable", "zero",
+        "_behind", "_cold", "_fed", "_last", "_low", "_moved", "_none", "_odd", "_place", "_reached", "_rules",
+        "_still_looks", "by", "grads", "states", "step", "still", "table", "trainable", "zero",
     )  # fmt: skip
 
     table: PairTable
@@ -75,6 +78,8 @@ class PairJudge:
     """Looks in a row with one below the threshold."""
     _reached: bytearray
     """Whether a gradient was seen since the warm-up."""
+    _fed: bytearray
+    """Whether a gradient above 0 was ever seen."""
     _odd: bytearray
     """Pairs that the quick pass over a row may not skip."""
     _cold: dict[int, tuple[int, int | None]]
@@ -94,7 +99,7 @@ class PairJudge:
             self.table = table
             return
         before, place, cold = self.states, self._place, self._cold
-        counters, reached = (self.still, self.zero, self._none, self._low), self._reached
+        counters, reached, fed = (self.still, self.zero, self._none, self._low), self._reached, self._fed
         self._take_table(table)
         self._cold = {}
         fresh = (self.still, self.zero, self._none, self._low)
@@ -105,7 +110,7 @@ class PairJudge:
                 continue
             for new, old in zip(fresh, counters, strict=True):
                 new[i] = old[j]
-            self._reached[i] = reached[j]
+            self._reached[i], self._fed[i] = reached[j], fed[j]
             self._odd[i] = 1
             self._become(i, before[j])
             if j in cold:
@@ -128,7 +133,7 @@ class PairJudge:
         zeros = bytes(array("i").itemsize * n)
         self.still, self.zero = array("i", zeros), array("i", zeros)
         self._none, self._low = array("i", zeros), array("i", zeros)
-        self._reached = bytearray(n)
+        self._reached, self._fed = bytearray(n), bytearray(n)
         self._odd = bytearray(b"\1" * n)
 
     def restart(self, step: int | None) -> None:
@@ -276,14 +281,17 @@ class PairJudge:
         g = look.grad[i] if look.grad is not None else math.nan
         u = look.update[i] if look.update is not None else math.nan
         cold = i in self._cold
-        if u == u:
-            self.still[i] = self.still[i] + 1 if u == 0.0 else 0
+        if u > 0.0:
+            self.still[i] = 0
+        elif u == 0.0 and (look.grad is None or g > 0.0):
+            self.still[i] += 1
         if g == g:
+            self._fed[i] |= g > 0.0
             nothing = g == 0.0 and (_both(i, look) or not u > 0.0)
             self.zero[i] = self.zero[i] + 1 if nothing else 0
             self._none[i] = 0
             self._reached[i] |= not cold
-            self._low[i] = self._count_low(i, g)
+            self._low[i] = self._low[i] if nothing else self._count_low(i, g)
         elif look.grad is not None:
             self._none[i] += 1
         state = self._state(i, g, u, cold=cold)
@@ -304,7 +312,8 @@ class PairJudge:
         if not self._reached[i] and self._none[i] >= LOOKS and not u > 0.0:
             return PairState.UNUSED
         dead = self._rules["lora_dead"].for_points
-        if self.still[i] >= dead or self.zero[i] >= dead:
+        starved = max(dead, ALL_STILL) if self._fed[i] else dead
+        if self.still[i] >= dead or self.zero[i] >= starved or (self._none[i] >= starved and u == 0.0):
             return PairState.DEAD
         if g > rule.entry or (before is PairState.EXPLODING and not g < rule.exit):
             return PairState.EXPLODING

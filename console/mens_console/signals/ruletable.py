@@ -117,7 +117,8 @@ LAYERS: Final = (
     Rule(
         "lora_dead", _WARNING, "LoRA pairs are dead",
         "after the warm-up (3 looks and 10 optimizer steps) a trainable pair does not move, or has no gradient at all, "
-        "in three looks in which the model moved", "pairs", 1, 1,
+        "in three looks in which the model moved; in ten, if it had gradients before (an expert without tokens)",
+        "pairs", 1, 1,
         "Check that these modules are in the optimizer and reached by the loss, and that bf16 does not round their "
         "updates away; drop them from target_modules if they are meant to rest.",
         ("lora pairs",), for_points=3, recover_s=60.0, inhibited_by=("lr_zero", *_NAN), asks=("for_points",),
