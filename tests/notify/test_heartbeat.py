@@ -83,10 +83,12 @@ def test_each_keeps_its_own_and_the_old_are_forgotten(path):
     assert read(path, "/a") is not None
 
 
-@pytest.mark.parametrize("text", ["", "{", "3", '{"schema": "mens-watch/1", "watchers": [{}]}', '{"schema": "x"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "3", '{"schema": "mens-watch/1", "watchers": [{}]}', '{"schema": "x"}', "pid"]
+)
 def test_a_damaged_file_is_nobody_and_is_replaced(path, text):
-    path.parent.mkdir()
-    path.write_text(text)
+    write_beat(path, beat())
+    path.write_text(path.read_text().replace(f'"pid": {os.getpid()}', '"pid": -1') if text == "pid" else text)
     assert read(path, "/runs") is None
     assert write_beat(path, beat()) == ""
     assert read(path, "/runs") is not None

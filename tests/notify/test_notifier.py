@@ -168,7 +168,12 @@ def test_the_same_step_again_after_its_end_is_another_episode():
     assert box.see(alert("stall", since=NOW + 2 * REPEAT_S), after=2 * REPEAT_S) == [("firing", "stall")]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "mens-notified/1", "entries": [{"place": 3}]}'])
+HUGE = json.dumps(
+    {"schema": "mens-notified/1", "entries": [{"place": "/x", "rule": "stall", "since_step": 3, "since": 10**400}]}
+)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "mens-notified/1", "entries": [{"place": 3}]}', HUGE])
 def test_a_damaged_memory_is_told_and_begun_anew(tmp_path, text):
     path = tmp_path / "notified.json"
     path.write_text(text)

@@ -152,7 +152,7 @@ def test_processes_that_write_at_once_lose_nothing(path, clock):
         "from mens_console.store.alertbook import AlertBook\n"
         "book = AlertBook(Path(sys.argv[1]), clock=time.time)\n"
         "for i in range(10):\n"
-        "    book.silence(Silence(f'{sys.argv[2]}-{i}', '*', '*', 'a', 'c', 0.0, 9e12))\n"
+        "    book.silence(Silence(f'{sys.argv[2]}-{i}', '*', '*', 'a', 'c', 0.0, 9e10))\n"
         "sys.exit(bool(book.problem))\n"
     )
     children = [subprocess.Popen([sys.executable, "-c", code, str(path), str(n)]) for n in range(3)]
@@ -185,11 +185,24 @@ def test_a_damaged_file_is_kept_aside_and_told(path, clock, text):
     assert "was damaged" in book.problem, "it stays told"
 
 
-@pytest.mark.parametrize("field", ["at", "severity", "since_step", "since"])
-def test_a_damaged_entry_is_damage(path, clock, field):
-    AlertBook(path, clock=clock).acknowledge(alert(), by="a", at=NOW)
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        *[(("acks", 0, field), "x") for field in ("at", "severity", "since_step", "since")],
+        (("acks", 0, "at"), 10**400), (("silences", 0, "end"), 10**400), (("silences", 0, "end"), 1e18),
+        (("left",), []), (("left",), None),
+    ],
+)  # fmt: skip
+def test_a_damaged_entry_is_damage(path, clock, where, value):
+    book = AlertBook(path, clock=clock)
+    book.acknowledge(alert(), by="a", at=NOW)
+    book.silence(hush())
     document = json.loads(path.read_text())
-    document["acks"][0][field] = "x"
+    *parents, field = where
+    table = document
+    for key in parents:
+        table = table[key]
+    table[field] = value
     path.write_text(json.dumps(document))
     assert "was damaged" in AlertBook(path, clock=clock).problem
 

@@ -23,6 +23,9 @@ _LOCK_POLL_S: Final = 0.01
 _LOCKLESS: Final = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 """What file systems without locks answer."""
 
+DAMAGE: Final = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What is raised where a JSON document is not what it should be."""
+
 Signature = tuple[int, int, int]
 """Inode, time of the last change (ns), and size: what changes when a file is replaced."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mens_console.config.state import locked, read_private, replace_private
+from mens_console.config.state import DAMAGE, locked, read_private, replace_private
 from mens_console.store.snapshot import NotifierView
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _read(path: Path) -> list[Beat]:
     try:
         document = json.loads(data)
         return [_beat(row) for row in document["watchers"]] if document["schema"] == SCHEMA else []
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except DAMAGE:
         return []
 
 
@@ -140,7 +140,8 @@ def _row(beat: Beat) -> dict[str, Any]:
 
 def _beat(row: dict[str, Any]) -> Beat:
     started, beat_at = float(row["started"]), float(row["beat_at"])
-    if not (math.isfinite(started) and math.isfinite(beat_at)):
+    pid = int(row["pid"])
+    if not (math.isfinite(started) and math.isfinite(beat_at) and pid > 0):
         raise ValueError(row)
     roots = tuple(str(name) for name in row["roots"])
-    return Beat(int(row["pid"]), str(row["host"]), started, beat_at, roots, str(row["problem"]), str(row["version"]))
+    return Beat(pid, str(row["host"]), started, beat_at, roots, str(row["problem"]), str(row["version"]))

@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from mens_console.config.state import read_private, replace_private
+from mens_console.config.state import DAMAGE, read_private, replace_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ class Memory:
             entries = [_entry(row) for row in document["entries"]] if document["schema"] == SCHEMA else []
         except OSError as error:
             self._fail(error)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except DAMAGE:
             self.problem = f"{self.path} was damaged: what was told before is forgotten"
         else:
             self.entries = {(entry.place, entry.rule): entry for entry in entries}

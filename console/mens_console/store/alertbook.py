@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2s
 from typing import TYPE_CHECKING, Any, Final
 
-from mens_console.config.state import locked, read_private, replace_private, signature
+from mens_console.config.state import DAMAGE, locked, read_private, replace_private, signature
 from mens_console.signals.alerts import Silence
 from mens_console.signals.rules import Severity
 
@@ -36,6 +36,8 @@ RETRY_S: Final = 10.0
 _SAME_S: Final = 1.0
 """Episodes without a step that began within a second of each other are the same one."""
 _NOTE: Final = 500
+_LATEST: Final = 2.5e11
+"""Seconds to about the last year that a calendar shows (9999)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +277,7 @@ class AlertBook:
             return _Content()
         try:
             return _decode(data)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except DAMAGE:
             if not set_aside:
                 with locked(path):
                     return self._read(set_aside=True)
@@ -365,7 +367,7 @@ def _silence(row: dict[str, Any]) -> Silence:
 
 def _finite(value: Any) -> float:
     number = float(value)
-    if not math.isfinite(number):
+    if not abs(number) < _LATEST:
         raise ValueError(value)
     return number
 
