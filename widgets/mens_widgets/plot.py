@@ -74,11 +74,15 @@ class Scale:
     log: bool = False
 
     def rows(self, values: Floats, height: int) -> Floats:
-        """Return whole pixel rows, 0 at the top; NaN for what this axis cannot show. Rows may lie outside."""
+        """Return whole pixel rows, 0 at the top; NaN for what this axis cannot show. Rows may lie outside.
+
+        Values may have any shape.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             placed = np.where(values > 0, np.log10(values), np.nan) if self.log else values
-            share = (self.high - np.clip(placed, -HUGE, HUGE)) / (self.high - self.low)
-            return np.rint(np.clip(share, -2.0, 3.0) * (height - 1))
+            share = (self.high - np.minimum(np.maximum(placed, -HUGE), HUGE)) / (self.high - self.low)
+            rows: Floats = np.rint(np.minimum(np.maximum(share, -2.0), 3.0) * (height - 1))
+        return rows
 
     def ticks(self, count: int) -> list[tuple[float, str]]:
         """Return about `count` (share of the height from the top, label) pairs."""
@@ -135,15 +139,26 @@ def joined(bins: Bins) -> NDArray[np.bool_]:
     out = np.zeros(len(bins.n), dtype=np.bool_)
     populated = np.flatnonzero(bins.n + bins.bad)
     if len(populated) > 1:
-        width = np.diff(populated)
-        points = (bins.n + bins.bad)[populated]
-        usual = float(np.median(width / ((points[1:] + points[:-1]) / 2)))
-        out[populated[1:]] = (width == 1) | (width <= GAP_FACTOR * usual)
+        out[populated[1:]] = True if _together(populated) else _near(bins, populated)
         # A bad point interrupts the line: no value joins its two sides.
         out[populated[1:]] &= (bins.n[populated[1:]] > 0) & (bins.n[populated[:-1]] > 0)
     if bins.cut is not None:
         out &= ~bins.cut
     return out
+
+
+def _together(populated: NDArray[np.intp]) -> bool:
+    return int(populated[-1]) - int(populated[0]) == len(populated) - 1
+
+
+def _near(bins: Bins, populated: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which populated columns but the first are no gap away from the one before."""
+    width = np.diff(populated)
+    points = (bins.n + bins.bad)[populated]
+    ordered = np.sort(width / ((points[1:] + points[:-1]) / 2))
+    usual = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    near: NDArray[np.bool_] = (width == 1) | (width <= GAP_FACTOR * usual)
+    return near
 
 
 def scale_for(layers: Sequence[Layer], height: int, *, log: bool, clip: bool) -> Scale:
@@ -220,12 +235,11 @@ def paint(layers: Sequence[Layer], scale: Scale, rows: int, columns: int, known:
 
 
 def _place(layer: Layer, scale: Scale, height: int) -> _Placed:
-    bins = layer.bins
-    top, lows = scale.rows(bins.hi, height), bins.lo
+    bins, lows = layer.bins, layer.bins.lo
     if scale.log:
         # A column that reaches below zero is drawn down to the axis' lower end, as far as it can be shown.
         lows = np.where(lows > 0, lows, np.where(bins.hi > 0, np.fmin(bins.hi, 10.0**scale.low), np.nan))
-    bottom = scale.rows(lows, height)
+    top, bottom, line = scale.rows(np.array((bins.hi, lows, layer.smooth)), height)
     below = bottom > height - 1
     if scale.log:
         below &= bins.lo > 0
@@ -233,7 +247,6 @@ def _place(layer: Layer, scale: Scale, height: int) -> _Placed:
     rest = (bins.n > 2, bins.bad > 0, below)
     if layer.rewound:
         return _Placed(top, bottom, np.full(len(top), np.nan), np.zeros(len(top), np.bool_), *rest, REWOUND_INK)
-    line = scale.rows(layer.smooth, height)
     return _Placed(top, bottom, line, joined(bins), *rest, FIRST_INK + 2 * layer.series)
 
 

@@ -87,18 +87,31 @@ class Pyramid:
         intervals are answered from the coarsest level with at least four cells in each, so a border may be off by a
         quarter of an interval; no value is ever lost or counted twice.
         """
-        spans = max(1, len(borders) - 1)
-        width = (int(borders[-1]) - int(borders[0])) / spans
-        level, block = -1, 1
+        width, level, block = _width(borders), -1, 1
         while width >= 4 * block * FAN and level + 1 < len(self._levels):
             level, block = level + 1, block * FAN
         if level < 0:
-            return _reduce_raw(values, borders), np.diff(borders)
+            return reduce_raw(values, borders)
         cells = self._levels[level]
         stops = -(-borders // block)
         stops[0] = borders[0] // block
         counts = np.minimum(stops * block, self.n)
         return _reduce_cells(cells, stops), np.diff(counts)
+
+
+def _width(borders: Ints) -> float:
+    return (int(borders[-1]) - int(borders[0])) / max(1, len(borders) - 1)
+
+
+def are_narrow(borders: Ints) -> bool:
+    """Return whether intervals hold so few values on average that no pyramid is needed."""
+    return _width(borders) < 4 * FAN
+
+
+def reduce_raw(values: Floats, borders: Ints) -> tuple[Cells, Ints]:
+    """Summarise `values` between consecutive `borders`, value by value; see `Pyramid.reduce`."""
+    first = int(borders[0])
+    return _reduce_cells(raw_cells(values[first : int(borders[-1])]), borders - first), np.diff(borders)
 
 
 def raw_cells(part: Floats) -> Cells:
@@ -123,11 +136,6 @@ def _fold(cells: Cells) -> Cells:
     )
 
 
-def _reduce_raw(values: Floats, borders: Ints) -> Cells:
-    first = int(borders[0])
-    return _reduce_cells(raw_cells(values[first : int(borders[-1])]), borders - first)
-
-
 def _reduce_cells(cells: Cells, borders: Ints) -> Cells:
     """Combine cells between borders; an empty interval reads NaN, sum 0."""
     spans = np.diff(borders)
@@ -140,5 +148,6 @@ def _reduce_cells(cells: Cells, borders: Ints) -> Cells:
         lo[filled] = np.fmin.reduceat(part.lo, starts)
         hi[filled] = np.fmax.reduceat(part.hi, starts)
         total[filled] = np.add.reduceat(part.total, starts)
-        bad[filled] = np.add.reduceat(part.bad, starts)
+        if part.bad.any():
+            bad[filled] = np.add.reduceat(part.bad, starts)
     return Cells(lo, hi, total, bad)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from mens_console.store.columns import Column
-from mens_console.store.pyramid import Pyramid
+from mens_console.store.pyramid import Pyramid, are_narrow, reduce_raw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from mens_console.store.pyramid import Cells
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -64,6 +66,10 @@ class Cache:
                 fresh = np.fmax.accumulate(walls[known.n :])
                 known.extend(np.fmax(fresh, known.view()[-1]) if known.n else fresh)
             return known.view()
+
+    def reduce(self, values: Floats, borders: Ints) -> tuple[Cells, Ints]:
+        """Summarise `values` between borders; what is narrow enough to be read value by value grows no pyramid."""
+        return reduce_raw(values, borders) if are_narrow(borders) else self.pyramid(values).reduce(values, borders)
 
     def pyramid(self, values: Floats) -> Pyramid:
         """Return the pyramid, grown to `values` (a view of the column, at least as long as any earlier one)."""
@@ -138,13 +144,12 @@ class SeriesView:
             zero = np.zeros(columns, np.int64)
             return Bins(nothing, nothing, nothing, nothing, zero, zero)
         borders = self._borders(xs, edges, axis)
-        cells, counts = self.cache.pyramid(self.values).reduce(self.values, borders)
+        cells, counts = self.cache.reduce(self.values, borders)
         finite = counts - cells.bad
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.where(finite > 0, cells.total / np.maximum(finite, 1), np.nan)
-        ends = np.clip(borders[1:] - 1, 0, len(self.values) - 1)
-        last = np.where(np.isfinite(self.values[ends]), self.values[ends], mean)
-        last = np.where(finite > 0, last, np.nan)
+            mean = np.where(finite > 0, cells.total / finite, np.nan)
+        ends = self.values[np.minimum(np.maximum(borders[1:] - 1, 0), len(self.values) - 1)]
+        last = np.where(finite > 0, np.where(np.isfinite(ends), ends, mean), np.nan)
         return Bins(cells.lo, cells.hi, mean, last, finite, cells.bad)
 
     def _borders(self, xs: Floats | Ints, edges: Floats, axis: AxisKind) -> Ints:
