@@ -298,6 +298,14 @@ def test_a_step_inside_a_stage_is_recorded_with_it(box, tmp_path, cli):
     assert [line.split(" ")[0] for line in export["detail"]] == ["merge", "quantize"]
 
 
+@pytest.mark.parametrize("option", ["--data", "--facts"])
+def test_a_report_that_is_missing_is_named(box, option):
+    done = stage("dataset", "--run", box, option, "no\x1b[31mwhere.json", "--", "true")
+    assert done.returncode == 0
+    assert ending(box)["measured"] == "measuring failed: no\x1b[31mwhere.json: no such file or directory"
+    assert "where.json: no such file or directory" in done.stderr and "\x1b" not in done.stderr
+
+
 def test_facts_are_recorded_while_they_are_told_and_bad_ones_counted(box):
     code = (
         "import os; f = open(os.environ['MENS_STAGE_FACTS'], 'a')\n"

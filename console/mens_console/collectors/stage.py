@@ -247,8 +247,10 @@ class Recorder:
         except KeyboardInterrupt:
             return {"met": None, "measured": "measuring was interrupted"}
         except Exception as error:  # noqa: BLE001 (a fault of the recorder's must not become the command's)
-            self._warn(f"the stage's done-signal could not be measured: {_reason(error)}")
-            return {"met": None, "measured": f"measuring failed: {_reason(error)}"}
+            named = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+            why = f"{named}{_reason(error)}"[:_TEXT]
+            self._warn(f"the stage's done-signal could not be measured: {why}")
+            return {"met": None, "measured": f"measuring failed: {why}"}
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, _HURRY)
         bad = f"; {self._facts.told.bad} lines of facts could not be read" if self._facts.told.bad else ""
