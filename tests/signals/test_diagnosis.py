@@ -203,9 +203,9 @@ def test_a_stall_becomes_critical_and_ends_when_the_run_speaks():
     assert history == [
         None,
         (AlertState.FIRING, Severity.WARNING, 1),
-        (AlertState.FIRING, Severity.CRITICAL, 2),
-        (AlertState.FIRING, Severity.CRITICAL, 3),
-        (AlertState.RESOLVED, Severity.CRITICAL, 3),
+        (AlertState.FIRING, Severity.CRITICAL, 1),
+        (AlertState.FIRING, Severity.CRITICAL, 1),
+        (AlertState.RESOLVED, Severity.CRITICAL, 1),
     ]
 
 
