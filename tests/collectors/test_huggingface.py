@@ -93,6 +93,27 @@ def test_gradients_are_the_true_ones_before_clipping(tmp_path, accumulated, max_
         assert "clipped" not in (row["extra"] or {})
 
 
+class Meanwhile(TrainerCallback):
+    """Between two batches of a step, another training in this process clips."""
+
+    def __init__(self):
+        self.accelerator = Accelerator(cpu=True)
+        self.other = self.accelerator.prepare(torch.nn.Linear(2, 1))
+
+    def on_substep_end(self, args, state, control, **kwargs):
+        self.accelerator.clip_grad_norm_(self.other.parameters(), 1.0)
+
+
+def test_the_clipping_of_another_training_in_this_process_is_not_taken_for_ones_own(tmp_path):
+    model, examples = small.llama(), small.rows(24)
+    trainer, expected = fit(tmp_path, model, examples, huggingface.MensCallback(), Meanwhile(), accumulated=2)
+    trainer.train()
+    for (_, look), wanted in zip(Recorded.last.looks(), expected.steps, strict=True):
+        assert {pair: values["grad"] for pair, values in look.items()} == {
+            pair: pytest.approx(norms["grad"], rel=1e-5) for pair, norms in wanted.items()
+        }
+
+
 class Own(Trainer):
     """Clips without accelerate, as a user's subclass may."""
 

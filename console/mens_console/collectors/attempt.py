@@ -30,6 +30,7 @@ from mens_console.signals.trend import TrendEstimator
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mens_console.collectors.files import Told
     from mens_console.collectors.guard import Guard
     from mens_console.signals.alerts import AlertView
     from mens_console.signals.pairs import LayerRow, PairTable
@@ -70,10 +71,11 @@ class Attempt:
         self._guard = guard
         self._clock = clock
         self._every_s = status_every_s
-        self.telemetry = TelemetryWriter(os.path.join(folder, "telemetry.jsonl"), clock=clock)
-        self.status = StatusWriter(os.path.join(folder, "training_status.json"), status_every_s, clock=clock)
+        told: Told = {}
+        self.telemetry = TelemetryWriter(os.path.join(folder, "telemetry.jsonl"), clock=clock, told=told)
+        self.status = StatusWriter(os.path.join(folder, "training_status.json"), status_every_s, clock=clock, told=told)
         self.summary = RunSummary(
-            folder, config=config, base_model=base_model, dataset_version=dataset_version, clock=clock
+            folder, config=config, base_model=base_model, dataset_version=dataset_version, clock=clock, told=told
         )
         self.streaming = create_streaming_tracker(ema_alpha)
         self.throughput = create_throughput_monitor()

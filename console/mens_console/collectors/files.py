@@ -44,11 +44,19 @@ def describe(error: OSError) -> tuple[str, str]:
     return (error.strerror or str(error) or type(error).__name__).lower(), "see to the path"
 
 
-class Outage:
-    """Whether a file can be written at the moment, when to try again, and the one warning about it."""
+Told = dict[int, object]
+"""By the number of an error who told of it: the files of a run share one, for one cause needs one warning."""
 
-    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
+
+class Outage:
+    """Whether a file can be written at the moment, when to try again, and the one warning about it.
+
+    Files that share `told` warn once for each cause, whichever of them meets it first.
+    """
+
+    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic, told: Told | None = None) -> None:
         self.path = path
+        self._told = told
         self.on = False
         self._clock = clock
         self._again = 0.0
@@ -63,14 +71,19 @@ class Outage:
         """Note a failure; the first one ever is told to the user, later ones only to the log."""
         if not self.on:
             what, cure = describe(error)
+            others = "" if self._told is None else " The run's other files may fare alike."
             message = (
                 f"{self.path} cannot be written: {what}. {lost} while it lasts; training goes on. To cure it: {cure}. "
-                f"It is tried again every {RETRY_S:.0f} s."
+                f"It is tried again every {RETRY_S:.0f} s.{others}"
             )
-            warn(message, quiet=self._warned)
+            warn(message, quiet=self._warned or not self._first(error))
             self._warned = True
         self.on = True
         self._again = self._clock() + RETRY_S
+
+    def _first(self, error: OSError) -> bool:
+        """Say whether none of the files that share what was told has told of this cause; one call, as threads meet."""
+        return self._told is None or self._told.setdefault(error.errno or 0, self) is self
 
     def ended(self) -> None:
         """Note that the file was written."""

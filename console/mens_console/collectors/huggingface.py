@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.collectors import clipping
+from mens_console.collectors.adapters import unwrap
 from mens_console.collectors.facts import base_model, model_facts, numbers, trainer_facts
 from mens_console.collectors.guard import Guard
 from mens_console.collectors.session import Session
@@ -61,6 +62,7 @@ class MensCallback(TrainerCallback):
         self._effective_rank = effective_rank
         self._options = options
         self._over: _Over | None = None
+        self._model: Any = None
         self._max_norm = 0.0
         self._clipped = self._entropy_logged = self._evaluating = False
         self._tokens_before: float | None = None
@@ -81,6 +83,7 @@ class MensCallback(TrainerCallback):
         given.setdefault("total_epochs", args.num_train_epochs)
         given.setdefault("world_size", args.world_size)
         self._max_norm = float(args.max_grad_norm or 0.0)
+        self._model = unwrap(model)
         self._entropy_logged = self._evaluating = False
         self._tokens_before = None if resumed else 0.0
         self.watcher = Watcher(
@@ -108,7 +111,7 @@ class MensCallback(TrainerCallback):
         clipping.leave(self._before_clipping)
         atexit.unregister(self._flush)
         self.watcher.close(status)
-        self.watcher = None
+        self.watcher = self._model = None
 
     # ------------------------------------------------------------------ a step
 
@@ -120,8 +123,13 @@ class MensCallback(TrainerCallback):
             self.watcher.begin(state.global_step + 1, text=not self._entropy_logged)
 
     def _before_clipping(self, accelerator: Any) -> None:
-        if self.watcher is not None and not self.watcher.looked:
+        if self.watcher is not None and not self.watcher.looked and self._is_ours(accelerator):
             self.watcher.look(getattr(accelerator, "scaler", None))
+
+    def _is_ours(self, accelerator: Any) -> bool:
+        """Say whether this accelerator trains the model watched, and not that of another Trainer in this process."""
+        prepared = getattr(accelerator, "_models", None)
+        return not prepared or any(unwrap(model) is self._model for model in prepared)
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Look at gradients that were clipped without accelerate."""

@@ -23,6 +23,8 @@ from mens_console.collectors.plain import encode, number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mens_console.collectors.files import Told
+
 EVERY_S: Final = 5.0
 HISTORY: Final = 200
 """Losses that the document holds, the newest."""
@@ -56,6 +58,7 @@ class StatusWriter:
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        told: Told | None = None,
     ) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
         self._every_s = every_s
@@ -67,7 +70,7 @@ class StatusWriter:
         self._status = "training"
         self._written_at = float("-inf")
         self._made = self._warned = self._closed = False
-        self._outage = Outage(self.path, monotonic)
+        self._outage = Outage(self.path, monotonic, told)
         self._background = Background("status", self._write, forget=self._forget)
 
     @property

@@ -25,6 +25,8 @@ from mens_console.signals.redact import redact_setting, redact_words
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mens_console.collectors.files import Told
+
 SCHEMA: Final = "mens-run-summary/1"
 NAME: Final = "run_summary.json"
 _MOST: Final = 1 << 20
@@ -52,11 +54,12 @@ class RunSummary:
         dataset_version: str = "",
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        told: Told | None = None,
     ) -> None:
         self._run_dir = os.path.abspath(os.fsdecode(run_dir))
         self.path = os.path.join(self._run_dir, NAME)
         self._clock = clock
-        self._outage = Outage(self.path, monotonic)
+        self._outage = Outage(self.path, monotonic, told)
         self._looked_up: dict[str, Any] | None = None
         self._checkpoint: str | None = None
         self._closed = False

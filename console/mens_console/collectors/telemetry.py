@@ -23,6 +23,8 @@ from mens_console.collectors.plain import encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mens_console.collectors.files import Told
+
 LIMIT: Final = 10_000
 """Rows that may wait to be written."""
 _BATCH: Final = 1 << 20
@@ -47,6 +49,7 @@ class TelemetryWriter:
         limit: int = LIMIT,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        told: Told | None = None,
     ) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
         self.rows = 0
@@ -57,7 +60,7 @@ class TelemetryWriter:
         self._lock = threading.Lock()
         self._overflow = self._refused = 0
         self._fd = -1
-        self._outage = Outage(self.path, monotonic)
+        self._outage = Outage(self.path, monotonic, told)
         self._made = self._closed = False
         self._background = Background("telemetry", self._drain, linger_s=_LINGER_S, forget=self._forget)
 
