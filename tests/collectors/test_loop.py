@@ -164,6 +164,22 @@ def test_the_movement_of_a_step_with_a_closure_is_the_whole_step(tmp_path):
         assert values["ratio"] == pytest.approx(moved / size, rel=1e-5)
 
 
+@pytest.mark.parametrize(("rates", "told"), [((0.0, 1e-3), 1e-3), ((1e-3, 0.0), 1e-3), ((0.0, 0.0), 0.0)])
+def test_a_group_at_rest_does_not_speak_for_all(tmp_path, rates, told):
+    model = small.llama()
+    parts = trainable(model)
+    groups = [{"params": parts[:2], "lr": rates[0]}, {"params": parts[2:], "lr": rates[1]}]
+    optimizer = torch.optim.AdamW(groups)
+    with watch(model, tmp_path, optimizer) as mens:
+        loss = model(**small.batch(small.rows(2))).loss
+        loss.backward()
+        mens.backward_done()
+        optimizer.step()
+        mens.step(loss=loss)
+    (row,) = Recorded.last.steps
+    assert (row["learning_rate"], row["layers"].learning_rate) == (told, told)
+
+
 def test_other_processes_than_the_first_measure_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -17,7 +17,7 @@ from mens_console.collectors.guard import Guard
 from mens_console.collectors.plain import number
 from mens_console.collectors.session import Session
 from mens_console.collectors.text import TokenCount
-from mens_console.collectors.torching import failure
+from mens_console.collectors.torching import failure, learning_rate
 from mens_console.collectors.watcher import Losses, Watcher
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class MensLightningCallback(_Callback):
         watcher = self.watcher
         if watcher is None:
             return
-        self._rate = number(optimizer.param_groups[0].get("lr")) if optimizer.param_groups else None
+        self._rate = learning_rate(optimizer)
         watcher.look(getattr(trainer.precision_plugin, "scaler", None))
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:

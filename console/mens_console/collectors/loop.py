@@ -11,7 +11,7 @@ from mens_console.collectors.facts import base_model, language_model, model_fact
 from mens_console.collectors.guard import Guard, warn
 from mens_console.collectors.session import Session
 from mens_console.collectors.text import TokenCount
-from mens_console.collectors.torching import bare_optimizer, failure, world
+from mens_console.collectors.torching import bare_optimizer, failure, learning_rate, world
 from mens_console.collectors.watcher import Losses, Watcher
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Loop:
                 self.session.step(
                     self.last_step,
                     loss=self._losses.take(),
-                    learning_rate=self._rate() if lr is None else lr,
+                    learning_rate=learning_rate(self._optimizer) if lr is None else lr,
                     grad_norm=watcher.grad_norm() if grad_norm is None else grad_norm,
                     epoch=epoch,
                     tokens=self._tokens(watcher),
@@ -177,9 +177,3 @@ class Loop:
         if self._given is None:
             return watcher.tokens(now=True)
         return self._given.take() * self._processes
-
-    def _rate(self) -> float | None:
-        if self._optimizer is None:
-            return None
-        rate = self._optimizer.param_groups[0].get("lr")
-        return float(rate) if isinstance(rate, int | float) else None

@@ -24,6 +24,7 @@ from mens_console.collectors.torching import (
     effective_ranks,
     gradient_scale,
     keep,
+    learning_rate,
     moved,
     norms,
     to_host,
@@ -134,7 +135,7 @@ class Sweep:
             steps = max(1, self._steps - self._steps_then)
         self._look = _Look(
             wall=time.time(),
-            learning_rate=self._learning_rate(),
+            learning_rate=_NAN if (rate := learning_rate(self._optimizer)) is None else rate,
             steps=steps,
             scaled=hasattr(grad_scale, "get_scale"),
             places=[i for i, _ in found],
@@ -211,16 +212,6 @@ class Sweep:
 
     def _tensors(self, places: Sequence[int]) -> list[torch.Tensor]:
         return [side for i in places if (side := self._sides[i]) is not None]
-
-    def _learning_rate(self) -> float:
-        """Return the first group's rate, NaN where it is not known, or only by waiting for a device."""
-        if self._optimizer is None or not self._optimizer.param_groups:
-            return _NAN
-        rate = self._optimizer.param_groups[0].get("lr")
-        if isinstance(rate, torch.Tensor) and rate.device.type != "cpu":
-            return _NAN
-        found = number(rate)
-        return _NAN if found is None else found
 
     def _stepped(self, *_: object) -> None:
         self._steps += 1

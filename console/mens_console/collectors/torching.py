@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from mens_console.collectors.adapters import unwrap, walk_types
+from mens_console.collectors.plain import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -159,6 +160,17 @@ def bare_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:
             break
         optimizer = inner
     return optimizer if isinstance(optimizer, torch.optim.Optimizer) else None
+
+
+def learning_rate(optimizer: Any) -> float | None:
+    """Return the rate of the first group that has one above 0, so that a group at rest does not speak for all.
+
+    It is 0 where all are, and None where it is not known, or only by waiting for a device.
+    """
+    rates = [group.get("lr") for group in getattr(optimizer, "param_groups", ())]
+    known = [number(rate) for rate in rates if not isinstance(rate, torch.Tensor) or rate.device.type == "cpu"]
+    found = [rate for rate in known if rate is not None]
+    return next((rate for rate in found if rate != 0.0), found[0] if found and len(found) == len(rates) else None)
 
 
 def sharding(model: torch.nn.Module, adapters: Sequence[Adapter]) -> str | None:
