@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.style import Style
+    from textual.color import Color
 
 
 def strip_of(segments: Iterable[Segment], width: int, blank: Style) -> Strip:
@@ -101,6 +102,10 @@ class Canvas(Widget):
         self._strips: list[Strip] = []
         self._drawn_size: tuple[int, int] | None = None
         self._palette: dict[str, Style] = {}
+        self._bare: bool | None = None
+        self._shown: dict[int, tuple[Strip, Strip]] = {}
+        """Of each line the strip that was drawn, and what the filters of now make of it."""
+        self._filters: tuple[object, ...] = ()
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         """Return `height` strips of `width` cells (fewer are filled with blanks)."""
@@ -146,9 +151,48 @@ class Canvas(Widget):
             self._drawn_size = (width, height)
         return self._strips[y] if y < len(self._strips) else Strip.blank(width, self.style_for())
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines of the whole widget: those of the content wherever CSS puts nothing around or over it.
+
+        Textual would go through border, padding, outline and tint for each line; most of a small repaint is that.
+        """
+        width, height = self.size
+        if not self._is_bare or self.opacity != 1.0:
+            return super().render_lines(crop)
+        if self._drawn_size != (width, height):
+            self._strips = self._draw(width, height)
+            self._drawn_size = (width, height)
+        background = self.background_colors[1]
+        filters = (background, *self.get_line_filters())
+        if filters != self._filters:
+            self._filters, self._shown = filters, {}
+        lines = [self._filtered(y, background, width) for y in crop.line_range]
+        first, last = crop.column_span
+        return lines if (first, last) == (0, width) else [line.crop(first, last) for line in lines]
+
+    def _filtered(self, y: int, background: Color, width: int) -> Strip:
+        strip, known = self._strips[y], self._shown.get(y)
+        if known is None or known[0] is not strip:
+            shown = strip.adjust_cell_length(width, self.style_for())
+            for one in self.get_line_filters():
+                shown = shown.apply_filter(one, background)
+            known = self._shown[y] = (strip, shown)
+        return known[1]
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether the styles of now put nothing around the content and change no colour of it."""
+        if self._bare is None:
+            styles = self.styles
+            around = (*styles.gutter, *(edge for edge, _ in (*styles.border, *styles.outline)))
+            over = styles.tint.a or styles.text_opacity != 1.0 or styles.hatch not in (None, "none")
+            self._bare = not any(around) and not over
+        return self._bare
+
     def forget(self) -> None:
         """Drop everything that was built with styles (subclasses: their strip caches too)."""
         self._palette.clear()
+        self._bare = None
 
     def notify_style_update(self) -> None:
         """Draw again with the new styles: a theme, the focus or a class changed them."""
