@@ -194,6 +194,19 @@ async def test_worker_errors_become_a_notice(console):
         assert "[b]disk" in text_of(app) and app.is_running
 
 
+async def test_troubles_are_told_once_each_whatever_room_the_header_has(console):
+    def told(app):
+        return [note.message for note in app._notifications]
+
+    full = "alerts.json: no space left on device; it lasts until this console is closed"
+    async with console(snapshot(box(), problems=(full, "9 of 30 folders")), (80, 24)) as (app, pilot):
+        await until(pilot, lambda: told(app) == [full, "9 of 30 folders"])
+        await until(pilot, lambda: "no space left" in text_of(app))
+        app.engine.publish(snapshot(box(), rev=2, problems=("10 of 30 folders", full, HOSTILE)))
+        await until(pilot, lambda: len(told(app)) == 3)
+        assert "\x1b" not in told(app)[2]
+
+
 async def test_configuration_problems_become_notices(console):
     async with console(snapshot([]), problems=("mens-console.toml:3: theme: [b]no[/b]",)) as (app, pilot):
         await until(pilot, lambda: "[b]no[/b]" in text_of(app))

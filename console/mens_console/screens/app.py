@@ -6,6 +6,7 @@ It draws nothing itself. Nothing of a run is interpreted here.
 from __future__ import annotations
 
 import math
+import re
 import socket
 import time
 from typing import TYPE_CHECKING, ClassVar
@@ -84,6 +85,16 @@ COMPARED = 6
 """Runs that are put side by side at most: a chart has so many colours, and an eye too."""
 TICK_S = 1.0
 """The shortest time between two looks at the clock."""
+
+
+TROUBLES = 3
+"""Troubles that are told at a time; the rest is in the header and in `mens-console status`."""
+_DIGITS = re.compile(r"\d+")
+
+
+def trouble_key(text: str) -> str:
+    """Return what a problem is known by: without its numbers, which may move on."""
+    return _DIGITS.sub("0", text)
 
 
 class Published(Message):
@@ -187,6 +198,8 @@ class ConsoleApp(App[None]):
         self._interval = SLOW_FRAME_S if settings.slow_link else FRAME_S
         self._snapshot = EMPTY
         self._bell = Bell()
+        self._troubles = {trouble_key(problem) for problem in settings.problems}
+        """Problems that were told."""
         self._greeted = False
         self._posted = False
         self._painted = float("-inf")
@@ -256,9 +269,23 @@ class ConsoleApp(App[None]):
         self._painted = time.monotonic()
         self.paint()
         ring(self, self._bell.news(self.engine.snapshot))
+        self._tell_troubles()
         if not self._greeted and not self._snapshot.scanning:
             self._greeted = True
             self._greet()
+
+    def _tell_troubles(self) -> None:
+        """Tell what hinders the console, each thing once: in the header there is seldom room for it.
+
+        Where there is no run, the page that says so names them all.
+        """
+        if not self._snapshot.runs:
+            return
+        news = {key: text for text in self._snapshot.problems if (key := trouble_key(text)) not in self._troubles}
+        self._troubles.update(news)
+        most = min(max(self.size.width * self.size.height // 8, 40), 300)
+        for text in list(news.values())[:TROUBLES]:
+            self.notify(safe_text(text, most), title="Trouble", severity="warning", timeout=10, markup=False)
 
     def _greet(self) -> None:
         """Tell once, when all history was read, what happened since the console was left."""
