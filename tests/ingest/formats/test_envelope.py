@@ -174,3 +174,18 @@ def test_an_evaluation_that_stands_in_a_document_is_one_point():
         batch = decoder.feed(json.dumps(document).encode(), float(step))[1]
         steps += [columns.steps[0] for columns in batch.columns if "eval_loss" in columns.names]
     assert steps == [10, 20]
+
+
+def test_a_sample_behind_the_documents_own_history_goes_not_back():
+    document = {
+        "status": "training",
+        "current_step": 53,
+        "loss": 1.0,
+        "learning_rate": 2e-4,
+        "grad_norm": 0.5,
+        "train_loss_history": [{"step": s, "loss": 1.0, "learning_rate": 1e-4} for s in (50, 55)],
+    }
+    batch = TrainingStatusDecoder().feed(json.dumps(document).encode(), 9.0)[1]
+    steps = [s for columns in batch.columns if "learning_rate" in columns.names for s in columns.steps]
+    assert steps == [50, 55]
+    assert any("grad_norm" in columns.names and 53 in columns.steps for columns in batch.columns)

@@ -58,6 +58,8 @@ class TrainingStatusDecoder:
     def __init__(self) -> None:
         self._rows = Rows()
         self._history_step = -1
+        self._history_names: set[str] = set()
+        """What rows of the history carry, and need not be sampled at a step that they reached."""
         self._sampled_step: int | None = None
         self._sampled: dict[str, Any] = {}
         self._status: str | None = None
@@ -96,7 +98,8 @@ class TrainingStatusDecoder:
             return
         sample = _sample(document)
         if step <= self._history_step:
-            sample = {key: value for key, value in sample.items() if aliases.canonical(key) != "loss"}
+            told = {"loss", *self._history_names}
+            sample = {key: value for key, value in sample.items() if aliases.canonical(key) not in told}
         if step != self._sampled_step:
             look = from_layers(document.get("lora_stats"), step, wall)
             if look is not None:
@@ -122,6 +125,7 @@ class TrainingStatusDecoder:
         if step is None or step <= self._history_step:
             return
         self._history_step = step
+        self._history_names.update(map(aliases.canonical, row))
         self._rows.add(tuple(row), [[value] for value in row.values()], bad)
 
     def _facts(self, document: dict[str, Any], wall: float, batch: Batch) -> None:
