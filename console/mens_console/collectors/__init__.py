@@ -76,7 +76,12 @@ def __getattr__(name: str) -> Any:
     room = _ROOMS.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{room}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{room}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch" or room != "loop":
+            raise
+        return getattr(import_module(f"{__name__}.untorched"), name)
 
 
 def __dir__() -> list[str]:

@@ -46,6 +46,11 @@ class Adapter:
         return sum(side.numel() for side in (self.a, self.b) if side is not None)
 
 
+def is_module(model: object) -> bool:
+    """Return whether this is a torch module, without a need for torch."""
+    return any(kind.__module__.startswith("torch.nn.") and kind.__name__ == "Module" for kind in type(model).__mro__)
+
+
 def unwrap(model: torch.nn.Module) -> torch.nn.Module:
     """Return the model below the wrappers of DDP, `torch.compile`, Fabric and their like."""
     while True:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from mens_console.collectors.adapters import is_module
 from mens_console.collectors.facts import base_model, language_model, model_facts
 from mens_console.collectors.guard import Guard, warn
 from mens_console.collectors.session import Session
@@ -67,7 +68,8 @@ class Loop:
         rank, processes = world()
         given = {"rank": rank, "world_size": processes, **options}
         self._leads = given["rank"] == 0
-        if self._leads:
+        self._is_module = is_module(model)
+        if self._leads and self._is_module:
             resumed = {"resumed_at_step": start_step} if start_step else {}
             with Guard()("configuration"):
                 given["config"] = {**model_facts(model), **resumed, **(given.get("config") or {})}
@@ -96,7 +98,7 @@ class Loop:
                 self._optimizer,
                 effective_rank=self._effective_rank,
                 processes=self._processes,
-                text=language_model(self._model),
+                text=language_model(self._model) if self._is_module else None,
             )
             self._watcher.begin(self.last_step + 1)
         return self

@@ -8,10 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mens_console.collectors.adapters import find_adapters, others
+from mens_console.collectors.adapters import find_adapters, is_module, others
 from mens_console.collectors.guard import warn
-from mens_console.collectors.sweep import Sweep
-from mens_console.collectors.torching import sharding
 from mens_console.signals.layers import LayerSignals
 from mens_console.signals.pairs import LayerRow, PairState, PairTable
 from mens_console.signals.rules import RULES
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from mens_console.collectors.adapters import Adapter
+    from mens_console.collectors.sweep import Sweep
     from mens_console.signals.rules import Rule
 
 
@@ -64,8 +63,7 @@ class LoraMonitor:
         self.skipped = False
         """Whether the newest row's optimizer step is known not to have happened."""
         self._adapters = _measurable(model)
-        rest = others(model, self._adapters) if self._adapters else []
-        self._sweep = Sweep(self._adapters, rest, optimizer, effective_rank=effective_rank)
+        self._sweep = _sweep(model, self._adapters, optimizer, effective_rank) if self._adapters else None
         self._signals = LayerSignals("", rules)
         self._rename()
         self._looks = 0
@@ -104,7 +102,7 @@ class LoraMonitor:
         already is noticed). `step` is the optimizer step that the gradients belong to; looks are counted where it is
         not said. A second look at the same step replaces the first, whose weights stay those that the step starts from.
         """
-        if not self._adapters:
+        if self._sweep is None:
             return
         if self._pending and step != self._step:
             self._judge()
@@ -123,8 +121,9 @@ class LoraMonitor:
         where they were count as skipped, too, if the optimizer given never stepped, or if a gradient under a
         GradScaler was not finite. The movement of a skipped step is NaN.
         """
-        self._sweep.after_step(skipped=skipped)
-        self._row = None
+        if self._sweep is not None:
+            self._sweep.after_step(skipped=skipped)
+            self._row = None
 
     def row(self) -> LayerRow | None:
         """Return the newest look, None where there was none since the last row. Waits for the device once."""
@@ -179,18 +178,18 @@ class LoraMonitor:
 
     def close(self) -> None:
         """Let go of the optimizer and of the copies of the weights."""
-        self._sweep.close()
+        if self._sweep is not None:
+            self._sweep.close()
 
     def _rename(self) -> None:
         pairs = self._adapters
-        self._table = PairTable(
-            tuple(pair.name for pair in pairs), self._sweep.frozen(), tuple(pair.r for pair in pairs)
-        )
+        frozen = () if self._sweep is None else self._sweep.frozen()
+        self._table = PairTable(tuple(pair.name for pair in pairs), frozen, tuple(pair.r for pair in pairs))
         self._signals.table(self._table)
 
     def _fetch(self) -> LayerRow | None:
         """Return the newest look as a row; the transfer happens here."""
-        if self._row is None and (found := self._sweep.fetch()) is not None:
+        if self._row is None and self._sweep is not None and (found := self._sweep.fetch()) is not None:
             self._row = LayerRow(self._step, found.wall, found.columns, found.learning_rate)
             self.update_steps, self.grad_norm, self.skipped = found.update_steps, found.grad_norm, found.skipped
             if not self._warned and not all(self._table.frozen) and math.isnan(found.grad_norm):
@@ -205,8 +204,19 @@ class LoraMonitor:
             self._signals.observe(row)
 
 
-def _measurable(model: torch.nn.Module) -> list[Adapter]:
+def _sweep(model: torch.nn.Module, pairs: list[Adapter], optimizer: Any, effective_rank: bool) -> Sweep:
+    from mens_console.collectors.sweep import Sweep  # torch is there if pairs are
+
+    return Sweep(pairs, others(model, pairs), optimizer, effective_rank=effective_rank)
+
+
+def _measurable(model: Any) -> list[Adapter]:
     """Return the model's pairs, none, with a warning, where they cannot be measured."""
+    if not is_module(model):
+        warn("mens-console: LoRA layers are not measured: the model is not a torch.nn.Module")
+        return []
+    from mens_console.collectors.torching import sharding
+
     pairs = find_adapters(model)
     spread = sharding(model, pairs)
     if spread is not None:
