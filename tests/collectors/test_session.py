@@ -374,7 +374,7 @@ def test_a_collector_that_breaks_is_off_and_the_rest_goes_on(session, path, monk
 def test_steps_that_go_back_are_a_resume(session, clock, path, tmp_path):
     for step in [*range(1, 101), *range(51, 121)]:
         clock.now += 1.0
-        session.step(step, loss=2.0 - step / 200, tokens=10, accuracy=0.5)
+        session.step(step, loss=2.0 - step / 200, accuracy=0.5)
     session.finish()
     steps = [row["step"] for row in events(path, "step")]
     assert steps == [*range(1, 101), *range(51, 121)]
