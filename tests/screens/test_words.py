@@ -101,7 +101,7 @@ def test_panels_come_in_order_and_parts_of_the_run_last():
     one = run("one")
     extra = {name: series(name, [1], [1.0]) for name in ("z/layer.0", "aux", "eval_runtime", "epoch", "steps_per_sec")}
     names = [panel.key for panel in panels_of(replace(one, series={**one.series, **extra}))]
-    assert names == ["loss", "learning_rate", "grad_norm", "tokens_per_sec", "aux", "z/layer.0", "eval_runtime"]
+    assert names == ["loss", "learning_rate", "grad_norm", "tokens_per_sec", "aux", "z/layer.0"]
 
 
 def test_marks_stand_at_every_axis_they_have_a_place_on():

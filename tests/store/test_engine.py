@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -375,3 +376,24 @@ def test_a_file_that_its_decoder_cannot_stand_leaves_the_others_alone(
     runs = {run.name: run for run in Bench(tmp_path).settle().runs}
     assert runs["b"].step == 4
     assert "unforeseen" in (runs["a"].sources[0].problem or "")
+
+
+def test_a_process_that_its_own_files_name_is_missed_at_the_first_look(tmp_path) -> None:
+    """One look is enough: nobody has to have seen it alive."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    run = tmp_path / "run"
+    run.mkdir()
+    start = {"pid": gone.pid, "host": socket.gethostname(), "total_steps": 100}
+    now = time.time() - 30
+    lines = [("train_start", start), *(("step", {"step": s, "loss": 1.0}) for s in range(1, 9))]
+    (run / "telemetry.jsonl").write_text(
+        "".join(
+            json.dumps({"ts_ms": int((now + i) * 1000), "event": event, "payload": payload}) + "\n"
+            for i, (event, payload) in enumerate(lines)
+        )
+    )
+    os.utime(run / "telemetry.jsonl", (now + 9, now + 9))
+    (found,) = Engine([tmp_path], Settings(), watch=False).load().runs
+    assert found.diagnosis.state == "killed"
+    assert any(str(gone.pid) in line for line in found.diagnosis.evidence)

@@ -132,11 +132,11 @@ def _rule_lines(alert: AlertView, rule: Rule | None, width: int) -> list[Line]:
         return [*lines, (("no rule of this name is in the table", "warn"),)]
     pieces = prose(rule.condition, max(width - LABEL - 1, 8), "muted")
     lines += [(*fact("fires when" if not i else "", ""), *piece) for i, piece in enumerate(pieces)]
-    entry = "any" if rule.unit in EVENTS and rule.entry <= 1 else measure(rule.entry, rule.unit)
+    entry = "once" if rule.unit in EVENTS and rule.entry <= 1 else measure(rule.entry, rule.unit)
     entry += f", critical at {measure(rule.critical, rule.unit)}" if rule.critical is not None else ""
     holds = [f"{rule.for_points} points"] if rule.for_points > 1 else []
     holds += [measure(rule.for_s, "s")] if rule.for_s else []
-    lines.append(fact("entry", entry, "", "" if entry == "any" or rule.unit == "s" else safe_text(rule.unit, 40)))
+    lines.append(fact("entry", entry, "", "" if entry == "once" or rule.unit == "s" else safe_text(rule.unit, 40)))
     if rule.latched:
         lines.append(fact("exit", "latched", "", "ends when acknowledged, or with a new run"))
     else:

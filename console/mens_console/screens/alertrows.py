@@ -248,11 +248,11 @@ def value_text(alert: AlertView) -> str:
 
 
 def limit_text(alert: AlertView) -> str:
-    """Return the threshold with its unit; ``any`` where a single event is enough."""
+    """Return the threshold with its unit; ``once`` where a single event is enough."""
     if not math.isfinite(alert.threshold):
         return "—"
     if alert.unit in EVENTS and alert.threshold <= 1:
-        return "any"
+        return "once"
     unit = "" if alert.unit == "s" else f" {alert.unit}"
     return measure(alert.threshold, alert.unit) + unit
 

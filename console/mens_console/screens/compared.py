@@ -156,7 +156,7 @@ def _last(metric: str) -> Callable[[RunView], tuple[float, str] | None]:
 def _loss(run: RunView) -> tuple[float, str] | None:
     """Return the newest loss; one that its trainer put in the place of a NaN is told as what it hides."""
     found = _last("loss")(run)
-    if found is not None and math.isfinite(found[0]) and any(a.rule == "hidden_nan" and a.active for a in run.alerts):
+    if found is not None and math.isfinite(found[0]) and not math.isfinite(run.signals.streaming_ce):
         return math.nan, f"logged as {number(found[0])}"
     return found
 

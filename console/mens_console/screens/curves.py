@@ -66,8 +66,9 @@ def panels_of(run: RunView) -> list[Panel]:
     ]
     used = {name for panel in PANELS for name in panel.metrics} | HIDDEN
     others = sorted(have - used, key=_interest)
-    here = [name for name in others if not name.startswith(APART)]
-    # Series with a screen of their own would flood the pages; a run that has nothing else shows them all the same.
+    here = [name for name in others if not name.startswith(APART) and not name.endswith(_TIMINGS)]
+    # Series with a screen of their own, and how long evaluations took, would flood the pages; a run that has nothing
+    # else shows them all the same.
     return shown + [Panel(name, short(name), (name,)) for name in (here or ([] if shown else others))]
 
 

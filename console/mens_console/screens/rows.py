@@ -118,7 +118,9 @@ class Order(NamedTuple):
 
 def _worst(run: RunView) -> tuple[object, ...]:
     warnings, criticals = alert_counts(run.alerts)
-    return (look(run.diagnosis.state).rank, -criticals, -warnings, -_known(run.updated_at, -math.inf), run.id)
+    # Live runs write all the time: who wrote last would shuffle them at every row.
+    heard = 0.0 if run.live else -_known(run.updated_at, -math.inf)
+    return (look(run.diagnosis.state).rank, -criticals, -warnings, heard, run.id)
 
 
 def _known(value: float | None, missing: float) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
+from mens_console.ingest.text import safe_text
 from mens_console.screens.charts import Charts
 from mens_console.screens.curves import panels_of
 from mens_console.screens.empty import no_rows, no_runs
@@ -153,7 +154,7 @@ class RunScreen(Room):
     def _tell(self, snapshot: Snapshot, run: RunView) -> None:
         order = [one.id for one in ordered(snapshot.runs, ORDERS[0], reverse=False)]
         page, pages = self.query_one(Charts).pages
-        note = f" run {order.index(run.id) + 1} of {len(order)}"
+        note = f" {safe_text(run.name, 40)} · run {order.index(run.id) + 1} of {len(order)}"
         note += f" · charts page {page + 1}/{pages}" if pages > 1 and not self.has_class("-facts") else ""
         self._write("#status", lambda _: [((note, "muted"),)])
 

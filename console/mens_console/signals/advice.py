@@ -206,5 +206,6 @@ def _by_loss(sound: Sequence[CheckpointFact], record: Record, notes: list[str]) 
 
 
 def _onset(episode: Episode) -> str:
-    over = f", over by step {step_text(episode.end)}" if episode.end is not None else ""
+    lasted = episode.end is not None and episode.end > episode.start
+    over = f", over by step {step_text(episode.end)}" if lasted and episode.end is not None else ""
     return f"{_WORDS[episode.rule]} at step {step_text(episode.start)}{over}"

@@ -279,6 +279,7 @@ def _error_line(error: ErrorFact) -> str:
 
 
 LIVENESS_RULES: Final = ("stall", "crash", "oom", "device_error", "disk_full")
+_ENDED: Final = frozenset({"crash", "oom", "disk_full"})
 _ENDINGS: Final[dict[State, str]] = {
     "killed": "crash",
     "crashed": "crash",
@@ -313,9 +314,11 @@ def liveness_observations(
         if name in held:
             lines = tuple(plain(_error_line(error)) for error in device) if name == "device_error" else d.evidence
             text = f"{rules[name].title}: {lines[0]}" if lines else ""
+            # What ended a run happened when it was last heard of, not when somebody looked.
+            when = e.last_sign if name in _ENDED and math.isfinite(e.last_sign) else e.now
             found.append(
                 Observation(
-                    name, entity, Signal.BREACH, e.now, e.step, value, limit, held[name], text, lines, standing=True
+                    name, entity, Signal.BREACH, when, e.step, value, limit, held[name], text, lines, standing=True
                 )
             )  # fmt: skip
             continue

@@ -193,7 +193,7 @@ class Judge:
             errors=tuple(ErrorFact(e.kind, e.text, e.wall, e.step, True) for e in errors),
             processes=processes,
             process_scan_complete=self._look is not None and self._look.complete,
-            pid_seen_alive_earlier=bool(run.seen_alive),
+            pid_seen_alive_earlier=bool(run.seen_alive or self._told(run)),
             host_matches=None if not facts.host else facts.host == self._host,
             last_write_after_boot=math.isnan(updated) or updated >= self._boot,
             nan=signals.nan,
@@ -202,6 +202,11 @@ class Judge:
             more=self._box.evidence([p.pid for p in processes or () if p.alive]) if self._box is not None else (),
             disk_free_bytes=_free_bytes(run) if run.diagnosis is None or run.diagnosis.state in LIVE_STATES else None,
         )
+
+    def _told(self, run: RunState) -> set[int]:
+        """Return the processes that the run's own files name and say to be of this box: none need have seen them."""
+        seen_all = self._look is not None and self._look.complete
+        return run.facts.pids if seen_all and run.facts.host == self._host else set()
 
     def _processes(self, run: RunState) -> tuple[ProcessFact, ...] | None:
         """Return the run's processes as last looked at, those that went away included; None when nobody looked."""
@@ -214,7 +219,7 @@ class Judge:
         if run.trainers:
             alive = tuple(p for p in alive if p.reason != WORKS_IN)
         facts = [ProcessFact(p.pid, True, p.status, p.cpu_percent, p.name, p.reason) for p in alive]
-        gone = (run.trainers or run.seen_alive) - {p.pid for p in alive}
+        gone = ((run.trainers or run.seen_alive) | self._told(run)) - {p.pid for p in alive}
         run.seen_alive |= {p.pid for p in alive}
         return (*facts, *(ProcessFact(pid, False) for pid in sorted(gone)))
 

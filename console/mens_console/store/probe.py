@@ -114,7 +114,8 @@ class SystemProbe:
                 with process.oneshot():
                     reasons, readable = self._reasons(process, roots)
                     complete = complete and (readable or not _matters(process, owners))
-                    if process.pid in named and os.path.realpath(named[process.pid]) not in reasons:
+                    is_named = process.pid in named and process.status() != psutil.STATUS_ZOMBIE
+                    if is_named and os.path.realpath(named[process.pid]) not in reasons:
                         reasons[os.path.realpath(named[process.pid])] = "is named by the run"
                     for root, reason in reasons.items():
                         found[roots[root]].append(self._fact(process, reason))

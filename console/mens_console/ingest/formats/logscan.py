@@ -13,7 +13,17 @@ from mens_console.ingest.records import Fact
 
 _WORDS: Final = (
     *(b"Traceback (most", b"ut of memory", b"OutOfMemory", b"ALLOC_FAILED", b"allocate memory", b"OOM", b"Oom", b"oom"),
-    *(b"Killed", b"SIGKILL", b"exitcode", b"o space left", b"uota exceeded", b"NCCL", b"nccl", b"Watchdog caught"),
+    *(
+        b"Killed",
+        b"SIGKILL",
+        b"exitcode",
+        b"o space left",
+        b"uota exceeded",
+        b"unexpected pos",
+        b"NCCL",
+        b"nccl",
+        b"Watchdog caught",
+    ),
     *(b"CUDA", b"uDNN", b"CUDNN", b"MPS backend", b"HIP error", b"device-side", b"NVRM"),
     *(b"Saving model", b"***** Running", b"Total optimization", b"Num Epochs", b"Training completed"),
 )
@@ -34,7 +44,7 @@ _ERRORS: Final = (
             re.IGNORECASE,
         ),
     ),
-    ("disk", re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)),
+    ("disk", re.compile(r"no space left on|disk quota exceeded|unexpected pos \d+ vs \d+", re.IGNORECASE)),
     (
         "device",
         re.compile(
