@@ -80,7 +80,7 @@ class MensCallback(TrainerCallback):
         given["config"] = {**trainer_facts(args), **model_facts(model), **resumed, **(given.get("config") or {})}
         given.setdefault("base_model", base_model(model))
         given.setdefault("total_steps", state.max_steps if state.max_steps > 0 else None)
-        given.setdefault("total_epochs", args.num_train_epochs)
+        given.setdefault("total_epochs", state.num_train_epochs or args.num_train_epochs)
         given.setdefault("world_size", args.world_size)
         self._max_norm = float(args.max_grad_norm or 0.0)
         self._model = unwrap(model)
