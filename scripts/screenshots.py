@@ -72,6 +72,9 @@ class Still:
     def look_at_machine(self, on: bool) -> None:  # noqa: D102
         pass
 
+    def pace(self, not_before: float) -> None:  # noqa: D102
+        pass
+
     def acknowledge(self, run_id: str, fingerprint: str, note: str = "") -> None:  # noqa: D102
         pass
 

@@ -169,6 +169,9 @@ class FakeEngine:
     def look_at_machine(self, on):
         self.orders.append(("look_at_machine", on))
 
+    def pace(self, not_before):
+        self.not_before = not_before
+
     def publish(self, fresh, times=1):
         self.snapshot = fresh
         thread = threading.Thread(target=lambda: [self._on_publish(fresh) for _ in range(times)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,22 @@ def test_many_moving_runs_are_all_refreshed_in_the_end(tmp_path: Path) -> None:
             write(log, rows(5, 8))
         watch.until(lambda s: s.get(chosen).step == 7)
         watch.until(lambda s: all(run.step == 7 for run in s.runs), 40.0)
+
+
+def test_nothing_is_published_before_the_next_frame_may_come(tmp_path: Path) -> None:
+    log = tmp_path / "a" / "metrics.jsonl"
+    write(log, rows(0, 3))
+    with Watch(tmp_path) as watch:
+        watch.until(lambda s: not s.scanning and s.runs and s.runs[0].step == 2)
+        not_before = time.monotonic() + 0.6
+        watch.engine.pace(not_before)
+        known = len(watch.seen)
+        for step in range(3, 8):
+            write(log, rows(step, step + 1))
+        final = watch.until(lambda s: s.runs[0].step == 7)
+        assert time.monotonic() >= not_before
+        assert [s.runs[0].step for s in watch.seen[known:]] == [7]
+        assert final.runs[0].series["loss"].points == 8
 
 
 def test_an_accident_is_told_and_not_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,11 @@ class LateEngine:
         if self._engine is not None:
             self._engine.look_at_machine(on)
 
+    def pace(self, not_before: float) -> None:
+        """Tell when the next frame may come (monotonic seconds)."""
+        if self._engine is not None:
+            self._engine.pace(not_before)
+
     def stop(self) -> None:
         """Stop the engine, or keep it from starting."""
         with self._lock:

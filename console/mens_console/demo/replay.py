@@ -90,6 +90,7 @@ class Replay:
         self._skip = skip
         self._next_tick = TICK_S
         self._stopping = threading.Event()
+        self._asked = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -110,21 +111,28 @@ class Replay:
     def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
         """Tell which run is being looked at, and which others are in sight."""
         self.engine.want(run_id, in_sight)
+        self._asked.set()
 
     def acknowledge(self, run_id: str, fingerprint: str, note: str = "") -> None:
         """Mark an alert as seen, for as long as the replay lasts."""
         self.engine.acknowledge(run_id, fingerprint, note)
+        self._asked.set()
 
     def silence(self, silence: Silence) -> None:
         """Hear nothing of some alerts for a while of the replay."""
         self.engine.silence(silence)
+        self._asked.set()
 
     def unsilence(self, silence_id: str) -> None:
         """End a silence."""
         self.engine.unsilence(silence_id)
+        self._asked.set()
 
     def look_at_machine(self, on: bool) -> None:
         """Do nothing: a replay shows the machine as it was recorded, not the one that it runs on."""
+
+    def pace(self, not_before: float) -> None:
+        """Do nothing: a replay publishes by its own clock."""
 
     def start(self, on_publish: Callable[[Snapshot], None]) -> None:
         """Replay on a thread of its own."""
@@ -135,6 +143,7 @@ class Replay:
     def stop(self) -> None:
         """Stop, and remove the replayed bytes."""
         self._stopping.set()
+        self._asked.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
         self.engine.stop()
@@ -167,6 +176,10 @@ class Replay:
         while self._next_tick <= moment:
             self._next_tick += TICK_S
         self.engine.hint(self.player.into / p.run / p.event.path for p in played if p.event.path)
+        self._see()
+
+    def _see(self) -> None:
+        """Let the engine see what there is at this moment, and do what it is asked for."""
         while self.engine.step(self.player.clock()):
             pass
 
@@ -174,11 +187,13 @@ class Replay:
         if self._skip:
             self.run_to(self._skip)
         began, origin = time.monotonic(), self.player.position
-        while not self._stopping.is_set() and not self.player.finished:
+        while not self._stopping.is_set():
             if self.speed == float("inf"):
                 self.run()
-                return
-            due = origin + (time.monotonic() - began) * self.speed
-            self.run_to(due)
+            else:
+                self.run_to(origin + (time.monotonic() - began) * self.speed)
             wait = began + (self._moment() - origin) / self.speed - time.monotonic()
-            self._stopping.wait(min(max(wait, 0.0), _BREATH_S))
+            # At its end nothing happens by itself any more, but the operator may still ask for something.
+            if self._asked.wait(None if self.player.finished else min(max(wait, 0.0), _BREATH_S)):
+                self._asked.clear()
+                self._see()

@@ -78,6 +78,10 @@ if TYPE_CHECKING:
             """Tell whether somebody looks at the machine."""
             ...
 
+        def pace(self, not_before: float) -> None:
+            """Tell when the next frame may come (monotonic seconds): nothing has to be published before."""
+            ...
+
 
 FRAME_S = 0.25
 SLOW_FRAME_S = 1.0
@@ -267,6 +271,7 @@ class ConsoleApp(App[None]):
     def _frame(self) -> None:
         """Paint what the engine published. Only such frames are paced: a row just after a tick need not wait."""
         self._painted = time.monotonic()
+        self.engine.pace(self._painted + self._interval)
         self.paint()
         ring(self, self._bell.news(self.engine.snapshot))
         self._tell_troubles()

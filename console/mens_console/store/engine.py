@@ -126,6 +126,7 @@ class Engine:
         self._viewed_at = float("-inf")
         self._weighed_at = float("-inf")
         self._view_turn = 0
+        self._not_before = self._held_until = float("-inf")
         self._turn = 0
         self._checked_folders = -1
         self._stopping = False
@@ -202,6 +203,10 @@ class Engine:
         if self._box.source is not None:
             self._box.source.hurry(on)
 
+    def pace(self, not_before: float) -> None:
+        """Publish nothing before this moment (monotonic seconds): nobody would see what is made until then."""
+        self._not_before = not_before
+
     def hint(self, paths: Iterable[Path]) -> None:
         """Look at these files at the next step (a replay knows what it wrote)."""
         self._hints.extend(str(path) for path in paths)
@@ -218,10 +223,14 @@ class Engine:
         while not self._stopping:
             more = self._step_or_tell()
             if not more:
-                self._wake.wait(min(self._reader.beat.interval(), LONGEST_REST_S))
+                self._wake.wait(min(self._reader.beat.interval(), LONGEST_REST_S, self._until_published()))
             self._wake.clear()
         if self._watcher is not None:
             self._watcher.close()
+
+    def _until_published(self) -> float:
+        """Return the seconds until what is held back may be published, infinity where nothing is."""
+        return max(0.0, self._held_until - time.monotonic()) if math.isfinite(self._held_until) else math.inf
 
     def _step_or_tell(self) -> bool:
         """Make one pass; what goes wrong in it is shown, and tried again, instead of ending in silence."""
@@ -373,6 +382,10 @@ class Engine:
     def _publish_changes(self, now: float, *, one_shot: bool) -> None:
         scanning = not self._searched or any(run.history for run in self._runs.values())
         hurried = self.replay or one_shot or scanning or self._snapshot.scanning
+        self._held_until = float("-inf")
+        if not hurried and time.monotonic() < self._not_before:
+            self._held_until = self._not_before
+            return
         room = math.inf if hurried else VIEWS_PER_S * min(now - self._viewed_at, 1.0)
         for run in self._stale_views():
             run_id = run.found.id
