@@ -12,6 +12,7 @@ import pytest
 from mens_console.config import Settings
 from mens_console.demo.recording import Recording, shipped
 from mens_console.demo.replay import Replay
+from mens_console.signals.alerts import Silence
 from mens_console.signals.eta import EtaEstimator
 from mens_console.store.report import status_document
 from mens_contracts.status import Status
@@ -102,11 +103,40 @@ def test_the_same_alerts_at_any_speed(played) -> None:
         replay.start(lambda snapshot: None)
         while not replay.player.finished:
             done.wait(0.05)
-        replay._thread.join()
-        ends.append(alerts(replay.snapshot))
         replay.stop()
+        ends.append(alerts(replay.snapshot))
     assert ends[0] == ends[1]
     assert ends[0]["llama-lora-r4-lr1e-3"]
+
+
+@pytest.mark.parametrize("speed", [1e-6, 1e6, math.inf])
+def test_an_order_is_carried_out_at_any_speed_and_after_the_end_too(speed) -> None:
+    recordings = [Recording.open(path) for path in shipped() if path.stem == "diverged-unfiltered"]
+    replay = Replay(recordings, Settings(), speed=speed, skip=recordings[0].header.duration * 0.9)
+    news = threading.Event()
+    replay.start(lambda snapshot: news.set())
+
+    def seen(true):
+        while not true():
+            assert news.wait(20), "nothing was published"
+            news.clear()
+
+    def nan_loss():
+        return next((a for run in replay.snapshot.runs for a in run.alerts if a.rule == "nan_loss"), None)
+
+    seen(lambda: nan_loss() is not None)
+    if speed > 1:
+        while not replay.player.finished:
+            news.wait(0.05)
+    replay.silence(Silence("s1", "*", "*", "ada", "", 0.0, math.inf))
+    seen(lambda: nan_loss().silenced_until == math.inf)
+    replay.unsilence("s1")
+    seen(lambda: math.isnan(nan_loss().silenced_until))
+    run_id = next(run.id for run in replay.snapshot.runs)
+    replay.acknowledge(run_id, nan_loss().fingerprint, "seen")
+    seen(lambda: nan_loss().acknowledged)
+    assert nan_loss().note == "seen"
+    replay.stop()
 
 
 def test_a_stopped_replay_leaves_nothing_behind() -> None:
