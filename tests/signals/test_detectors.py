@@ -129,6 +129,11 @@ def test_plateau_needs_fifty_points_and_fifty_steps():
     assert feed(detector, [1.0] * 190, steps) == []
 
 
+def test_the_rounding_of_an_ema_is_no_gain():
+    _, found = plateau_of([1.1] * 40 + [1.1 + 2e-16] * 20)
+    assert [o.value for o in found] == [0.0]
+
+
 def test_plateau_ends_with_two_percent_and_brings_stuck_along():
     values = [2.0] * 60 + [1.97] * 5 + [1.95]
     detector = Plateau("run")

@@ -27,6 +27,8 @@ _MAD_TO_SIGMA: Final = 1.4826
 _LEAST_SPREAD: Final = 0.01
 _DIVERGED: Final = 3.0
 _FAR: Final = 0.1
+_NOISE: Final = 1e-9
+"""Percent under which a gain is what rounding leaves of 0."""
 _HIDDEN_KEPT: Final = 1 << 16
 _INF: Final = math.inf
 
@@ -314,6 +316,7 @@ class Plateau(Detector):
     def _enter(self, point: tuple[int, float, float], points: int) -> Observation:
         step, wall, x = point
         gain = 100.0 * (self._best - x) / abs(self._best) if self._best else 0.0
+        gain = gain if abs(gain) > _NOISE else 0.0
         least = number(self._rules["plateau"].entry)
         text = f"EMA of the loss has not improved by {least} % since step {step_text(self._step)}"
         why = f"EMA {number(x)}, best {number(self._best)} at step {step_text(self._step)}, {points} points ago"
