@@ -67,6 +67,19 @@ async def test_a_first_change_is_painted_at_once_and_a_flood_is_paced(console, m
         assert painter.threads == {threading.get_ident()}
 
 
+@pytest.mark.parametrize(("slow", "eager"), [(False, app_module.EAGER_S), (True, app_module.SLOW_FRAME_S)])
+async def test_the_first_frames_of_a_history_that_is_read_follow_each_other_soon(console, fake_time, slow, eager):
+    async with console(snapshot(box()), slow_link=slow) as (app, pilot):
+        usual = app_module.SLOW_FRAME_S if slow else app_module.FRAME_S
+        while app._frames < app_module.EAGER_FRAMES + 2:
+            fake_time.now += 10
+            frames = app._frames
+            app.engine.publish(snapshot([run("one")], app._frames + 2, scanning=True))
+            await until(pilot, lambda frames=frames: app._frames > frames)
+            first = app._frames < app_module.EAGER_FRAMES
+            assert app.engine.not_before == fake_time.now + (eager if first else usual)
+
+
 async def test_a_row_just_after_a_tick_is_painted_at_once(console, monkeypatch, fake_time):
     async with console(snapshot(box())) as (app, pilot):
         fake_time.now += 10

@@ -85,6 +85,8 @@ if TYPE_CHECKING:
 
 FRAME_S = 0.25
 SLOW_FRAME_S = 1.0
+EAGER_S, EAGER_FRAMES = 0.05, 6
+"""How fast, and how many, the first frames are while history is read: each shows more than the one before."""
 COMPARED = 6
 """Runs that are put side by side at most: a chart has so many colours, and an eye too."""
 TICK_S = 1.0
@@ -207,6 +209,7 @@ class ConsoleApp(App[None]):
         self._greeted = False
         self._posted = False
         self._painted = float("-inf")
+        self._frames = 0
         self._due: Timer | None = None
         self._tick: Timer | None = None
         for theme in THEMES:
@@ -262,16 +265,23 @@ class ConsoleApp(App[None]):
     def _pace(self) -> None:
         """Paint at once where the last frame is long ago, else when its time comes."""
         self._posted = False
-        wait = self._painted + self._interval - time.monotonic()
+        wait = self._painted + self._pause - time.monotonic()
         if wait <= 0.0:
             self._frame()
         elif self._due is None:
             self._due = self.set_timer(wait, self._frame, name="frame")
 
+    @property
+    def _pause(self) -> float:
+        """Seconds from one frame to the next."""
+        eager = self._frames < EAGER_FRAMES and self.engine.snapshot.scanning
+        return min(EAGER_S, self._interval) if eager and not self.settings.slow_link else self._interval
+
     def _frame(self) -> None:
         """Paint what the engine published. Only such frames are paced: a row just after a tick need not wait."""
         self._painted = time.monotonic()
-        self.engine.pace(self._painted + self._interval)
+        self._frames += 1
+        self.engine.pace(self._painted + self._pause)
         self.paint()
         ring(self, self._bell.news(self.engine.snapshot))
         self._tell_troubles()

@@ -61,6 +61,8 @@ WEIGH_S = 1.0
 """Between two weighings of the points in memory."""
 LARGE_BYTES = 8_000_000
 """A history that leaves so much behind leaves as much freed: it is given back to the system."""
+TIDY_S = 1.0
+"""And once more so long after: by then nobody looks at a snapshot of the time before any more."""
 VIEWS_PER_S = 50
 """Views of runs out of sight rebuilt in a second: each costs some 200 µs, and thousands of runs may move at once."""
 COLD_POINTS = 512
@@ -128,6 +130,7 @@ class Engine:
         self._view_turn = 0
         self._not_before = self._held_until = float("-inf")
         self._turn = 0
+        self._tidy_at = math.inf
         self._checked_folders = -1
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -354,6 +357,10 @@ class Engine:
                 self._desk.recall(run.signals.alerts)
                 if run.nbytes > LARGE_BYTES:
                     give_back()
+                    self._tidy_at = now + TIDY_S
+        if now >= self._tidy_at:
+            self._tidy_at = math.inf
+            give_back()
 
     def _keep_budget(self, now: float) -> None:
         """Let the runs that nobody looked at for longest go cold until the points fit the budget."""
