@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import html
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -16,6 +17,8 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any, NamedTuple
+
+os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "truecolor")  # asked for when textual is loaded: a picture has colours
 
 from mens_console.config import Settings
 from mens_console.demo.recording import Recording, shipped
@@ -26,7 +29,7 @@ from mens_console.store.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "screenshots"
-MOMENT_S = 192.0
+MOMENT_S = 450.0
 CELL_W, CELL_H, BASELINE = 12.2, 24.4, 18.5
 """Of a character in the exported picture, in its own units."""
 SIZES = ((80, 24), (120, 40), (200, 50))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
 DEMO_SPEED: Final = 2.0
-DEMO_SKIP_S: Final = 60.0
+DEMO_SKIP_S: Final = 300.0
 """The demo opens where there is something to see."""
 REPLAY_SPEED: Final = 1.0
 
