@@ -17,8 +17,8 @@ from mens_console.demo.replay import Replay
 if TYPE_CHECKING:
     import argparse
 
-DEMO_SPEED: Final = 2.0
-DEMO_SKIP_S: Final = 300.0
+DEMO_SPEED: Final = 4.0
+DEMO_SKIP_S: Final = 150.0
 """The demo opens where there is something to see."""
 REPLAY_SPEED: Final = 1.0
 
