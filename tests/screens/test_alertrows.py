@@ -49,7 +49,7 @@ def test_values_and_limits_in_their_units():
     assert value_text(alert("nan_loss", "one", value=math.nan)) == "NaN"
     assert value_text(alert("disk_full", "one", value=math.nan)) == "—"  # not measured, rather than NaN
     assert value_text(alert("stall", "one", value=3700.0)) == "1h01m"
-    assert limit_text(alert("nan_loss", "one")) == "any" and limit_text(alert("lr_zero", "one")) == "3 points"
+    assert limit_text(alert("nan_loss", "one")) == "once" and limit_text(alert("lr_zero", "one")) == "3 points"
     assert limit_text(alert("loss_spike", "one")) == "2 × recent level"
     assert limit_text(alert("stall", "one", threshold=60.0)) == "1m"
     assert limit_text(alert("stall", "one", threshold=math.nan)) == "—"
