@@ -1,0 +1,1 @@
+"""Product KPIs: records of generation and benchmarks, read and summed up by model."""
