@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _NEEDED: Final = ("torch", "transformers", "peft", "accelerate")
 _BLOCK: Final = 2
-_LIMITS: Final = {"default": ("default cadence", 1.0), "every": ("every step", 5.0)}
+_LIMITS: Final = {"default": ("default cadence", 1.0, 240), "every": ("every step", 5.0, 60)}
+"""Target in percent and rounds by cadence: the tighter the target, the more rounds the interval takes to decide it."""
+_QUICK: Final = 20
 _T_95: Final = (
     12.706,
     4.303,
@@ -46,8 +48,8 @@ def bench_overhead(context: Context) -> Iterator[Figure]:
     if missing:
         sys.stderr.write(f"overhead is not measured: {', '.join(missing)} is not installed (make test-training)\n")
         return
-    rounds = context.pick(100, 20)
-    for cadence, (name, limit) in _LIMITS.items():
+    for cadence, (name, limit, enough) in _LIMITS.items():
+        rounds = context.pick(enough, _QUICK)
         folder = context.work / cadence
         command = [sys.executable, "-m", "bench.finetune", str(folder), cadence, str(rounds), str(_BLOCK)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-SAMPLE: Final = 1024
+SAMPLE: Final = 512
 """Tokens whose entropy is taken at a step, at most."""
 _ROWS: Final = 64
 """Distributions in memory at a time: 39 MB for a vocabulary of 152 k."""
@@ -76,7 +76,7 @@ class TokenCount:
 
 
 def token_entropy(logits: torch.Tensor, labels: Any = None, mask: Any = None, *, shifted: bool = True) -> float | None:
-    """Return the mean entropy in nats of the predictive distributions at up to 1024 positions, None without any.
+    """Return the mean entropy in nats of the predictive distributions at up to 512 positions, None without any.
 
     `logits` has the shape (batch, length, vocabulary). Positions are those whose target counts: by `labels` (not
     -100), else by the attention `mask`, both (batch, length); with `shifted` a position predicts the next token.
