@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NEEDED: Final = ("torch", "transformers", "peft", "accelerate")
 _BLOCK: Final = 2
-_LIMITS: Final = {"default": ("default cadence", 1.0, 240), "every": ("every step", 5.0, 60)}
+_LIMITS: Final = {"default": ("default cadence", 1.0, 320), "every": ("every step", 5.0, 40)}
 """Target in percent and rounds by cadence: the tighter the target, the more rounds the interval takes to decide it."""
 _QUICK: Final = 20
 _T_95: Final = (

@@ -169,8 +169,7 @@ class Attempt:
             row |= {name: value for name in _STREAMED if (value := found.get(name)) is not None}
             self.status.note_loss(step, loss, row.get("learning_rate"))
         if self.throughput.num_tokens:
-            rates = self._guard.run("throughput", self.throughput.get_statistics) or {}
-            row |= {name: rate for name in _RATES if (rate := rates.get(name)) is not None}
+            row |= self._guard.run("throughput", lambda: self.throughput.rates) or {}
             row["num_tokens"] = round(self.throughput.num_tokens)
         if accuracy is not None and math.isfinite(accuracy):
             self._accuracy.append((step, accuracy))

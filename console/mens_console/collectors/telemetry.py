@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 LIMIT: Final = 10_000
 """Rows that may wait to be written."""
 _BATCH: Final = 1 << 20
-_LINGER_S: Final = 0.2
+_LINGER_S: Final = 1.0
+"""A thread that wakes at every step of 200 ms takes as long for it as for everything else that is done at a step."""
 
 _Row = tuple[int, str, "Mapping[str, object]"]
 
@@ -36,7 +37,7 @@ _Row = tuple[int, str, "Mapping[str, object]"]
 class TelemetryWriter:
     """Appends rows `{"ts_ms", "event", "payload"}` to `path`; `write` never waits for the disk and never raises.
 
-    Rows gather for 0.2 s and go out in one `write(2)` on a descriptor opened to append, so that lines of two processes
+    Rows gather for a second and go out in one `write(2)` on a descriptor opened to append, so that lines of two processes
     never run into each other. Rows that had to be dropped (more than `limit` were waiting, or the disk refused them)
     are counted, and told by an event `dropped` before the next row that goes out. `clock` gives seconds since the
     epoch for rows without a time, `monotonic` says when to try a failing disk again.

@@ -81,6 +81,12 @@ class ThroughputMonitor:
         }
 
     @property
+    def rates(self) -> dict[str, float]:
+        """Return `tokens_per_sec` and `tokens_per_sec_avg` without the trend, which costs more; {} where unknown."""
+        found = self._rate.rates
+        return {"tokens_per_sec": found.current, "tokens_per_sec_avg": found.average} if found.n else {}
+
+    @property
     def num_tokens(self) -> float:
         """Return the tokens counted in all."""
         return self._tokens

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -87,8 +87,8 @@ class CountedRate:
         self._points.clear()
 
     @property
-    def throughput(self) -> Throughput:
-        """Return the rates as of the last row: `current` over the last five updates, for single gaps are noise."""
+    def rates(self) -> Throughput:
+        """Return the rates as of the last row, without their trend: `current` over the last five updates."""
         points = self._points
         n = len(points) - 1
         if n < 1:
@@ -96,8 +96,15 @@ class CountedRate:
         base = points[max(n - _NOW, 0)]
         current = (points[-1][1] - base[1]) / (points[-1][0] - base[0])
         average = (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
-        if n < MIN_BLOCKS:
-            return Throughput(current, average, UNKNOWN, n)
+        return Throughput(current, average, UNKNOWN, n)
+
+    @property
+    def throughput(self) -> Throughput:
+        """Return the rates and their trend as of the last row; single gaps are noise, so five updates are now."""
+        found = self.rates
+        if found.n < MIN_BLOCKS:
+            return found
+        points = self._points
         totals = [total for _, total in points]
         rates = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(points)]
-        return Throughput(current, average, judge(totals[1:], rates, n, falling_is_better=False), n)
+        return replace(found, trend=judge(totals[1:], rates, found.n, falling_is_better=False))
