@@ -6,7 +6,7 @@ Types alone: records are read in `mens_console.kpi`, the figures computed there 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -135,3 +135,8 @@ class KpiReport:
     problems: tuple[str, ...] = ()
     rev: int = 0
     extra: Mapping[str, float] = field(default_factory=dict)
+    compare: Callable[[str, str], tuple[KpiDelta, ...]] | None = field(default=None, compare=False, repr=False)
+    """Compares the model named second with the one named first, item by item where both were given the same items.
+
+    It works on what the report was made of, costs up to a second, and may be called on any thread.
+    """

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mens_console.signals.alerts import AlertView, Silence
     from mens_console.signals.checkpoints import CheckpointForecast
     from mens_console.signals.diagnosis import Diagnosis
+    from mens_console.signals.generation import HealthReport
+    from mens_console.signals.kpivalues import KpiReport
     from mens_console.signals.machine import MachineView
     from mens_console.signals.pairs import PairState, PairSummary, PairTable
     from mens_console.signals.run import SignalSummary
@@ -181,6 +183,20 @@ class NotifierView:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthView:
+    """Attempt logs that belong together (those of one folder, rotated ones included), counted and judged.
+
+    `paths` in the order they are read; `rev` changes with the report. Bytes read and waiting are the report's own.
+    """
+
+    id: str
+    name: str
+    paths: tuple[Path, ...]
+    report: HealthReport
+    rev: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All runs of the box at one revision. `scanning` until every root was searched and all history was read."""
 
@@ -201,6 +217,10 @@ class Snapshot:
     notifier: NotifierView | None = None
     """The daemon that sends notifications, None where none was ever started."""
     by_id: Mapping[str, RunView] = field(default_factory=dict, compare=False, repr=False)
+    health: tuple[HealthView, ...] = ()
+    """What the attempt logs of the box say, empty where there is none."""
+    kpi: KpiReport | None = None
+    """What records of generation and benchmarks say, None where there is none."""
 
     def get(self, run_id: str) -> RunView | None:
         """Return one run."""
