@@ -37,10 +37,10 @@ _Row = tuple[int, str, "Mapping[str, object]"]
 class TelemetryWriter:
     """Appends rows `{"ts_ms", "event", "payload"}` to `path`; `write` never waits for the disk and never raises.
 
-    Rows gather for a second and go out in one `write(2)` on a descriptor opened to append, so that lines of two processes
-    never run into each other. Rows that had to be dropped (more than `limit` were waiting, or the disk refused them)
-    are counted, and told by an event `dropped` before the next row that goes out. `clock` gives seconds since the
-    epoch for rows without a time, `monotonic` says when to try a failing disk again.
+    Rows gather for a second and go out in one `write(2)` on a descriptor opened to append, so that lines of two
+    processes never run into each other. Rows that had to be dropped (more than `limit` were waiting, or the disk
+    refused them) are counted, and told by an event `dropped` before the next row that goes out. `clock` gives seconds
+    since the epoch for rows without a time, `monotonic` says when to try a failing disk again.
     """
 
     def __init__(
