@@ -90,6 +90,8 @@ class BatchFigures:
     """Attempts whose (persona, stage, attempt) occurred before in the batch. They are counted, as S1's code does."""
     clock_back: int = 0
     """Attempts that are older than the one before them in their run."""
+    stages: Mapping[str, int] = field(default_factory=dict)
+    """Attempts by stage of generation."""
 
     @property
     def success_rate(self) -> float:
