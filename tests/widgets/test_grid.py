@@ -5,7 +5,7 @@ from textual.app import App
 from textual.strip import Strip
 
 from mens_widgets.canvas import changed_span, strip_of
-from mens_widgets.grid import Cell, Column, Grid, Row
+from mens_widgets.grid import Cell, Column, Grid, LazyRows, Row
 
 COLUMNS = [
     Column("state", "state", 9, priority=9),
@@ -172,3 +172,41 @@ def test_changed_span_is_narrow_and_never_cuts_a_wide_character():
     assert changed_span(strip("ab"), strip("ab", Style(bold=True))) == (0, 2)
     first, last = changed_span(strip("ab日本cd"), strip("ab日語cd"))
     assert first <= 4 and last >= 6
+
+
+class Numbers(LazyRows):
+    """A million rows, of which each one that is built is remembered."""
+
+    def __init__(self, count=1_000_000):
+        self.count, self.built = count, []
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(self.count))]
+        if not -self.count <= place < self.count:
+            raise IndexError(place)
+        self.built.append(place)
+        return row(place)
+
+    def place(self, key):
+        place = int(key.removeprefix("r"))
+        return place if place < self.count else None
+
+
+async def test_lazy_rows_are_built_only_where_they_are_seen(host):
+    grid, rows = host.grid, Numbers()
+    grid.set_rows(rows)
+    await host.pilot.pause()
+    await host.pilot.press("G")
+    assert grid.cursor_key == "r999999" and "run-999999" in grid.lines[-1]
+    assert len(set(rows.built)) <= 2 * grid.size.height
+    grid.cursor_key = "r500000"
+    grid.set_marked(["r3", "r1000000"])
+    assert grid.marked == ("r3",)
+    grid.set_rows(Numbers(2_000_000))
+    assert grid.cursor_key == "r500000"
+    grid.set_rows(Numbers(3))
+    assert grid.cursor_key == "r2" and grid.marked == ()

@@ -5,6 +5,8 @@ It shows rows in the order given; filtering, sorting and what a row means belong
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,7 +19,7 @@ from mens_widgets.canvas import Canvas, strip_of
 from mens_widgets.text import Align, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable
 
     from textual import events
 
@@ -57,6 +59,18 @@ class Row:
     key: str
     cells: tuple[Cell | str, ...]
     rev: Hashable = 0
+
+
+class LazyRows(Sequence[Row]):
+    """Rows that are built when they come on screen; they know themselves where a key stands."""
+
+    @abstractmethod
+    def place(self, key: str) -> int | None:
+        """Return the place of the row with this key, None where there is none."""
+
+
+def _nowhere(_key: str) -> int | None:
+    return None
 
 
 class Grid(Canvas, can_focus=True):
@@ -158,7 +172,7 @@ class Grid(Canvas, can_focus=True):
         self.empty = empty
         self.sort: tuple[str, bool] | None = None
         self._rows: Sequence[Row] = ()
-        self._index: dict[str, int] = {}
+        self._place: Callable[[str], int | None] = _nowhere
         self._cursor = 0
         self._top = 0
         self._marks: dict[str, None] = {}
@@ -171,12 +185,16 @@ class Grid(Canvas, can_focus=True):
         """Show these rows, in this order. A row whose key and rev did not change is not built again."""
         key = self.cursor_key
         self._rows = rows
-        self._index = {row.key: i for i, row in enumerate(rows)}
-        place = self._index.get(key, self._cursor) if key is not None else self._cursor
-        self._cursor = max(0, min(place, len(rows) - 1))
+        if isinstance(rows, LazyRows):
+            self._place = rows.place
+        else:
+            index = {row.key: i for i, row in enumerate(rows)}
+            self._place = lambda wanted: index.get(wanted)
+        place = self._place(key) if key is not None else None
+        self._cursor = max(0, min(self._cursor if place is None else place, len(rows) - 1))
         self._scroll_to_cursor()
-        if any(mark not in self._index for mark in self._marks):
-            self._marks = {mark: None for mark in self._marks if mark in self._index}
+        if any(self._place(mark) is None for mark in self._marks):
+            self._marks = {mark: None for mark in self._marks if self._place(mark) is not None}
             self.post_message(self.Marked(self, self.marked))
         if self.cursor_key != key:
             self.post_message(self.Highlighted(self, self.cursor_key))
@@ -194,7 +212,7 @@ class Grid(Canvas, can_focus=True):
 
     @cursor_key.setter
     def cursor_key(self, key: str) -> None:
-        if (place := self._index.get(key)) is not None:
+        if (place := self._place(key)) is not None:
             self._go(place)
 
     @property
@@ -204,7 +222,7 @@ class Grid(Canvas, can_focus=True):
 
     def set_marked(self, keys: Iterable[str]) -> None:
         """Mark exactly these rows; posts no message."""
-        self._marks = {key: None for key in keys if key in self._index}
+        self._marks = {key: None for key in keys if self._place(key) is not None}
         self.redraw()
 
     # Drawing
