@@ -22,8 +22,11 @@ OTHER: Final = "other"
 _Z95: Final = 1.959963984540054
 
 
-def wilson(hits: int, n: int, z: float = _Z95) -> tuple[float, float]:
-    """Return the Wilson score interval of a share (Wilson 1927), 95 % by default; (NaN, NaN) without trials."""
+def wilson(hits: float, n: float, z: float = _Z95) -> tuple[float, float]:
+    """Return the Wilson score interval of a share (Wilson 1927), 95 % by default; (NaN, NaN) without trials.
+
+    Trials that are not independent enter as the number of independent ones they are worth, which may be no integer.
+    """
     if n <= 0:
         return math.nan, math.nan
     share, z2 = hits / n, z * z
