@@ -12,7 +12,7 @@ from mens_console.ingest.discover import Discovery
 from mens_console.ingest.foreign import why_foreign
 from mens_console.ingest.formats import recognise as recognise_any
 from mens_console.ingest.formats.base import Format
-from mens_console.ingest.grouping import _labels
+from mens_console.ingest.grouping import root_labels
 
 NOW = 1_900_000_000.0
 JSONL = Format("jsonl", 10, LINES.claims, LINES.decoder)
@@ -364,8 +364,8 @@ def test_several_roots_lead_the_ids(tmp_path, discover):
 def test_roots_inside_roots_and_twice_are_one(tmp_path, discover):
     write(tmp_path / "a" / "metrics.jsonl")
     assert list(shape(discover(tmp_path, tmp_path / "a", tmp_path))) == ["a"]
-    assert _labels(["/a/b"]) == {"/a/b": "."}
-    assert _labels(["/", "/b"]) == {"/": "", "/b": "b"}
+    assert root_labels(["/a/b"]) == {"/a/b": "."}
+    assert root_labels(["/", "/b"]) == {"/": "", "/b": "b"}
 
 
 def test_files_as_roots(tmp_path, discover):

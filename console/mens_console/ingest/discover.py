@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mens_console.ingest.foreign import why_foreign
-from mens_console.ingest.found import CHECKPOINT, Checkpoint, FoundFile, FoundRun
-from mens_console.ingest.grouping import Draft, Grouping, Listed
+from mens_console.ingest.formats.elsewhere import NAMES as ELSEWHERE
+from mens_console.ingest.found import CHECKPOINT, Checkpoint, FoundFile, FoundRecord, FoundRun
+from mens_console.ingest.grouping import Draft, Grouping, Listed, root_labels
 from mens_console.ingest.records import NO_TIME
 from mens_console.ingest.runfacts import RunFacts
 from mens_console.ingest.safeopen import explain, read_small
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from mens_console.ingest.formats.base import Format
     from mens_console.ingest.walk import Folder
 
-__all__ = ["Checkpoint", "Discovery", "FoundFile", "FoundRun"]
+__all__ = ["Checkpoint", "Discovery", "FoundFile", "FoundRecord", "FoundRun"]
 
 HEAD: Final = 64 << 10
 """Bytes of a file that a recogniser is shown."""
@@ -119,6 +120,8 @@ class Discovery:
         self._runs: dict[str, FoundRun] = {}
         self._stale = True
         self._turn = 0
+        self.records: tuple[FoundRecord, ...] = ()
+        """Files that are read in other rooms, sorted by path."""
         self.complete = False
         """Whether everything under the roots was seen and looked into at least once."""
 
@@ -324,6 +327,8 @@ class Discovery:
             for path, sniff in self._sniffed.items()
             if sniff.format is not None and not (sniff.link and (sniff.key.device, sniff.key.inode) in real)
         ]
+        self.records = self._elsewhere(files)
+        files = [file for file in files if file.format_name not in ELSEWHERE]
         markers = {folder.path: folder.markers for folder in self._known.values() if folder.markers}
         alone = set(self._files)
         drafts = Grouping((f for f in files if f.path not in alone), markers, self._trains).runs(self._roots)
@@ -334,6 +339,18 @@ class Discovery:
                 taken.add(run_id)
                 drafts.append(Draft(run_id, file.folder, run_id, (file,)))
         return drafts
+
+    def _elsewhere(self, files: list[Listed]) -> tuple[FoundRecord, ...]:
+        """Return the files of other rooms, each with its folder's name relative to its root."""
+        labels = root_labels(self._roots)
+        found = []
+        for file in sorted((f for f in files if f.format_name in ELSEWHERE), key=lambda f: f.path):
+            root = next((r for r in self._roots if file.path.startswith(r.rstrip(os.sep) + os.sep)), None)
+            inner = "." if root is None else os.path.relpath(file.folder, root)
+            parts = [part for part in (labels.get(root or "", "."), inner) if part != "."]
+            name = "/".join(parts) or os.path.basename(file.folder) or file.folder
+            found.append(FoundRecord(name, Path(file.path), file.format_name))
+        return tuple(found)
 
     def _complete(self, draft: Draft) -> FoundRun:
         known = self._known.get(draft.path)

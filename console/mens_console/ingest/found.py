@@ -23,6 +23,15 @@ class FoundFile:
 
 
 @dataclass(slots=True, frozen=True)
+class FoundRecord:
+    """A file that is read in another room: generation attempts or records of KPIs. `id` is its folder, as a run's."""
+
+    id: str
+    path: Path
+    kind: str
+
+
+@dataclass(slots=True, frozen=True)
 class Checkpoint:
     """One `checkpoint-N` folder: its step, the bytes of its regular files and when it was last changed (epoch s)."""
 

@@ -96,7 +96,7 @@ class Grouping:
             root = next((r for r in roots if file.path.startswith(r.rstrip(os.sep) + os.sep)), None)
             if root is not None:
                 owned[root, self.owner(file.folder, root)].append(file)
-        labels = _labels(roots)
+        labels = root_labels(roots)
         drafts: list[Draft] = []
         taken: set[str] = set()
         for (root, folder), files in sorted(owned.items()):
@@ -184,7 +184,7 @@ def _unique(run_id: str, taken: set[str]) -> str:
     return candidate
 
 
-def _labels(roots: Sequence[str]) -> dict[str, str]:
+def root_labels(roots: Sequence[str]) -> dict[str, str]:
     """Return what leads the ids of each root: nothing for a single one, else as few last folders as tell it apart."""
     if len(roots) == 1:
         return {roots[0]: "."}

@@ -252,4 +252,56 @@ GPUS: Final = (
     ),
 )  # fmt: skip
 
-TABLE: Final = (*LOSS, *GAUGES, *LAYERS, *EVALUATION, *LIFE, *GPUS)
+GENERATION: Final = (
+    Rule(
+        "repairs_high", _WARNING, "Many attempts need repairs",
+        "the band of the repair rate of the newest whole batch: warning from 10 %, critical above 20 %", "share",
+        0.10, 0.10,
+        "Look at which repairs lead (Health, Enter): fix the prompt or decoding behind the commonest one first.",
+        ("attempt log: repairs",), critical=0.20, asks=(),
+    ),
+    Rule(
+        "repairs_rising", _WARNING, "Repairs grow from batch to batch",
+        "the repair rate rises by 5 (critical: 10) percentage points a batch, Theil and Sen's slope over 6 batches or "
+        "more", "share a batch", 0.05, 0.05,
+        "Stop feeding the batches on: compare the newest prompts, adapter and sampler with those of the first batches.",
+        ("attempt log: repairs",), critical=0.10, asks=(),
+    ),
+    Rule(
+        "openings_collapse", _WARNING, "Openings repeat",
+        "the entropy of opening moves of the newest whole batch: warning at 2.0 nats and less, critical below 1.5",
+        "nats", 2.0, 2.0,
+        "Raise the temperature or the share of other openings in the prompts; see the distribution on the Health "
+        "screen.",
+        ("attempt log: opening_move",), critical=1.5, asks=(),
+    ),
+    Rule(
+        "pollyanna_high", _WARNING, "Personas grow too positive",
+        "the mean pollyanna score of the newest whole batch: warning above 0.7, critical above 0.85", "score",
+        0.7, 0.7,
+        "Add constraints that forbid the happy ending, and read ten of the newest outputs yourself.",
+        ("attempt log: validator_scores.pollyanna",), critical=0.85, asks=(),
+    ),
+    Rule(
+        "anchors_repeat", _WARNING, "Anchors repeat",
+        "distinct anchors per attempt of the newest whole batch: warning at 0.8 and less, critical below 0.6", "ratio",
+        0.8, 0.8,
+        "Widen the pool of anchors or sample them without replacement within a batch.",
+        ("attempt log: anchors_used",), critical=0.6, asks=(),
+    ),
+    Rule(
+        "generation_slow", _WARNING, "Attempts take longer",
+        "mean latency of the newest whole batch against the first healthy ones: warning at +20 %, critical at +50 %",
+        "relative to the baseline", 0.2, 0.2,
+        "Look at the server's queue, the GPU's clocks and the lengths of prompts: more repairs lengthen them.",
+        ("attempt log: latency_ms",), critical=0.5, asks=(),
+    ),
+    Rule(
+        "generation_drift", _CRITICAL, "Generation drifts",
+        "a shift of an indicator against its pinned baseline that chance does not explain", "shifts", 1, 1,
+        "Pause the generation, keep the log, and go back to the last adapter, prompt and sampler that were healthy.",
+        ("attempt log",), asks=(),
+    ),
+)  # fmt: skip
+
+TABLE: Final = (*LOSS, *GAUGES, *LAYERS, *EVALUATION, *LIFE, *GPUS, *GENERATION)

@@ -23,6 +23,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 from mens_console.ingest.formats.base import Decoder, Format
+from mens_console.ingest.formats.elsewhere import recognise_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,4 +61,5 @@ def recognise(name: str, head: bytes) -> Format | None:
 
     `name` is the file's name without its folder. It helps to tell a log from other text and never decides alone.
     """
-    return next((candidate for candidate in FORMATS if candidate.claims(name, head)), None)
+    other = recognise_elsewhere(name, head)
+    return other or next((candidate for candidate in FORMATS if candidate.claims(name, head)), None)

@@ -1,0 +1,76 @@
+"""Records that are found with the runs and read in other rooms: generation attempts, and the product KPIs' records.
+
+Only recognised here, by content. As formats they hold nothing: what they say is no series of a training.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from mens_console.ingest.formats.base import Format
+from mens_console.ingest.formats.jsontext import objects
+from mens_console.ingest.formats.lines import BOM
+from mens_console.ingest.records import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ATTEMPTS: Final = "attempts"
+KPI: Final = "kpi"
+_GZIP: Final = b"\x1f\x8b"
+_ROWS: Final = 20
+"""Lines that are looked at before a file counts as something else."""
+_OWN: Final = frozenset(
+    {"persona_id", "opening_move", "anchors_used", "validator_scores", "repairs", "constraint_categories"}
+)
+"""Fields of an attempt that nobody else writes by these names; two of them tell."""
+_COMMON: Final = frozenset({"stage", "attempt", "status", "latency_ms", "prompt_tokens", "completion_tokens"})
+_SCHEMAS: Final = re.compile(
+    rb'"schema"\s*:\s*"(mens_generation_event|vox_runtime_generation_kpi|vox_mens_scorecard_summary|mens_benchmark_summary)'
+)
+_SCORED: Final = (b'"condition_id"', b'"compile_pass_1"')
+
+
+def recognise_elsewhere(name: str, head: bytes) -> Format | None:
+    """Return the kind of record that a file holds, by its first bytes; None where it is none of them."""
+    if head.startswith(_GZIP):
+        head = _unpacked(head) if name.lower().endswith(".gz") else b""
+    if _SCHEMAS.search(head, 0, 4096) or all(mark in head for mark in _SCORED):
+        return _FOUND[KPI]
+    if not any(b'"%s"' % mark.encode() in head for mark in _OWN):
+        return None
+    return _FOUND[ATTEMPTS] if any(_is_attempt(row) for row in _rows(head)) else None
+
+
+def _rows(head: bytes) -> Iterator[dict[str, object]]:
+    lines = (line for line in head.removeprefix(BOM).splitlines() if line.lstrip().startswith(b"{"))
+    for _, line in zip(range(_ROWS), lines, strict=False):
+        yield from objects(line)[0]
+
+
+def _is_attempt(row: dict[str, object]) -> bool:
+    own = len(_OWN & row.keys())
+    return own >= 2 or (own == 1 and len(_COMMON & row.keys()) >= 2)
+
+
+def _unpacked(head: bytes) -> bytes:
+    """Return the beginning of what a gzip file's beginning holds, as much as of any other file."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, 64 << 10)
+    except zlib.error:
+        return b""
+
+
+class _Elsewhere:
+    """Takes bytes and returns nothing: they are read in another room."""
+
+    def feed(self, data: bytes, at: float, *, final: bool = False) -> tuple[int, Batch]:
+        """Consume everything."""
+        del at, final
+        return len(data), Batch()
+
+
+_FOUND: Final = {name: Format(name, 99, lambda *_: False, _Elsewhere) for name in (ATTEMPTS, KPI)}
+NAMES: Final = frozenset(_FOUND)
