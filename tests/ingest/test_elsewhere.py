@@ -4,6 +4,7 @@ import gzip
 import json
 
 import pytest
+
 from mens_console.ingest.discover import Discovery
 from mens_console.ingest.formats import recognise
 
