@@ -4,7 +4,7 @@ One outage is told once, in words with a cure; what goes into the files is decid
 """
 
 # Names may hold any bytes, and the calls are those of the system.
-# ruff: noqa: PTH105, PTH108, PTH118
+# ruff: noqa: PTH105, PTH108, PTH116, PTH118
 
 from __future__ import annotations
 
@@ -54,8 +54,16 @@ class Outage:
     Files that share `told` warn once for each cause, whichever of them meets it first.
     """
 
-    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic, told: Told | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        clock: Callable[[], float] = time.monotonic,
+        told: Told | None = None,
+        *,
+        goes_on: str = "training goes on",
+    ) -> None:
         self.path = path
+        self._goes_on = goes_on
         self._told = told
         self.on = False
         self._clock = clock
@@ -73,7 +81,7 @@ class Outage:
             what, cure = describe(error)
             others = "" if self._told is None else " The run's other files may fare alike."
             message = (
-                f"{self.path} cannot be written: {what}. {lost} while it lasts; training goes on. To cure it: {cure}. "
+                f"{self.path} cannot be written: {what}. {lost} while it lasts; {self._goes_on}. To cure it: {cure}. "
                 f"It is tried again every {RETRY_S:.0f} s.{others}"
             )
             warn(message, quiet=self._warned or not self._first(error))
@@ -88,6 +96,44 @@ class Outage:
     def ended(self) -> None:
         """Note that the file was written."""
         self.on = False
+
+
+def open_to_append(path: str) -> int:
+    """Return a descriptor that appends to `path`, made where it is not there; raises `OSError`.
+
+    It may be read too, where this user may; anything but a regular file or a character device is refused.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN, 0o666)
+    except PermissionError as denied:
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | OPEN)  # may be written, if not read
+        except OSError:
+            raise denied from None
+    if not (stat.S_ISREG(mode := os.fstat(fd).st_mode) or stat.S_ISCHR(mode)):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return fd
+
+
+def same_file(fd: int, path: str) -> bool:
+    """Say whether the open file is the one that is at `path` now; raises `OSError` but for nothing being there."""
+    try:
+        there, mine = os.stat(path), os.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+
+def ends_whole(fd: int) -> bool:
+    """Say whether the file is empty or its last line has its end; False where it cannot be read."""
+    size = os.fstat(fd).st_size
+    if not size:
+        return True
+    try:
+        return os.pread(fd, 1, size - 1) == b"\n"
+    except OSError:
+        return False  # opened for writing only: an empty line harms nobody
 
 
 def replace_file(path: str, data: bytes) -> None:

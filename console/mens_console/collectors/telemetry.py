@@ -4,20 +4,19 @@ What the events mean is the caller's business; nothing is measured here.
 """
 
 # Names may hold any bytes, and the calls are those of the system.
-# ruff: noqa: PTH100, PTH103, PTH116, PTH120
+# ruff: noqa: PTH100, PTH103, PTH120
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from mens_console.collectors.background import EXIT_S, Background
-from mens_console.collectors.files import OPEN, Outage
+from mens_console.collectors.files import Outage, ends_whole, open_to_append, same_file
 from mens_console.collectors.plain import encode
 
 if TYPE_CHECKING:
@@ -143,28 +142,14 @@ class TelemetryWriter:
     def _open(self) -> int:
         """Return a descriptor of the file that is at the path now; raises `OSError`."""
         if self._fd >= 0:
-            try:
-                there, mine = os.stat(self.path), os.fstat(self._fd)
-                if (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino):
-                    return self._fd
-            except FileNotFoundError:
-                pass  # deleted or rotated away: begin another below
-            self._let_go()
+            if same_file(self._fd, self.path):
+                return self._fd
+            self._let_go()  # deleted or rotated away: begin another
         if not self._made:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
             self._made = True  # a directory deleted later is not made again: somebody wanted it gone
-        try:
-            fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN, 0o666)
-        except PermissionError as denied:
-            try:
-                fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | OPEN)  # may be written, if not read
-            except OSError:
-                raise denied from None
-        if not (stat.S_ISREG(mode := os.fstat(fd).st_mode) or stat.S_ISCHR(mode)):
-            os.close(fd)
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        self._fd = fd
-        return fd
+        self._fd = open_to_append(self.path)
+        return self._fd
 
     def _let_go(self) -> None:
         fd, self._fd = self._fd, -1
@@ -185,7 +170,7 @@ def _write_lines(fd: int, lines: list[bytes]) -> int:
     Half a line is cut off again, unless somebody else has already appended to it; a line that somebody else left torn
     is ended first.
     """
-    lead = b"" if _ends_whole(fd) else b"\n"
+    lead = b"" if ends_whole(fd) else b"\n"
     data = lead + b"".join(lines)
     done = os.write(fd, data)
     if done == len(data):
@@ -206,13 +191,3 @@ def _write_lines(fd: int, lines: list[bytes]) -> int:
     if not kept:
         raise why
     return kept
-
-
-def _ends_whole(fd: int) -> bool:
-    size = os.fstat(fd).st_size
-    if not size:
-        return True
-    try:
-        return os.pread(fd, 1, size - 1) == b"\n"
-    except OSError:
-        return False  # opened for writing only: an empty line harms nobody
