@@ -112,7 +112,7 @@ def view(name="run", state="running", step=8_100, total=12_000, loss=1.204, eta=
         live=state in LIVE_STATES,
         moving=state in LIVE_STATES,
         signals=signals,
-        last=lambda metric: loss,
+        read=lambda metric: loss,
         alerts=alerts,
         updated_at=math.nan,
         sources=(),

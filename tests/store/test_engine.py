@@ -190,6 +190,16 @@ def test_nan_rings_live_and_stays(tmp_path: Path) -> None:
     assert np.isnan(run.last("loss"))
 
 
+def test_a_loss_that_hides_a_nan_is_kept_as_logged_and_read_as_nan(tmp_path: Path) -> None:
+    log = write(tmp_path / "a" / "metrics.jsonl", rows(0, 20, grad_norm=1.0))
+    bench = Bench(tmp_path)
+    assert bench.run().read("loss") == bench.run().last("loss") == 0.5
+    write(log, '{"step": 20, "loss": 0.0, "grad_norm": NaN}\n', "a")
+    run = bench.run()
+    assert run.last("loss") == 0.0 and np.isnan(run.read("loss")) and line(run)[20] == 0.0
+    assert run.read("lr") is None
+
+
 def test_stall_fires_and_resolves(tmp_path: Path) -> None:
     log = tmp_path / "a" / "metrics.jsonl"
     probe = FakeProbe()

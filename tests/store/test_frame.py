@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mens_console.ingest.records import Columns
+from mens_console.screens.spark import spark_of
 from mens_console.store.axis import Writer
 from mens_console.store.frame import MAX_METRICS, Frame
 
@@ -323,3 +324,46 @@ def test_chunking_never_changes_the_line(pairs: list[tuple[int, float]], sizes: 
     assert line(once) == line(chunked)
     assert [(s.step, end) for s, end in once.segments()] == [(s.step, end) for s, end in chunked.segments()]
     assert set(line(once)) <= set(steps)
+
+
+def hides(frame: Frame) -> list[int]:
+    """Return the steps whose loss is drawn as NaN though it was logged as 0."""
+    view = frame.view("loss")
+    return view.steps[np.isnan(view.shown) & (view.values == 0.0)].tolist()
+
+
+def test_a_zero_that_stands_for_a_nan_is_drawn_as_one_and_kept_as_logged() -> None:
+    frame = Frame()
+    put(frame, rows([1, 2, 3, 4, 5], loss=[2, 0, 0, 1, NAN], grad_norm=[1, NAN, 0.5, float("inf"), NAN]))
+    view = frame.view("loss")
+    assert view.values.tolist()[:4] == [2, 0, 0, 1] and hides(frame) == [2]
+    bins = view.bins(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), "step")
+    assert bins.bad.tolist() == [0, 1, 0, 1] and bins.lo.tolist()[2] == 0.0, "a true zero is one"
+    assert [char == "✖" for char in spark_of(view, 5)] == [False, True, False, False, True]
+    assert np.isnan(view.at(2, "step").value) and view.at(3, "step").value == 0.0
+
+
+def test_what_is_hidden_is_found_as_it_comes_whichever_column_is_first() -> None:
+    frame = Frame()
+    put(frame, rows([1, 2, 3], loss=[0, 0, 0]))
+    assert hides(frame) == []
+    before = frame.view("loss").bins(np.array([1.0, 3.0]), "step")
+    assert before.bad.tolist() == [0]
+    put(frame, rows([1, 2], grad_norm=[NAN, 1]), "tfevents", 40)
+    assert hides(frame) == [1]
+    assert frame.view("loss").bins(np.array([1.0, 3.0]), "step").bad.tolist() == [1], "no summary of before is used"
+    put(frame, rows([4], loss=[0]))
+    put(frame, rows([3, 4], grad_norm=[NAN, NAN]), "tfevents", 40)
+    assert hides(frame) == [1, 3, 4]
+    assert frame.view("loss").shown is frame.view("loss").shown, "nothing is made anew while nothing changes"
+    frame.thin(2)
+    assert np.isnan(frame.view("loss").shown).any()
+
+
+def test_what_a_resume_went_back_over_hides_it_too() -> None:
+    frame = Frame()
+    put(frame, rows([1, 2, 3], [1.0, 2.0, 3.0], loss=[1, 0, 0], grad_norm=[1, NAN, NAN]))
+    put(frame, rows([2, 3], [10.0, 11.0], loss=[0.9, 0], grad_norm=[1, 0]))
+    (piece,) = frame.view("loss").rewound
+    assert np.isnan(piece.shown).all() and piece.values.tolist() == [0, 0]
+    assert hides(frame) == []

@@ -57,7 +57,7 @@ def trace(series: SeriesView, axis: AxisKind, columns: int, *, log: bool = False
         return Trace(none, none, (), none, none, 0)
     bins = columns * _DOTS_A_COLUMN
     if len(series.values) <= bins:
-        points, values = np.asarray(xs, np.float64), np.asarray(series.values, np.float64)
+        points, values = np.asarray(xs, np.float64), np.asarray(series.shown, np.float64)
         good = _drawable(values, log=log)
         holes = ~good
         spread_xs = spread_ys = np.zeros(0)
@@ -111,7 +111,8 @@ def charts(
 
 def _heading(name: str, series: SeriesView, drawn: Trace, width: int, *, log: bool) -> str:
     """Return name, newest value and counts on one line of at most `width` columns."""
-    notes = [safe_text(name), f"last {number(series.last)}", f"{count(series.points)} points"]
+    last = float(series.shown[-1]) if len(series.shown) else series.last
+    notes = [safe_text(name), f"last {number(last)}", f"{count(series.points)} points"]
     if drawn.dropped:
         notes.append(f"{drawn.dropped} {'not positive or ' if log else ''}not finite, left out")
     text = " · ".join(notes)

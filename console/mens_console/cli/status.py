@@ -108,7 +108,7 @@ def _cells(view: RunView, now: float) -> tuple[str, ...]:
         f"{state.glyph} {state.word}",
         safe_text(view.name),
         steps(view),
-        number(view.last("loss")),
+        number(view.read("loss")),
         number(view.signals.streaming_ce),
         TREND_GLYPHS.get(view.signals.trend.direction, ""),
         f"{count(rate)} {unit}" if rate is not None else "—",
@@ -157,7 +157,7 @@ def line(snapshot: Snapshot) -> str:
         kinds[_kind(view)] += 1
     head = " ".join(f"{n}{glyph}" for glyph, n in kinds.items() if n)
     shown = next((view for view in runs if view.live), runs[0])
-    loss = number(view_loss) if (view_loss := shown.last("loss")) is not None else ""
+    loss = number(view_loss) if (view_loss := shown.read("loss")) is not None else ""
     trend = TREND_GLYPHS.get(shown.signals.trend.direction, "")
     made = f"{_terse(shown.step)}/{_terse(shown.total_steps)}" if shown.total_steps else _terse(shown.step)
     left = eta_text(shown)

@@ -46,9 +46,10 @@ def figures_lines(run: RunView, width: int) -> list[Line]:
     """Return the figures of training itself that an operator looks for first."""
     signals = run.signals
     lines: list[Line] = []
-    loss = run.last("loss")
+    loss, logged = run.read("loss"), run.last("loss")
     if loss is not None:
-        lines.append(fact("loss", number(loss), "strong" if math.isfinite(loss) else "bad", "nats, newest"))
+        note = "nats, newest" if math.isfinite(loss) or logged != 0.0 else "newest, logged as 0"
+        lines.append(fact("loss", number(loss), "strong" if math.isfinite(loss) else "bad", note))
     if signals.streaming_ce is not None and math.isfinite(signals.streaming_ce):
         lines.append(fact("streaming CE", number(signals.streaming_ce), "", "EMA of the loss"))
     lines += _trend_lines(signals.trend, width)

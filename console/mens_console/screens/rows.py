@@ -62,7 +62,7 @@ def rev_of(run: RunView, now: float) -> tuple[int, str]:
 
 def _cells(run: RunView, seen: str) -> tuple[Cell | str, ...]:
     state, signals = look(run.diagnosis.state), run.signals
-    loss, ce = run.last("loss"), signals.streaming_ce
+    loss, ce = run.read("loss"), signals.streaming_ce
     direction = str(signals.trend.direction)
     arrow = TREND_GLYPHS.get(direction, " ")
     value, _ = rate_of(run) if run.live else (None, "")
@@ -131,7 +131,7 @@ ORDERS: Final = (
     Order("worst first", "state", _worst),
     Order("newest first", "age", lambda r: (-_known(r.updated_at, -math.inf), r.id)),
     Order("name", "run", lambda r: (r.name.casefold(), r.id)),
-    Order("loss", "loss", lambda r: (_known(r.last("loss"), math.inf), r.id)),
+    Order("loss", "loss", lambda r: (_known(r.read("loss"), math.inf), r.id)),
     Order("progress", "step", lambda r: (-_known(r.progress, -1.0), r.id)),
     Order("time left", "eta", lambda r: (_known(r.signals.eta.seconds if r.signals.eta else None, math.inf), r.id)),
 )

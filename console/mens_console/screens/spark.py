@@ -22,7 +22,7 @@ def spark_of(series: SeriesView | None, width: int) -> str:
 
     first, last = bounds
     if len(series.values) <= width:
-        return spark(series.values.tolist(), width)
+        return spark(series.shown.tolist(), width)
     bins = series.bins(np.linspace(first, max(last, first + 1), width + 1), "step")
     pairs = zip(bins.mean.tolist(), bins.n.tolist(), bins.bad.tolist(), strict=True)
     return spark([mean if n else (math.nan if bad else None) for mean, n, bad in pairs], width)

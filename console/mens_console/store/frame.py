@@ -13,6 +13,7 @@ import numpy as np
 from mens_console.store.axis import Axis, Rewound, SegmentStart
 from mens_console.store.columns import Column
 from mens_console.store.series import Cache, SeriesView
+from mens_console.store.veil import NORMS, Veil, veiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,8 @@ class Frame:
     def __init__(self) -> None:
         self._axis_of: dict[str, Axis] = {}
         self._source: dict[str, set[str]] = {}
-        self._caches: dict[str, tuple[int, Cache]] = {}
+        self._caches: dict[str, tuple[tuple[int, int], Cache]] = {}
+        self._veils = {name: Veil() for name in NORMS}
         self._thinned: dict[str, int] = {}
         self.dropped_metrics: set[str] = set()
 
@@ -184,11 +186,12 @@ class Frame:
     def view(self, name: str) -> SeriesView:
         """Return a frozen view of one metric."""
         axis = self._axis_of[name]
-        version, cache = self._caches.get(name, (-1, None))
-        if cache is None or version != axis.version:
-            cache = Cache()
-            self._caches[name] = (axis.version, cache)
         values = axis.members[name].view()
+        drawn, rev = self._veiled(name, axis)
+        version, cache = self._caches.get(name, ((-1, -1), None))
+        if cache is None or version != (axis.version, rev):
+            cache = Cache()
+            self._caches[name] = ((axis.version, rev), cache)
         return SeriesView(
             name,
             axis.steps.view(),
@@ -198,7 +201,18 @@ class Frame:
             "+".join(sorted(self._source[name])),
             tuple(_piece(name, r) for r in axis.rewound if name in r.values and len(r.steps)),
             cache,
+            drawn,
         )
+
+    def _veiled(self, name: str, axis: Axis) -> tuple[NDArray[np.float64] | None, int]:
+        """Return how the metric is drawn where that is not as it was logged, and what a summary of it depends on."""
+        norm = NORMS.get(name, "")
+        other = self._axis_of.get(norm)
+        if other is None:
+            return None, 0
+        veil, norms = self._veils[name], other.members[norm].view()
+        shown = veil.over(axis.steps.view(), axis.members[name].view(), axis.version, other.steps.view(), norms)
+        return shown, veil.rev
 
     def thin(self, points: int) -> None:
         """Keep about `points` rows an axis, the extremes of its metrics among them: the run went cold."""
@@ -214,7 +228,9 @@ class Frame:
 
 
 def _piece(name: str, rewound: Rewound) -> SeriesView:
-    return SeriesView(name, rewound.steps, rewound.values[name], rewound.walls, len(rewound.steps))
+    values, norms = rewound.values[name], rewound.values.get(NORMS.get(name, ""))
+    drawn = None if norms is None else veiled(rewound.steps, values, rewound.steps, norms)
+    return SeriesView(name, rewound.steps, values, rewound.walls, len(rewound.steps), drawn=drawn)
 
 
 def _worth_keeping(axis: Axis, points: int) -> NDArray[np.int64]:

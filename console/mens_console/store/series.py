@@ -87,7 +87,8 @@ class SeriesView:
     """Steps, values and wall times of one metric, equally long; `steps` strictly increasing.
 
     `walls` are seconds since the epoch, NaN where no source told. `rewound` are the overlaps that resumes went back
-    over. `points` counts what was logged even where a cold run keeps fewer here.
+    over. `points` counts what was logged even where a cold run keeps fewer here. `values` are what was logged; they are
+    read and drawn as `shown`, in which NaN stands where a trainer wrote something else for it.
     """
 
     name: str
@@ -98,6 +99,12 @@ class SeriesView:
     source: str = ""
     rewound: tuple[SeriesView, ...] = ()
     cache: Cache = field(default_factory=Cache, compare=False, repr=False)
+    drawn: Floats | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def shown(self) -> Floats:
+        """The values as they are to be drawn."""
+        return self.values if self.drawn is None else self.drawn
 
     @property
     def last(self) -> float:
@@ -144,11 +151,11 @@ class SeriesView:
             zero = np.zeros(columns, np.int64)
             return Bins(nothing, nothing, nothing, nothing, zero, zero)
         borders = self._borders(xs, edges, axis)
-        cells, counts = self.cache.reduce(self.values, borders)
+        cells, counts = self.cache.reduce(self.shown, borders)
         finite = counts - cells.bad
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(finite > 0, cells.total / finite, np.nan)
-        ends = self.values[np.minimum(np.maximum(borders[1:] - 1, 0), len(self.values) - 1)]
+        ends = self.shown[np.minimum(np.maximum(borders[1:] - 1, 0), len(self.values) - 1)]
         last = np.where(finite > 0, np.where(np.isfinite(ends), ends, mean), np.nan)
         return Bins(cells.lo, cells.hi, mean, last, finite, cells.bad)
 
@@ -174,4 +181,4 @@ class SeriesView:
         i = int(np.searchsorted(xs, np.int64(math.ceil(x)) if axis == "step" else x))
         if i == len(xs) or (i > 0 and x - xs[i - 1] <= xs[i] - x):
             i -= 1
-        return Point(float(xs[i]) - origin, float(self.values[i]), int(self.steps[i]), float(self.walls[i]))
+        return Point(float(xs[i]) - origin, float(self.shown[i]), int(self.steps[i]), float(self.walls[i]))

@@ -129,6 +129,13 @@ class RunView:
         series = self.series.get(metric)
         return series.last if series is not None and series.points else None
 
+    def read(self, metric: str) -> float | None:
+        """Return the newest value as it is to be read: NaN where a trainer logged something else for it."""
+        series = self.series.get(metric)
+        if metric in self.preview or series is None or not len(series.shown):
+            return self.last(metric)
+        return float(series.shown[-1])
+
     @property
     def progress(self) -> float | None:
         """Share of the steps made, None where the total is unknown; more than 1 where the producer overran it."""
