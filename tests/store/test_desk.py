@@ -31,7 +31,7 @@ def test_a_silence_until_the_run_ends_does_so(tmp_path, state, end, stays):
     runs = {"one": run("running")}
     path = tmp_path / "alerts.json"
     book = AlertBook(path, clock=lambda: 1000.0)
-    desk = Desk(book, runs, SimpleNamespace(alerts=AlertReducer()), lambda: None, author="ada")
+    desk = Desk(book, runs, (AlertReducer(),), lambda: None, author="ada")
     desk.silence(Silence("s1", "*", "one", "ada", "", 0.0, end))
     desk.attend(1000.0)
     assert [one.end for one in desk.silences] == [end]

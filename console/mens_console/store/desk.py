@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from mens_console.store.snapshot import LIVE_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from mens_console.signals.alerts import AlertReducer, AlertView, Silence
     from mens_console.store.alertbook import AlertBook
-    from mens_console.store.box import Box
     from mens_console.store.run import RunState
     from mens_console.store.snapshot import NotifierView
 
@@ -30,13 +29,16 @@ LEAVE_S = 60.0
 
 
 class Desk:
-    """Takes orders about the alerts of `runs` and of the box, and dresses alerts in what the book says of them."""
+    """Takes orders about alerts and dresses alerts in what the book says of them.
+
+    They are those of `runs`, and of `others`: of the box, of generation.
+    """
 
     def __init__(
         self,
         book: AlertBook,
         runs: Mapping[str, RunState],
-        box: Box,
+        others: Sequence[AlertReducer],
         wake: Callable[[], None],
         *,
         author: str,
@@ -45,7 +47,7 @@ class Desk:
         self.book = book
         book.place = self._place
         self.left_at = book.left_at
-        self._runs, self._box = runs, box
+        self._runs, self._others = runs, tuple(others)
         self._wake, self._author = wake, author
         self._orders: deque[Callable[[float], None]] = deque()
         self._rev = -1
@@ -92,7 +94,8 @@ class Desk:
             for run in self._runs.values():
                 self.recall(run.signals.alerts)
                 run.touch("alerts")
-            self.recall(self._box.alerts)
+            for alerts in self._others:
+                self.recall(alerts)
         return news or told
 
     def _hear_notifier(self, now: float) -> bool:
@@ -110,11 +113,10 @@ class Desk:
                 self.book.unsilence(silence.id)
 
     def _acknowledge(self, run_id: str, key: str, note: str, now: float) -> None:
-        reducer = (
-            self._box.alerts if not run_id else self._runs[run_id].signals.alerts if run_id in self._runs else None
-        )
-        if reducer is not None and (view := reducer.acknowledge(key, by=self._author, note=note)) is not None:
-            self.book.acknowledge(view, by=self._author, at=now, note=note)
+        reducers = self._others if not run_id else [run.signals.alerts] if (run := self._runs.get(run_id)) else []
+        for reducer in reducers:
+            if (view := reducer.acknowledge(key, by=self._author, note=note)) is not None:
+                self.book.acknowledge(view, by=self._author, at=now, note=note)
 
     def recall(self, alerts: AlertReducer) -> None:
         """Acknowledge again what was acknowledged before these alerts were judged anew."""

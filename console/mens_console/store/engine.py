@@ -25,6 +25,7 @@ from mens_console.signals.rules import adjusted
 from mens_console.store.alertbook import AlertBook
 from mens_console.store.box import Box
 from mens_console.store.desk import Desk
+from mens_console.store.generation import Generation
 from mens_console.store.judge import Judge
 from mens_console.store.memory import give_back
 from mens_console.store.probe import SystemProbe, pid_exists
@@ -108,13 +109,15 @@ class Engine:
         rules, self._rule_problems = adjusted(settings.thresholds)
         self._rules = with_custom(rules, settings.rules)
         self._box = Box(machine, self._rules)
+        self._generation = Generation(self._rules)
         self._judge = Judge(probe or SystemProbe(), self._box, self._rules)
         self._watcher: Watcher | None = None
         self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}
         self._views: dict[str, RunView] = {}
         book = book or AlertBook(None, clock=clock)
-        self._desk = Desk(book, self._runs, self._box, self._wake.set, author=_author(), notifier=notifier)
+        reducers = (self._box.alerts, self._generation.alerts)
+        self._desk = Desk(book, self._runs, reducers, self._wake.set, author=_author(), notifier=notifier)
         self._snapshot: Snapshot = replace(EMPTY, roots=self.roots, replay=replay)
         self._changed = True
         self._scanned_at = self._stepped_at = float("-inf")
@@ -177,6 +180,7 @@ class Engine:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
             self._desk.note_presence(self._clock(), leaving=True)
+        self._generation.close()
         self._reader.close()
 
     def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
@@ -286,10 +290,13 @@ class Engine:
         if unknown:
             self._news, self._restless_until = True, now + RESTLESS_S
         if self._is_time_to_search(now):
-            self._search(now)
+            self._search(now, one_shot=one_shot)
         more = self._read(now, one_shot=one_shot)
         self._fold_histories(now)
         self._changed |= self._box.attend(self._runs.values(), self._judge.pids, now)
+        if not one_shot:  # gigabytes of attempts are no part of a short answer: `health` and `kpi` give it
+            self._changed |= self._generation.attend(now)
+            more |= self._generation.more
         self._judge.refresh(self._runs.values(), now)
         self._changed |= self._desk.attend(now)
         self._keep_budget(now)
@@ -312,11 +319,13 @@ class Engine:
         usual = HINTED_SCAN_S if self._reader.beat.hints and now > self._restless_until else SCAN_S
         return since >= usual or not self._searched or (self._news and (since >= NEWS_S or self.replay))
 
-    def _search(self, now: float) -> None:
+    def _search(self, now: float, *, one_shot: bool) -> None:
         self._scanned_at = now
         self._news = False
         found = {run.id: run for run in self._discovery.scan()}
         self._searched = self._discovery.complete
+        if not one_shot:
+            self._changed |= self._generation.admit(self._discovery.records)
         for run_id, fresh in found.items():
             self._admit(run_id, fresh)
         for run_id in [r for r in self._runs if r not in found]:
@@ -408,7 +417,8 @@ class Engine:
         failure = (self._failure,) if self._failure else ()
         asked = (*self.settings.problems, *self._rule_problems)
         book = (self._desk.book.problem,) if self._desk.book.problem else ()
-        problems = (*failure, *asked, *book, *self._discovery.problems, *self._watch_problems())
+        problems = (*failure, *asked, *book, *self._discovery.problems, *self._generation.problems)
+        problems += self._watch_problems()
         if not self._changed and scanning == self._snapshot.scanning and problems == self._snapshot.problems:
             return
         self._changed = False
@@ -421,11 +431,13 @@ class Engine:
             scanning,
             self.replay,
             machine=self._box.view,
-            box_alerts=self._desk.dress(self._box.alerts.views, now),
+            box_alerts=self._desk.dress((*self._box.alerts.views, *self._generation.alerts.views), now),
             silences=self._desk.silences,
             left_at=self._desk.left_at,
             notifier=self._desk.notifier,
             by_id=dict(self._views),
+            health=self._generation.views,
+            kpi=self._generation.kpi,
         )
         self._publish(self._snapshot)
 

@@ -1,0 +1,216 @@
+"""Attempt logs and KPI records of the box: followed as they grow, judged into alerts, and shown as views.
+
+Counting and computing are other rooms'; which files there are is discovery's. One thread, the engine's.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from mens_console.ingest.formats.elsewhere import ATTEMPTS, KPI
+from mens_console.signals.alerts import AlertReducer
+from mens_console.signals.healthalerts import batch_observations, drift_observation
+from mens_console.store.snapshot import HealthView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from mens_console.ingest.found import FoundRecord
+    from mens_console.signals.alerts import Observation
+    from mens_console.signals.generation import HealthReport
+    from mens_console.signals.kpivalues import KpiReport
+    from mens_console.signals.rules import Rule
+
+MOST_LOGS: Final = 64
+"""Folders with attempt logs that are followed; each has state of its own."""
+_ROTATED: Final = re.compile(r"\.(\d{1,6})(\.gz)?$")
+
+_Report = TypeVar("_Report", covariant=True)
+
+
+class Following(Protocol[_Report]):
+    """Who reads some files as they grow."""
+
+    @property
+    def more(self) -> bool:
+        """Whether bytes are known to wait."""
+        ...
+
+    @property
+    def report(self) -> _Report:
+        """What is known now; the same object while nothing changed."""
+        ...
+
+    def poll(self, now: float) -> bool:
+        """Read what is new for a short while; True where something changed."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+def follow_attempts(paths: Sequence[Path]) -> Following[HealthReport]:
+    """Return who follows attempt logs, with its memory in the user's cache."""
+    from mens_console.health.checkpoint import default_cache
+    from mens_console.health.follow import Follower
+
+    return Follower(paths, cache=default_cache())
+
+
+def follow_kpis(paths: Sequence[Path]) -> Following[KpiReport]:
+    """Return who follows records of KPIs."""
+    from mens_console.kpi.follow import KpiFollower
+
+    return KpiFollower(paths)
+
+
+class Generation:
+    """All attempt logs, those of one folder together, and all KPI records as one.
+
+    `attempts` and `kpis` make followers; tests and a replay give their own.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        *,
+        attempts: Callable[[Sequence[Path]], Following[HealthReport]] = follow_attempts,
+        kpis: Callable[[Sequence[Path]], Following[KpiReport]] = follow_kpis,
+    ) -> None:
+        self.alerts = AlertReducer(rules)
+        self.problems: tuple[str, ...] = ()
+        self._rules = rules
+        self._make_log, self._make_kpi = attempts, kpis
+        self._records: tuple[FoundRecord, ...] = ()
+        self._logs: dict[str, _Log] = {}
+        self._kpi: tuple[tuple[Path, ...], Following[KpiReport]] | None = None
+        self._views: tuple[HealthView, ...] | None = ()
+
+    # ------------------------------------------------------------------ which files
+
+    def admit(self, records: tuple[FoundRecord, ...]) -> bool:
+        """Follow these files and no others; True where that is news."""
+        if records == self._records:
+            return False
+        self._records = records
+        groups = {
+            name: in_order(record.path for record in group)
+            for name, group in groupby(
+                sorted((r for r in records if r.kind == ATTEMPTS), key=lambda r: r.id), key=lambda r: r.id
+            )
+        }
+        self.problems = ()
+        if len(groups) > MOST_LOGS:
+            left = len(groups) - MOST_LOGS
+            self.problems = (f"{left} folders with attempt logs are not followed (the first {MOST_LOGS} are): "
+                             "name fewer roots",)  # fmt: skip
+            groups = dict(list(groups.items())[:MOST_LOGS])
+        for name in [n for n, log in self._logs.items() if groups.get(n) != log.paths]:
+            self._logs.pop(name).reader.close()
+        for name, paths in groups.items():
+            if name not in self._logs:
+                self._logs[name] = _Log(name, paths, self._make_log(paths))
+        self._admit_kpis(tuple(r.path for r in records if r.kind == KPI))
+        self._views = None
+        return True
+
+    def _admit_kpis(self, paths: tuple[Path, ...]) -> None:
+        if self._kpi is not None:
+            if self._kpi[0] == paths:
+                return
+            self._kpi[1].close()
+        self._kpi = (paths, self._make_kpi(paths)) if paths else None
+
+    # ------------------------------------------------------------------ reading
+
+    def attend(self, now: float) -> bool:
+        """Read what is new for a short while, and judge it; True where something changed."""
+        changed = self.alerts.advance(now)
+        for log in self._logs.values():
+            if log.reader.poll(now):
+                self._views, changed = None, True
+                self._judge(log)
+        if self._kpi is not None:
+            changed |= self._kpi[1].poll(now)
+        return changed
+
+    def _judge(self, log: _Log) -> None:
+        for seen in log.observations(self._rules):
+            self.alerts.apply(seen)
+
+    @property
+    def more(self) -> bool:
+        """Whether bytes are known to wait."""
+        return any(log.reader.more for log in self._logs.values()) or (self._kpi is not None and self._kpi[1].more)
+
+    def close(self) -> None:
+        """Give everything back."""
+        for log in self._logs.values():
+            log.reader.close()
+        if self._kpi is not None:
+            self._kpi[1].close()
+
+    # ------------------------------------------------------------------ views
+
+    @property
+    def views(self) -> tuple[HealthView, ...]:
+        """One view a folder, by name."""
+        if self._views is None:
+            self._views = tuple(log.view for log in self._logs.values())
+        return self._views
+
+    @property
+    def kpi(self) -> KpiReport | None:
+        """What the KPI records say, None where there is none."""
+        return None if self._kpi is None else self._kpi[1].report
+
+
+class _Log:
+    """One folder's attempt logs, and how many batches of each run have been judged."""
+
+    def __init__(self, name: str, paths: tuple[Path, ...], reader: Following[HealthReport]) -> None:
+        self.name, self.paths, self.reader = name, paths, reader
+        self._judged: dict[str, int] = {}
+
+    @property
+    def view(self) -> HealthView:
+        report = self.reader.report
+        return HealthView(self.name, self.name, self.paths, report, report.rev)
+
+    def observations(self, rules: Mapping[str, Rule]) -> Iterator[Observation]:
+        """Yield what whole batches say that said nothing yet, and the drift verdicts of their runs."""
+        report = self.reader.report
+        ended: dict[str, float] = {}
+        alone = len(report.runs) == 1  # its batches come in order, so those before the newest need no second look
+        first = self._judged.get(report.runs[0].runs[0], 0) if alone and report.runs[0].runs else 0
+        for judged in report.batches[first:]:
+            batch = judged.batch
+            if batch.complete and batch.index >= self._judged.get(batch.run_id, 0):
+                self._judged[batch.run_id] = batch.index + 1
+                ended[batch.run_id] = batch.ended
+                yield from batch_observations(self.entity(batch.run_id), judged, rules)
+        for tier in report.runs:
+            run_id = tier.runs[0] if tier.runs else ""
+            if "generation_drift" in rules and run_id in ended:
+                yield drift_observation(self.entity(run_id), tier, ended.get(run_id, math.nan))
+
+    def entity(self, run_id: str) -> str:
+        """Return what an alert about a run of this log is about."""
+        return f"generation:{self.name}/{run_id}" if run_id else f"generation:{self.name}"
+
+
+def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return logs in the order they were written: those rotated away first, the highest number first."""
+
+    def key(path: Path) -> tuple[str, float, str]:
+        match = _ROTATED.search(path.name)
+        number = -int(match[1]) if match else math.inf
+        stem = path.name[: match.start()] if match else path.name.removesuffix(".gz")
+        return (stem, number, path.name)
+
+    return tuple(sorted(paths, key=key))
