@@ -125,6 +125,8 @@ class Band:
     seed: float = math.nan
     unit: str = ""
     definition: str = ""
+    point: BandName = "nodata"
+    """The band of the value alone, whether or not it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,13 @@ class TierFigures:
     latency_baseline_ms: float = math.nan
     """Median of the means of the first healthy batches, to which latencies are compared."""
     baseline_batches: tuple[int, ...] = ()
+    success: int = 0
+    success_or_repaired: int = 0
+    repaired: int = 0
+    repair_attempts: int = 0
+    """Attempts of the batches in which repairs were told of: the denominator of the repair rate."""
+    seed_drift: bool | None = None
+    """What S1's three rules say, for comparison; None of fewer than two batches."""
 
 
 @dataclass(frozen=True, slots=True)
