@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from mens_console.collectors.alerts import create_alerts_manager as create_alerts_manager
+    from mens_console.collectors.attempts import AttemptLogger as AttemptLogger
+    from mens_console.collectors.attempts import log_attempt as log_attempt
     from mens_console.collectors.evaluation import Example as Example
     from mens_console.collectors.evaluation import FixedEvaluator as FixedEvaluator
     from mens_console.collectors.evaluation import Prediction as Prediction
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from mens_console.collectors.throughput import create_throughput_monitor as create_throughput_monitor
 
 _ROOMS: Final = {
+    "AttemptLogger": "attempts",
+    "log_attempt": "attempts",
     "Session": "session",
     "TelemetryWriter": "telemetry",
     "StatusWriter": "status",
@@ -50,6 +54,7 @@ _ROOMS: Final = {
 }
 
 __all__ = [
+    "AttemptLogger",
     "CollectorWarning",
     "Example",
     "FixedEvaluator",
@@ -67,6 +72,7 @@ __all__ = [
     "create_lora_monitor",
     "create_streaming_tracker",
     "create_throughput_monitor",
+    "log_attempt",
     "watch",
 ]
 
