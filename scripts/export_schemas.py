@@ -7,33 +7,25 @@ import sys
 from pathlib import Path
 
 from mens_console.config.model import UserConfig
-from mens_contracts.run_summary import RunSummary
-from mens_contracts.stage import StageEvent
-from mens_contracts.status import Status
-from mens_contracts.telemetry import TelemetryRow
-from mens_contracts.training_status import TrainingStatus
+from mens_contracts import taxonomy
+from mens_contracts.registry import CONTRACTS, DIALECT
 
 ROOT = Path(__file__).resolve().parent.parent / "contracts"
-SCHEMAS = {
-    "run/mens-status-1.schema.json": Status,
-    "run/mens-config-1.schema.json": UserConfig,
-    "run/mens-stage-1.schema.json": StageEvent,
-    "run/mens-telemetry-1.schema.json": TelemetryRow,
-    "run/mens-training-status-1.schema.json": TrainingStatus,
-    "run/mens-run-summary-1.schema.json": RunSummary,
-}
 
 
-def render(model: type) -> str:
-    schema = model.model_json_schema(by_alias=True)
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+def rendered() -> dict[str, str]:
+    """Return what each file below contracts/ should read."""
+    documents = {one.schema_file: one.schema() for one in CONTRACTS.values()}
+    documents["run/mens-config-1.schema.json"] = {"$schema": DIALECT, **UserConfig.model_json_schema(by_alias=True)}
+    documents["eval/diagnostic-taxonomy.json"] = taxonomy.document()
+    return {name: json.dumps(document, indent=2) + "\n" for name, document in documents.items()}
 
 
 def main() -> int:
     stale = []
-    for name, model in SCHEMAS.items():
+    files = rendered()
+    for name, text in files.items():
         path = ROOT / name
-        text = render(model)
         if "--check" in sys.argv:
             stale += [name] if not path.exists() or path.read_text() != text else []
         else:
@@ -41,7 +33,10 @@ def main() -> int:
             path.write_text(text)
     for name in stale:
         print(f"contracts/{name} is not what the models say; run python scripts/export_schemas.py", file=sys.stderr)
-    return 1 if stale else 0
+    there = {str(path.relative_to(ROOT)) for folder in ("run", "eval") for path in (ROOT / folder).glob("*.json")}
+    for name in sorted(there - set(files)):
+        print(f"contracts/{name} is of no contract; remove it, or register its contract", file=sys.stderr)
+    return 1 if stale or there - set(files) else 0
 
 
 if __name__ == "__main__":

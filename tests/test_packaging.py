@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mens_contracts.registry import CONTRACTS
+
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = "mens_console/demo/recordings/"
 
@@ -42,6 +44,8 @@ def test_every_schema_is_inside(wheel):
     inside = {Path(name).name: wheel.read(name) for name in wheel.namelist() if name.endswith(".schema.json")}
     outside = {path.name: path.read_bytes() for path in (ROOT / "contracts").rglob("*.schema.json")}
     assert inside == outside
+    assert "mens_contracts/schemas/eval/runtime-generation-kpi.schema.json" in wheel.namelist()
+    assert {f"mens_contracts/schemas/{one.schema_file}" for one in CONTRACTS.values()} <= set(wheel.namelist())
 
 
 def test_every_source_file_is_inside(wheel):
