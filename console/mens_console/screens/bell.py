@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.words import ALERT_OVER, silenced
+from mens_console.store.snapshot import GENERATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,15 +48,25 @@ class Bell:
         fresh = {key for key in loud - self._heard if key[0] in self._live}
         # Until everything was read once, every run is history.
         self._complete = self._complete or not snapshot.scanning
-        self._live = {run.id for run in snapshot.runs if run.backlog is None} | {BOX} if self._complete else set()
+        self._live = _live(snapshot) if self._complete else set()
         self._heard = {key for key in on if key in self._heard or key not in hushed}
         return [] if snapshot.replay else [on[key] for key in on if key in fresh]
+
+
+def _live(snapshot: Snapshot) -> set[str]:
+    """Return the places whose history was read, so that what happens there happens now."""
+    logs = {f"{GENERATION}:{view.id}" for view in snapshot.health if view.caught_up}
+    return {run.id for run in snapshot.runs if run.backlog is None} | logs | {BOX}
 
 
 def _criticals(snapshot: Snapshot) -> Iterator[tuple[str, str, AlertView]]:
     """Yield place, name and alert of every critical that is on."""
     places = [(run.id, run.name, run.alerts) for run in snapshot.runs]
-    for place, name, alerts in [*places, (BOX, "machine", snapshot.box_alerts)]:
+    others = [alert for alert in snapshot.box_alerts if not alert.entity.startswith(GENERATION + ":")]
+    for view in snapshot.health:
+        alerts = tuple(alert for alert in snapshot.box_alerts if view.owns(alert.entity))
+        places.append((f"{GENERATION}:{view.id}", view.name, alerts))
+    for place, name, alerts in [*places, (BOX, "machine", tuple(others))]:
         for alert in alerts:
             if str(alert.severity) == "critical" and str(alert.state) not in ALERT_OVER:
                 yield place, name, alert

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from mens_console.ingest.formats.elsewhere import ATTEMPTS, KPI
 from mens_console.signals.alerts import AlertReducer
 from mens_console.signals.healthalerts import batch_observations, drift_observation
-from mens_console.store.snapshot import HealthView
+from mens_console.store.snapshot import GENERATION, HealthView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -201,7 +201,7 @@ class _Log:
 
     def entity(self, run_id: str) -> str:
         """Return what an alert about a run of this log is about."""
-        return f"generation:{self.name}/{run_id}" if run_id else f"generation:{self.name}"
+        return f"{GENERATION}:{self.name}/{run_id}" if run_id else f"{GENERATION}:{self.name}"
 
 
 def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:

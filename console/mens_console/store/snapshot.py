@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from mens_console.signals.run import SignalSummary
     from mens_console.signals.stages import StageView
     from mens_console.store.series import SeriesView
+
+GENERATION: Final = "generation"
+"""What the entities of alerts about attempt logs begin with."""
 
 Facet = Literal["series", "state", "alerts", "sources", "facts", "layers"]
 FACETS: tuple[Facet, ...] = ("series", "state", "alerts", "sources", "facts", "layers")
@@ -201,6 +204,16 @@ class HealthView:
     paths: tuple[Path, ...]
     report: HealthReport
     rev: int
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all bytes there were when somebody looked last have been counted."""
+        return self.report.done >= self.report.size
+
+    def owns(self, entity: str) -> bool:
+        """Return whether an alert about `entity` is about these logs, or a run in them."""
+        own = f"{GENERATION}:{self.id}"
+        return entity == own or entity.startswith(own + "/")
 
 
 @dataclass(frozen=True, slots=True)
