@@ -229,6 +229,19 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     _search(parser)
 
 
+def _exporter(parser: argparse.ArgumentParser) -> None:
+    _paths(parser)
+    parser.add_argument("--listen", metavar="ADDRESS", help="serve /metrics on loopback, such as 127.0.0.1:9464")
+    parser.add_argument("--textfile", type=Path, metavar="FILE", help="keep FILE.prom current, for a node_exporter")
+    parser.add_argument("--once", action="store_true", help="print the metrics (or write --textfile) once and leave")
+    parser.add_argument("--dashboards", type=Path, metavar="DIR", help="write the Grafana dashboards to DIR and leave")
+    parser.add_argument("--every", type=duration, default=15.0, metavar="TIME", help="how often to write (default 15s)")
+    parser.add_argument("--token-file", type=Path, metavar="FILE", help="the bearer token that --listen asks for")
+    parser.add_argument("--runs", type=positive, default=50, metavar="N", help="runs published at most (default 50)")
+    parser.add_argument("--openmetrics", action="store_true", help="print as OpenMetrics (default: Prometheus text)")
+    _search(parser)
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to complete in")
 
@@ -320,6 +333,17 @@ COMMANDS: Final = {
             "  mens-console alerts silence stall --run llama-r16 --for 2h --comment 'long evaluation'\n"
             "  mens-console alerts test nan_loss",
             "ACTION",
+        ),
+        Command(
+            "exporter",
+            "publish metrics for Prometheus, on loopback or as a file",
+            "mens_console.cli.exporter",
+            _exporter,
+            "  mens-console exporter ~/runs --listen 127.0.0.1:9464\n"
+            "  mens-console exporter ~/runs --textfile /var/lib/node_exporter/mens.prom\n"
+            "  mens-console exporter ~/runs --once | promtool check metrics\n"
+            "  mens-console exporter --dashboards ./grafana",
+            "[PATH …]",
         ),
         Command(
             "doctor",
