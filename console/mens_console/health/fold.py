@@ -1,0 +1,107 @@
+"""The one fold over attempts: which group each belongs to, and the count of every group. Pure functions of rows.
+
+A batch is N consecutive attempts of one run, so a row's batch follows from how many attempts of its run came before:
+its phase. Whoever reads a piece of a log counts its attempts by run first (`counts`), learns the phases from the pieces
+before it, and folds then (`fold`); partials of one group are merged in the order of the pieces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+from mens_console.health.partial import Partial, count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mens_console.health.attempt import Row
+    from mens_console.health.rows import Block
+
+By: TypeAlias = Literal["batch", "persona", "run", "tier"]
+_SIZE: Final = re.compile(r"\d+[kKmM]?")
+
+
+class Group(NamedTuple):
+    """What attempts are counted together: a run's batch of that index, or, by anything else, all of that name."""
+
+    name: str
+    batch: int
+
+
+class Counted(NamedTuple):
+    """The count of the attempts of one group in one piece of a log."""
+
+    group: Group
+    partial: Partial
+
+
+def run_of(row: Row) -> str:
+    """Return the run id of a row; "" where it has none."""
+    run: str | int | None = row.f1  # type: ignore[attr-defined]
+    return run if type(run) is str else "" if run is None else str(run)
+
+
+def tier_of(run_id: str) -> str:
+    """Return S1's tier of a run: what stands before its first _ where that is a size, such as 25K, else its id."""
+    head, underscore, _ = run_id.partition("_")
+    return head if underscore and _SIZE.fullmatch(head) else run_id
+
+
+def counts(rows: Sequence[Row]) -> dict[str, int]:
+    """Return the number of attempts of each run."""
+    if not rows:
+        return {}
+    found = Counter([row.f1 for row in rows])  # type: ignore[attr-defined]
+    named: dict[str, int] = {}
+    for run, times in found.items():
+        name = run if type(run) is str else "" if run is None else str(run)
+        named[name] = named.get(name, 0) + times
+    return named
+
+
+def fold(block: Block, path: str, phases: Mapping[str, int], *, batch_size: int, by: By = "batch") -> Iterator[Counted]:
+    """Count the attempts of a block by group, in the order in which groups begin (of one run: in file order).
+
+    `phases` tells for each run how many of its attempts came before the block; a run that it lacks begins here.
+    """
+    for name, places in _split(block, by):
+        rows = block.rows if places is None else [block.rows[place] for place in places]
+        begin, total = 0, len(rows)
+        phase = phases.get(name, 0) if by == "batch" else 0
+        while begin < total:
+            index, within = divmod(phase, batch_size) if by == "batch" else (0, 0)
+            end = min(begin + batch_size - within, total) if by == "batch" else total
+            first = block.offset(begin if places is None else places[begin])
+            part = rows if end - begin == total else rows[begin:end]
+            whole = by == "batch" and end - begin == batch_size
+            yield Counted(Group(name, index), count(part, block.layout, (path, first), whole=whole))
+            phase += end - begin
+            begin = end
+
+
+def _split(block: Block, by: By) -> list[tuple[str, list[int] | None]]:
+    """Return the names of the groups and the places of their rows; None for all of them."""
+    rows = block.rows
+    if by != "persona":
+        found = {row.f1 for row in rows}  # type: ignore[attr-defined]
+        if len(found) == 1:
+            name = run_of(rows[0])
+            return [(tier_of(name) if by == "tier" else name, None)]
+    places: dict[str, list[int]] = {}
+    names: dict[str, str] = {}
+    for place, row in enumerate(rows):
+        run = _persona_of(row) if by == "persona" else run_of(row)
+        if by == "tier":
+            run = names[run] if run in names else names.setdefault(run, tier_of(run))
+        if run in places:
+            places[run].append(place)
+        else:
+            places[run] = [place]
+    return list(places.items())
+
+
+def _persona_of(row: Row) -> str:
+    persona: str | int | None = row.f2  # type: ignore[attr-defined]
+    return persona if type(persona) is str else "" if persona is None else str(persona)

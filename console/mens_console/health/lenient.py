@@ -1,0 +1,187 @@
+"""Rows that the typed decoder refuses, read field by field: NaN literals, numbers as strings, ids of any type.
+
+A field that cannot be read is not measured; the row counts all the same. Pure functions of one line.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import orjson
+from msgspec import Raw
+
+from mens_console.health.attempt import ABSENT, FIELDS, LATEST, OpenRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LIMIT: Final = 2**53
+_OPEN: Final = msgspec.json.Decoder(OpenRow)
+_NAMES: Final = msgspec.json.Decoder(dict[str, Raw])
+_PRESENT: Final = Raw(b"null")
+
+
+class BadLineError(ValueError):
+    """The line is no attempt, and why."""
+
+
+def read_line(line: bytes) -> dict[str, Any]:
+    """Return the readable fields of a line by name, unknown ones as `Raw`. Raises `BadLineError`.
+
+    Scores are a dictionary here. What the typed decoder would read, were the names foreseen, is read by it, so that a
+    row gives the same attempt whatever was learned before.
+    """
+    try:
+        row = _OPEN.decode(line)
+        names = _NAMES.decode(line)
+    except (ValueError, RecursionError):
+        return _read_loosely(line)
+    values = {name: value for name in FIELDS if (value := getattr(row, name)) is not None and value is not ABSENT}
+    values.update((name, _PRESENT) for name in names.keys() - FIELDS.keys())
+    return values
+
+
+def _read_loosely(line: bytes) -> dict[str, Any]:
+    record = _parse(line)
+    values: dict[str, Any] = {}
+    for name, value in record.items():
+        read = _READERS.get(name, _present)(value)
+        if read is not None:
+            values[_clean(name)] = read
+    return values
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        record = orjson.loads(line)
+    except ValueError:
+        record = _parse_nan(line)
+    if not isinstance(record, dict):
+        raise BadLineError("JSON, but not an object")
+    return record
+
+
+def _parse_nan(line: bytes) -> Any:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise BadLineError(f"not UTF-8 at its byte {error.start}") from None
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise BadLineError("nested too deeply") from None
+    except ValueError as error:
+        what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise BadLineError(f"not JSON: {what}") from None
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, str):
+        value = _spelled(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if -_LIMIT <= value <= _LIMIT else None
+
+
+def _spelled(text: str) -> int | float | None:
+    if len(text) > 40 or "_" in text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def _score(value: Any) -> float | None:
+    number = _number(value)
+    return None if number is None else float(number)
+
+
+def _scores(value: Any) -> dict[str, float | None] | None:
+    return {_clean(name): _score(score) for name, score in value.items()} if isinstance(value, dict) else None
+
+
+def _text(value: Any) -> str | None:
+    return _clean(value) if isinstance(value, str) else None
+
+
+def _name(value: Any) -> str | int | None:
+    if isinstance(value, str):
+        return _clean(value)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and -_LIMIT <= value <= _LIMIT):
+        return value
+    return _clean(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    return tuple(item if isinstance(item, str) else str(item) for item in map(_name, value) if item is not None)
+
+
+def _time(value: Any) -> datetime | float | None:
+    if isinstance(value, str):
+        value = _iso(value.strip()) or _spelled(value)
+    if isinstance(value, datetime) or value is None:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if -LATEST <= value <= LATEST else None
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if len(text) >= 10 and text[4:5] == "-" else None
+    except ValueError:
+        return None
+
+
+def _present(value: Any) -> Raw:
+    del value
+    return _PRESENT
+
+
+def _clean(text: str) -> str:
+    """Return text that can be encoded: a lone surrogate, which JSON can spell, becomes U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text
+
+
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "ts": _time,
+    "run_id": _name,
+    "persona_id": _name,
+    "stage": _text,
+    "attempt": _whole,
+    "status": _text,
+    "latency_ms": _number,
+    "prompt_tokens": _whole,
+    "completion_tokens": _whole,
+    "repairs": _texts,
+    "validator_scores": _scores,
+    "opening_move": _text,
+    "anchors_used": _texts,
+}
+
+
+def seconds(time: datetime | float) -> float:
+    """Return seconds since the epoch: a time without an offset is UTC; numbers may be ms, µs or ns as well."""
+    if isinstance(time, datetime):
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    size = abs(time)
+    return time / (1.0 if size < 1e11 else 1e3 if size < 1e14 else 1e6 if size < 1e17 else 1e9)

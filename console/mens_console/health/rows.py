@@ -1,0 +1,182 @@
+"""Bytes of an attempt log to attempts: whole blocks through the typed decoder, the rows it refuses one by one.
+
+A block is whole lines. Nothing is counted here but lines and what is bad about them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from msgspec.structs import astuple
+
+from mens_console.health.attempt import FIELDS, TELLING, Layout, Row
+from mens_console.health.lenient import BadLineError, read_line
+from mens_console.ingest.text import safe_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LONGEST: Final = 64 << 20
+"""A longer line (bytes) is no attempt."""
+_SAMPLE: Final = 160
+SAMPLES: Final = 50
+"""Bad lines that are kept of a log; the others are counted."""
+_NEWLINE, _RETURN, _BEGIN, _END = b"\n\r{}"
+_BOM: Final = b"\xef\xbb\xbf"
+_BLANK: Final = b" \t\r\n"
+
+
+@dataclass(slots=True)
+class BadLine:
+    """A line that is no attempt: its place among the block's lines (from 0), its first byte, why, and how it begins."""
+
+    line: int
+    offset: int
+    why: str
+    sample: str
+
+
+@dataclass(slots=True)
+class Block:
+    """The attempts of some whole lines, all of one type: that of `layout`. `ends` are the offsets of their newlines."""
+
+    start: int
+    rows: list[Row]
+    layout: Layout
+    lines: int
+    bad_rows: int = 0
+    bad: list[BadLine] = field(default_factory=list)
+    _begins: Sequence[int] | np.ndarray[Any, Any] = ()
+    """Where rows begin, from the second on, relative to `start`; all of them where `_exact`."""
+    _exact: bool = False
+
+    def offset(self, row: int) -> int:
+        """Return the byte at which a row's line begins in its file."""
+        if self._exact:
+            return self.start + int(self._begins[row])
+        return self.start + (int(self._begins[row - 1]) + 1 if row else 0)
+
+
+class RowReader:
+    """Decodes blocks of one log, or of several alike; remembers the names it met, which is all its state."""
+
+    def __init__(self, layout: Layout | None = None) -> None:
+        self.layout = layout or Layout()
+
+    def decode(self, data: bytes, start: int) -> Block:
+        """Return the attempts of whole lines, of which the last may lack its newline; `start` is the first's offset."""
+        if start == 0 and data.startswith(_BOM):
+            data = b"   " + data[3:]
+        return self._decode_all(data, start) or self._decode_lines(data, start)
+
+    def _decode_all(self, data: bytes, start: int) -> Block | None:
+        """Decode a block in one call; None unless every line is exactly one object that is foreseen."""
+        try:
+            rows: list[Row] = self.layout.decoder.decode_lines(data)
+        except (ValueError, RecursionError):
+            return None
+        ends = _object_ends(data)
+        if ends is None or len(ends) != len(rows) or not _all_telling(rows):
+            return None
+        return Block(start, rows, self.layout, len(rows), _begins=ends)
+
+    def _decode_lines(self, data: bytes, start: int) -> Block:
+        lines = data.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        found = self._try_lines(lines)
+        validators, unknown = _names(found)
+        learned = self.layout.learn(validators, unknown)
+        if learned is not self.layout:
+            self.layout = learned
+            found = self._try_lines(lines)
+        return self._assemble(lines, found, start)
+
+    def _try_lines(self, lines: list[bytes]) -> list[Row | dict[str, Any] | BadLineError | None]:
+        """Return of each line its row, or its fields where the row's type does not foresee them; None of a blank."""
+        decode = self.layout.decoder.decode
+        found: list[Row | dict[str, Any] | BadLineError | None] = []
+        for line in lines:
+            try:
+                found.append(decode(line))
+            except (ValueError, RecursionError):
+                found.append(_read(line))
+        return found
+
+    def _assemble(
+        self, lines: list[bytes], found: list[Row | dict[str, Any] | BadLineError | None], start: int
+    ) -> Block:
+        block = Block(start, [], self.layout, len(lines), _exact=True)
+        begins: list[int] = []
+        place = 0
+        for number, (line, what) in enumerate(zip(lines, found, strict=True)):
+            row = self.layout.build(what) if isinstance(what, dict) else what
+            if row is not None and not isinstance(row, BadLineError) and not _telling(row):
+                row = BadLineError("carries no field of an attempt that can be read")
+            if isinstance(row, BadLineError):
+                block.bad_rows += 1
+                if len(block.bad) < SAMPLES:
+                    block.bad.append(BadLine(number, start + place, str(row), _sample(line)))
+            elif row is not None:
+                block.rows.append(row)
+                begins.append(place)
+            place += len(line) + 1
+        block._begins = begins
+        return block
+
+
+def _read(line: bytes) -> dict[str, Any] | BadLineError | None:
+    if not line.strip(_BLANK):
+        return None
+    if len(line) > LONGEST:
+        return BadLineError(f"longer than {LONGEST >> 20} MiB")
+    try:
+        return read_line(line)
+    except BadLineError as error:
+        return error
+
+
+def _names(found: Sequence[Any]) -> tuple[set[str], set[str]]:
+    validators: set[str] = set()
+    unknown: set[str] = set()
+    for values in found:
+        if isinstance(values, dict):
+            validators.update(values.get("validator_scores") or ())
+            unknown.update(values.keys() - FIELDS.keys())
+    return validators, unknown
+
+
+def _object_ends(data: bytes) -> np.ndarray[Any, Any] | None:
+    """Return the places of the newlines if each line begins with { and ends with }, else None.
+
+    With as many objects as such lines there is exactly one in each: between } and { no JSON object can go on.
+    """
+    text = np.frombuffer(data, np.uint8)
+    if not len(text) or text[0] != _BEGIN:
+        return None
+    ends = np.flatnonzero(text == _NEWLINE)
+    if not len(ends) or ends[-1] != len(text) - 1:
+        return None
+    last = text[ends - 1]
+    if last[0] == _RETURN:
+        if not (last == _RETURN).all():
+            return None
+        last = text[ends - 2]
+    return ends if (last == _END).all() and (text[ends[:-1] + 1] == _BEGIN).all() else None
+
+
+def _all_telling(rows: list[Row]) -> bool:
+    """Whether each row carries a field of an attempt; most carry a status, and then no more is asked."""
+    status = [row.f5 for row in rows]  # type: ignore[attr-defined]
+    return None not in status or all(map(_telling, rows))
+
+
+def _telling(row: Row) -> bool:
+    values = astuple(row)
+    return any(values[place] is not None for place in TELLING)
+
+
+def _sample(line: bytes) -> str:
+    return safe_text(line[:_SAMPLE].decode("utf-8", "backslashreplace"), _SAMPLE)
