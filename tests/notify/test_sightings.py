@@ -69,11 +69,16 @@ def test_each_turn_of_an_alert_is_told_once():
         assert [t.kind for t in transitions.step(look(run(view)))] == expected
 
 
-def test_a_latched_alert_ends_by_acknowledgement():
+def test_a_latched_alert_ends_by_acknowledgement_or_after_it():
     look, transitions = rounds(), Transitions()
     transitions.step(look(run(alert(latched=True))))
     (turn,) = transitions.step(look(run(alert(state=RESOLVED, latched=True, acknowledged=True))))
     assert turn.kind == "acknowledged"
+    look, transitions = rounds(), Transitions()
+    course = [alert(latched=True), alert(latched=True, acknowledged=True)]
+    course.append(alert(state=RESOLVED, latched=True, acknowledged=True))
+    told = [[turn.kind for turn in transitions.step(look(run(view)))] for view in course]
+    assert told[1:] == [["acknowledged"], ["resolved"]]
 
 
 def test_the_machine_has_alerts_too():

@@ -70,7 +70,7 @@ async def test_the_closer_look_says_everything(console):
         text = text_of(app)
         assert "■ latched · firing  lr-3e-2" in text and "holds back nan_grad" in text
         assert "since        08:58  1m ago, step 61" in text and "· seen at step 61: 3.4" in text
-        assert "exit         latched  ends when acknowledged, or with a new run" in text
+        assert "exit         latched  ends when acknowledged and over, or with a new run" in text
         await go(app, pilot, "nan_grad")
         assert "↳ follows from nan_loss, which is on too" in text_of(app)
         await go(app, pilot, "loss_explosion")

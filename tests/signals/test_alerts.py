@@ -67,18 +67,38 @@ def test_severity_rises_within_an_episode_and_never_falls():
     assert reducer.apply(seen("stall", wall=5.0)).severity is Severity.WARNING
 
 
-def test_latched_alerts_end_by_acknowledgement_and_ring_again_only_after_a_pause():
+def test_an_acknowledged_latched_alert_goes_on_with_its_condition_and_ends_with_it():
     reducer = AlertReducer()
     key = reducer.apply(seen("nan_loss", wall=1.0)).fingerprint
     reducer.apply(seen("nan_loss", Signal.CLEAR, wall=2.0))
     assert reducer.get("nan_loss", "run").state is AlertState.FIRING
     reducer.apply(seen("nan_loss", wall=2.5))
-    assert reducer.acknowledge(key).state is AlertState.RESOLVED
-    assert reducer.acknowledge(key) is None
+    known = reducer.acknowledge(key, by="ann")
+    assert (known.state, known.acknowledged, known.active) == (AlertState.FIRING, True, True)
     still = reducer.apply(seen("nan_loss", wall=3.0))
-    assert (still.state, still.count) == (AlertState.RESOLVED, 3)
-    reducer.apply(seen("nan_loss", Signal.CLEAR, wall=4.0))
-    assert reducer.apply(seen("nan_loss", wall=5.0)).state is AlertState.FIRING
+    assert (still.state, still.count, still.acknowledged_by) == (AlertState.FIRING, 3, "ann")
+    over = reducer.apply(seen("nan_loss", Signal.CLEAR, wall=4.0))
+    assert (over.state, over.resolved_at, over.acknowledged, over.held) == (AlertState.RESOLVED, 4.0, True, False)
+    again = reducer.apply(seen("nan_loss", wall=5.0))
+    assert (again.state, again.acknowledged) == (AlertState.FIRING, False)
+
+
+def test_an_acknowledged_latched_alert_that_held_to_the_end_says_so_whichever_came_first():
+    for acknowledged_first in (True, False):
+        reducer = AlertReducer()
+        key = reducer.apply(seen("nan_loss", wall=1.0)).fingerprint
+        if acknowledged_first:
+            reducer.acknowledge(key)
+        reducer.apply(seen("nan_loss", Signal.OVER, wall=9.0))
+        if not acknowledged_first:
+            assert reducer.get("nan_loss", "run").state is AlertState.FIRING, "nobody saw it yet"
+            reducer.acknowledge(key)
+        ended = reducer.get("nan_loss", "run")
+        assert (ended.state, ended.held, ended.resolved_at) == (AlertState.RESOLVED, True, 9.0)
+        goes_on = reducer.apply(seen("nan_loss", wall=10.0))
+        assert (goes_on.state, goes_on.acknowledged, goes_on.held) == (AlertState.FIRING, True, False), (
+            "it was not over"
+        )
 
 
 def test_a_latched_alert_that_is_over_when_acknowledged_rings_at_the_next_one():

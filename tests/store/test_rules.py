@@ -325,11 +325,17 @@ def test_each_rule_fires_once_and_is_resolved_once(lab, rule):
     assert math.isfinite(alert.since)
     if resolve is None:
         lab.wait(700.0, 60.0)
-        assert str(lab.alert(rule).state) == "firing", "a latched alert ends only by acknowledgement"
+        assert str(lab.alert(rule).state) == "firing", "a latched alert does not end before it is acknowledged"
         entity = next((run.id for run in lab.engine.snapshot.runs if alert in run.alerts), "")
         run_id = "" if alert.entity.startswith("gpu:") else entity or "run"
         lab.engine.acknowledge(run_id, alert.fingerprint)
         lab.settle(1.0)
+        known = lab.alert(rule)
+        assert (str(known.state), known.acknowledged) == ("firing", True), "its condition goes on"
+        if run_id:
+            lab.rows(3, loss=1.0, grad_norm=1.0)
+        else:
+            lab.gpu(ecc=EccCounts(volatile_uncorrected=2), xids=())
     else:
         resolve(lab)
         if rule in {"stall", "crash"}:

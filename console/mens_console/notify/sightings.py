@@ -145,7 +145,8 @@ def _change(before: Sighting | None, now: Sighting, *, history: bool) -> Kind | 
     if not now.on:
         if view.state is not AlertState.RESOLVED:
             return None
-        return "acknowledged" if view.latched and view.acknowledged else "resolved"
+        acknowledged = view.latched and view.acknowledged and not before.view.acknowledged
+        return "acknowledged" if acknowledged else "resolved"
     if view.severity.rank > before.view.severity.rank:
         return "escalated"
     if not _is_same_episode(before.view, view):

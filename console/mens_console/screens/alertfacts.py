@@ -138,7 +138,7 @@ def _rule_lines(alert: AlertView, rule: Rule | None, width: int) -> list[Line]:
     holds += [measure(rule.for_s, "s")] if rule.for_s else []
     lines.append(fact("entry", entry, "", "" if entry == "once" or rule.unit == "s" else safe_text(rule.unit, 40)))
     if rule.latched:
-        lines.append(fact("exit", "latched", "", "ends when acknowledged, or with a new run"))
+        lines.append(fact("exit", "latched", "", "ends when acknowledged and over, or with a new run"))
     else:
         calm = f"after {measure(rule.recover_s, 's')} of calm" if rule.recover_s else ""
         lines.append(fact("exit", measure(rule.exit, rule.unit), "", calm))

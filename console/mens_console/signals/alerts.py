@@ -69,7 +69,8 @@ class AlertView:
     condition over all episodes (of a standing one the episodes), `evidence` what it fired on. `nodata` means that its
     source is silent: the state is the last known. `flaps` counts how often it fired anew within an hour after it was
     resolved; `note` is what whoever acknowledged it wrote; `silenced_until` is NaN when it is not silenced;
-    `inhibited_by` names the rule of the alert that it follows from, "" for none.
+    `inhibited_by` names the rule of the alert that it follows from, "" for none. One that is resolved was `held` where
+    nothing but the end of its run ended it.
     """
 
     fingerprint: str
@@ -97,6 +98,7 @@ class AlertView:
     silenced_until: float = math.nan
     inhibited_by: str = ""
     latched: bool = False
+    held: bool = False
 
     @property
     def quiet(self) -> bool:
@@ -148,8 +150,9 @@ class AlertReducer:
     Where no time is known there is nothing to wait for: it is resolved at once.
 
     Within an episode the severity only rises, and a rise takes back the acknowledgement. `NODATA` resolves nothing and
-    holds deadlines up. A latched alert ends when it is acknowledged; it fires again only after a `CLEAR` in between, so
-    that a NaN that goes on does not ring at every row. A rule that is not enabled has no alerts.
+    holds deadlines up. A latched alert ends when it is acknowledged and its condition is over, whichever comes last; it
+    fires again only after a `CLEAR` in between, so that a NaN that goes on does not ring at every row. What holds when
+    its run ends is resolved as `held`. A rule that is not enabled has no alerts.
     """
 
     __slots__ = ("_now", "_rules", "_told", "_tracks", "rev")
@@ -241,11 +244,10 @@ class AlertReducer:
         severity = seen.severity or rule.severity
         threshold = rule.entry if seen.threshold is None else seen.threshold
         message = seen.message or rule.title
-        if old is not None and track.held:  # acknowledged, and it never stopped
-            track.view = replace(
-                old, count=old.count + (not seen.standing), last_seen=track.at, last_step=seen.step, value=seen.value
-            )  # fmt: skip
-            return
+        track.over = False
+        if old is not None and track.held:  # acknowledged, and it never stopped: the run was not over after all
+            old = replace(old, state=AlertState.FIRING, resolved_at=math.nan, held=False)
+            track.held = False
         if old is None or not old.active:
             state = AlertState.PENDING if rule.for_s > 0.0 else AlertState.FIRING
             track.before = old
@@ -277,34 +279,43 @@ class AlertReducer:
 
     def _clear(self, track: _Track, rule: Rule, *, over: bool) -> None:
         old = track.view
-        if over and rule.latched:
-            return  # it ends only by acknowledgement, and goes on explaining what follows from it
-        track.on = track.held = False
+        if over and rule.latched:  # it ends only by acknowledgement, and goes on explaining what follows from it
+            track.over = True
+            if old is not None and old.active and old.acknowledged:
+                self._end_held(track, old, track.at)
+            return
+        held = over and track.on
+        track.on = track.held = track.over = False
         if old is None or not old.active:
             return
         if old.state is AlertState.PENDING:  # it never fired, so it never was
             track.view = None if track.before is None else replace(track.before, count=old.count)
-        elif rule.latched:
+        elif rule.latched and not old.acknowledged:
             track.view = replace(old, nodata=False)
-        elif over or rule.recover_s <= 0.0 or track.at != track.at:
-            track.view = replace(old, state=AlertState.RESOLVED, nodata=False, resolved_at=track.at)
+        elif rule.latched or over or rule.recover_s <= 0.0 or track.at != track.at:
+            track.view = replace(old, state=AlertState.RESOLVED, nodata=False, resolved_at=track.at, held=held)
         elif old.state is AlertState.FIRING:
             track.left = track.at
             track.view = replace(old, state=AlertState.RECOVERING, nodata=False)
         else:
             track.view = replace(old, nodata=False)
 
+    @staticmethod
+    def _end_held(track: _Track, view: AlertView, at: float) -> None:
+        """Resolve an acknowledged, latched alert with the run that has it; whether it held to that end is kept."""
+        track.held = track.on
+        track.view = replace(view, state=AlertState.RESOLVED, nodata=False, resolved_at=at, held=track.on)
+
     def acknowledge(self, key: str, by: str = "", note: str = "") -> AlertView | None:
-        """Mark an active alert as seen by somebody; a latched one is resolved by it. None if there is no such one."""
+        """Mark an active alert as seen by somebody; a latched one that is over is resolved by it. None: no such."""
         track = self._tracks.get(key)
         old = track.view if track is not None else None
         if track is None or old is None or not old.active:
             return None
         track.view = replace(old, acknowledged=True, acknowledged_by=by, note=note)
-        if self._rules[old.rule].latched and old.state is not AlertState.PENDING:
-            track.held = track.on
+        if self._rules[old.rule].latched and old.state is not AlertState.PENDING and (track.over or not track.on):
             at = track.at if not self._now > track.at else self._now
-            track.view = replace(track.view, state=AlertState.RESOLVED, resolved_at=at)
+            self._end_held(track, track.view, at)
         self.rev += 1
         return track.view
 
@@ -314,7 +325,7 @@ class AlertReducer:
             view = track.view
             if view is None or view.entity != entity:
                 continue
-            track.on = track.held = False
+            track.on = track.held = track.over = False
             if view.state is AlertState.PENDING:
                 track.view = track.before
                 if track.before is None:
@@ -371,7 +382,9 @@ class _Track:
     on: bool = False
     """Whether the condition held when last observed."""
     held: bool = False
-    """Whether it was acknowledged and has not stopped since."""
+    """Whether it was resolved as acknowledged with its run, and has not stopped since."""
+    over: bool = False
+    """Whether the run that has it is over."""
 
     def reach(self, at: float) -> None:
         """Move its time on."""

@@ -134,7 +134,7 @@ class Judge:
         rev = run.signals.alerts.rev
         run.signals.liveness(evidence, found)
         self._look_ahead(run, now, evidence.disk_free_bytes)
-        if found.state not in _OPEN:
+        if _is_over(evidence, found):
             self._settle(run, now)
         if run.signals.alerts.rev != rev:
             run.touch("alerts")
@@ -222,6 +222,15 @@ class Judge:
         gone = ((run.trainers or run.seen_alive) | self._told(run)) - {p.pid for p in alive}
         run.seen_alive |= {p.pid for p in alive}
         return (*facts, *(ProcessFact(pid, False) for pid in sorted(gone)))
+
+
+def _is_over(e: Evidence, found: Diagnosis) -> bool:
+    """Say whether nothing more is to come of a run; one that diverged may well go on."""
+    if found.state != "diverged":
+        return found.state not in _OPEN
+    if e.end is not None and not e.end.stale:
+        return True
+    return not any(p.alive for p in e.processes or ()) and not e.silence_s <= e.cadence.stall_after_s
 
 
 def _patience(e: Evidence, found: Diagnosis) -> float:
