@@ -134,7 +134,10 @@ LADDERS: Final[Mapping[Indicator, Ladder]] = MappingProxyType(
 
 def describe() -> str:
     """Return the table of bands as Markdown."""
-    lines = ["| indicator | healthy | warning | critical | what is judged | a band counts |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| indicator | healthy | warning | critical | what is judged | a band counts |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, ladder in LADDERS.items():
         healthy = ladder.range("healthy")
         if "below_range" in ladder.bands:
