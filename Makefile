@@ -22,6 +22,7 @@ lint: $(VENV)/.dev ## check style, types, layers, and that what is generated is 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/export_schemas.py --check
+	$(BIN)/python scripts/export_dashboards.py --check
 	$(BIN)/python scripts/generate_docs.py --check
 
 format: $(VENV)/.dev ## rewrite the sources in the house style
@@ -36,6 +37,7 @@ screenshots: $(VENV)/.dev ## draw the real console over the recordings into scre
 
 docs: $(VENV)/.dev ## write the generated parts of README.md, docs/ and contracts/
 	$(BIN)/python scripts/export_schemas.py
+	$(BIN)/python scripts/export_dashboards.py
 	$(BIN)/python scripts/generate_docs.py
 
 lock: $(VENV)/.dev ## pin every dependency anew
