@@ -119,6 +119,7 @@ class WatchEvent(OpenModel):
     count: Count
     flaps: Count
     acknowledged: bool
+    held: bool = Field(default=False, description="resolved by nothing but the end of its run, up to which it held")
     silenced_until: float | None = Field(description="null: not silenced, or until the run ends")
     inhibited_by: str
     recommendation: str

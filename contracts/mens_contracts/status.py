@@ -89,6 +89,7 @@ class Alert(_Model):
     last_seen: Number | None = None
     last_step: int | None = None
     resolved_at: Number | None = None
+    held: bool = Field(default=False, description="resolved by nothing but the end of its run, up to which it held")
     count: int = Field(ge=1, description="observations of the condition, over all episodes")
     flaps: int = Field(default=0, ge=0, description="how often it fired anew within an hour after it was resolved")
     value: Number | None
