@@ -34,6 +34,9 @@ MOST: Final = 4.0
 CALM: Final = 3
 """Batches in a row back at the baseline that end a drift."""
 _NEIGHBOURS: Final = 50
+_DIFFERENCES: Final = 4
+_FEW: Final = 3.0
+"""A median of few differences is often far too small: with n of them it counts 1 + 3/n times."""
 _Z95: Final = 1.96
 _MAD: Final = 0.6744897501960817 * math.sqrt(6.0)
 """Median of |x - 2y + z| of independent normal x, y, z with deviation 1."""
@@ -104,11 +107,11 @@ def _latency(batch: BatchFigures) -> Reading:
 
 
 WATCHES: Final = (
-    Watch("repair_rate", "repair rate", 1, 0.02, False, "{:.3g} %", 100.0, _repairs),
+    Watch("repair_rate", "repair rate", 1, 0.0125, False, "{:.3g} %", 100.0, _repairs),
     Watch("opening_entropy", "opening entropy", -1, 0.08, False, "{:.2f} nats", 1.0, _openings),
     Watch("pollyanna", "pollyanna score", 1, 0.02, False, "{:.3f}", 1.0, _positive),
     Watch("anchor_rarefied", "rarefied anchor diversity", -1, 0.05, True, "{:.3f}", 1.0, _anchors),
-    Watch("mean_latency", "mean latency", 1, 0.08, True, "{:.4g} ms", 1.0, _latency),
+    Watch("mean_latency", "mean latency", 1, 0.1, True, "{:.4g} ms", 1.0, _latency),
 )
 
 
@@ -143,10 +146,24 @@ def choose(first: Sequence[Candidate]) -> Baseline:
 class Shift:
     """CUSUM of one figure (Page 1954), one-sided towards the bad."""
 
-    __slots__ = ("_calm", "_current", "_diffs", "_last", "at", "judged", "level", "since", "sum", "sums", "watch")
+    __slots__ = (
+        "_calm",
+        "_current",
+        "_diffs",
+        "_last",
+        "_share",
+        "at",
+        "judged",
+        "level",
+        "since",
+        "sum",
+        "sums",
+        "watch",
+    )
 
-    def __init__(self, watch: Watch, level: Reading) -> None:
+    def __init__(self, watch: Watch, level: Reading, batches: int) -> None:
         self.watch = watch
+        self._share = math.sqrt(math.pi / 2 / max(batches, 1))
         self.level = level
         """The baseline: its median and that median's standard error."""
         self.sum = 0.0
@@ -178,12 +195,15 @@ class Shift:
     def _scale(self, reading: Reading) -> float:
         """Return the standard error of a difference to the baseline.
 
-        What the batches themselves vary by is taken from second differences, which neither a trend nor a step inflates.
+        What the batches themselves vary by is taken from second differences, which neither a trend nor a step inflates,
+        and is at least the floor; the baseline, a median of a few batches, varies by its share of that.
         """
         floor = self.watch.floor * (self.level.value if self.watch.relative else 1.0)
-        known = math.hypot(reading.error, self.level.error, floor)
-        between = median(sorted(self._diffs)) / _MAD if len(self._diffs) >= 4 else 0.0
-        return max(known, math.hypot(between, self.level.error))
+        n = len(self._diffs)
+        seen = (1.0 + _FEW / n) * median(sorted(self._diffs)) / _MAD if n >= _DIFFERENCES else 0.0
+        batch = max(math.hypot(reading.error, floor), seen)
+        base = max(math.hypot(self.level.error, floor * self._share), seen * self._share)
+        return math.hypot(batch, base)
 
     def _cumulate(self, index: int, x: float, excess: float) -> None:
         self.sum = min(max(self.sum + excess, 0.0), 2 * LIMIT)

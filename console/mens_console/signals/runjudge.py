@@ -133,7 +133,8 @@ class RunJudge:
         error = math.sqrt(math.fsum(one.error**2 for one in latencies) * math.pi / 2) / len(values) if values else 0.0
         self._latency = Reading(median(values) if values else math.nan, error)
         self._shifts = {
-            watch.id: Shift(watch, drift.level([one[watch.id] for one in chosen])) for watch in drift.WATCHES
+            watch.id: Shift(watch, drift.level([one[watch.id] for one in chosen]), len(chosen))
+            for watch in drift.WATCHES
         }
         self._past.clear()
         for candidate, readings in self._first:
