@@ -87,7 +87,7 @@ def mcnemar(only_base: int, only_other: int) -> float:
         distance = max(abs(only_base - only_other) - 1.0, 0.0)  # continuity
         return math.erfc(distance / math.sqrt(2.0 * n))
     tail = sum(math.comb(n, i) for i in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, 2 * tail / (1 << n))
 
 
 def paired_means(base: Sequence[float], other: Sequence[float]) -> Estimate:

@@ -1,0 +1,104 @@
+"""KPIs of records that grow: what changed is read, and only models with something new are computed again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from mens_console.ingest.safeopen import FdCache
+from mens_console.kpi.find import files_of
+from mens_console.kpi.report import Gathered, gather, make_report
+from mens_console.kpi.source import Source
+from mens_console.kpi.table import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mens_console.signals.kpivalues import KpiReport
+
+SLICE_S: Final = 0.02
+"""How long a poll reads before it returns; what is left waits for the next one."""
+
+
+class KpiFollower:
+    """Follows files of KPI records. `paths` may hold folders, whose files are looked up once. One thread."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._names, self._fds = Names(), FdCache(64)
+        self._sources: dict[str, Source] = {}
+        self._gathered = Gathered()
+        self._report: KpiReport | None = None
+        self._rev = 0
+        self._turn = 0
+        self.adopt(paths)
+
+    def adopt(self, paths: Sequence[Path]) -> None:
+        """Follow these from now on: new ones are read from their beginning, those no longer named are dropped."""
+        wanted = files_of(paths)
+        for path in self._sources.keys() - set(wanted):
+            self._sources.pop(path).close()
+            self._report = None
+        for path in wanted:
+            if path not in self._sources:
+                self._sources[path] = Source(path, self._names, self._fds)
+                self._report = None
+
+    def poll(self, now: float, *, final: bool = False, slice_s: float = SLICE_S) -> bool:
+        """Read what is new for about `slice_s` seconds; True where the report changed.
+
+        `now` in seconds since the epoch. With `final` nobody writes any more: a last line without its end counts.
+        """
+        changed = False
+        sources = list(self._sources.values())
+        until = time.monotonic() + slice_s
+        for offset in range(len(sources)):
+            source = sources[(self._turn + offset) % len(sources)]
+            grew = True
+            while grew and time.monotonic() < until:
+                grew = source.poll(now, final=final)
+                changed |= grew
+                if not source.more:
+                    break
+            if time.monotonic() >= until:
+                self._turn = (self._turn + offset + (not source.more)) % len(sources)
+                break
+        if changed:
+            self._report = None
+        return changed
+
+    @property
+    def more(self) -> bool:
+        """Whether bytes are known to wait."""
+        return any(source.more for source in self._sources.values())
+
+    @property
+    def gathered(self) -> Gathered:
+        """What the report is made of."""
+        _ = self.report
+        return self._gathered
+
+    @property
+    def report(self) -> KpiReport:
+        """The report as of the last poll; made when first asked for after a change."""
+        if self._report is None:
+            sources = list(self._sources.values())
+            self._rev += 1
+            self._gathered = gather(sources, self._names, self._gathered)
+            self._report = make_report(sources, self._gathered, self._rev)
+        return self._report
+
+    def close(self) -> None:
+        """Give all descriptors back."""
+        for source in self._sources.values():
+            source.close()
+        self._fds.close()
+
+
+def read_all(paths: Sequence[Path], now: float) -> KpiFollower:
+    """Return a follower that has read all there is; files whose last line has no end are taken as they stand."""
+    follower = KpiFollower(paths)
+    while follower.poll(now, slice_s=3600.0) and follower.more:
+        pass
+    follower.poll(now, final=True, slice_s=3600.0)
+    return follower
