@@ -49,6 +49,12 @@ def test_ends_are_told_where_that_is_wished():
     assert box.see(alert("oom", RESOLVED, acknowledged=True), alert("stall", RESOLVED)) == []
 
 
+def test_what_held_to_the_end_of_its_run_is_not_told_as_over():
+    box = Box(resolved=True)
+    box.see(alert())
+    assert box.see(alert(state=RESOLVED, held=True)) == []
+
+
 def test_only_what_is_bad_enough_and_each_step_up():
     box = Box()
     assert box.see(alert("stall", severity=WARNING)) == []

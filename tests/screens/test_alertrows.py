@@ -25,7 +25,7 @@ from mens_console.screens.alertrows import (
     value_text,
 )
 from mens_console.screens.silence import scopes_of
-from mens_console.screens.words import STANDINGS, moment_text, standing
+from mens_console.screens.words import STANDINGS, alert_counts, moment_text, standing
 from mens_console.signals.gpu import EccCounts, GpuSample
 from mens_console.signals.machine import MachineView
 from mens_console.signals.rules import RULES
@@ -67,6 +67,7 @@ def test_values_and_limits_in_their_units():
         ({"silenced_until": math.inf, "acknowledged": True}, "silenced"),
         ({"inhibited_by": "x", "silenced_until": NOW}, "inhibited"),
         ({"state": "resolved", "inhibited_by": "x"}, "resolved"),
+        ({"state": "resolved", "held": True}, "held"),
         ({"state": "recovering", "latched": True}, "recovering"),
         ({"state": "pending"}, "pending"),
     ],
@@ -109,6 +110,12 @@ def test_chains_and_rings_of_inhibition():
         alert("stall", "one", inhibited_by="stall"),
     )
     assert sorted(e.alert.rule for e in ordered(entries(ring), ORDERS[0])) == ["lr_zero", "plateau", "stall"]
+
+
+def test_what_held_to_the_end_of_its_run_has_a_filter_of_its_own_and_is_not_counted():
+    ended = alert("lora_dead", "one", "resolved", held=True)
+    assert [which.name for which in FILTERS if which.wants(ended)] == ["all", "held to the end"]
+    assert alert_counts([ended]) == (0, 0)
 
 
 def test_acknowledged_latched_alerts_stay_among_those_on_now():

@@ -188,6 +188,8 @@ async def test_filters_orders_and_words(console):
         assert [line.split()[4] for line in table(app)] == ["qwen-lora-r16"] and "silenced" in text_of(app)
         await press(pilot, "f")
         assert "1 of 11 alerts · resolved" in text_of(app)
+        await press(pilot, "f")
+        assert "0 of 11 alerts · held to the end" in text_of(app)
         await press(pilot, "f", "slash", *"state:on -severity:warning")
         assert "4 of 11 alerts · on now · worst first · filter" in text_of(app)
         await press(pilot, "enter")

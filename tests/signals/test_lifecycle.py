@@ -129,10 +129,12 @@ def test_a_silent_source_holds_deadlines_up():
 def test_what_is_over_has_nothing_to_recover():
     alerts = reducer(recover_s=60.0)
     alerts.apply(seen(B, 0.0))
-    assert alerts.apply(seen(OVER, 5.0)).resolved_at == 5.0
-    alerts.apply(seen(B, 10.0))
+    ended = alerts.apply(seen(OVER, 5.0))
+    assert (ended.resolved_at, ended.held) == (5.0, True)
+    assert not alerts.apply(seen(B, 10.0)).held
     alerts.apply(seen(C, 11.0))
-    assert alerts.apply(seen(OVER, 12.0)).state is RESOLVED
+    ended = alerts.apply(seen(OVER, 12.0))
+    assert (ended.state, ended.held) == (RESOLVED, False), "it had been past its exit"
     alerts.apply(seen(B, 0.0, "oom"))
     alerts.apply(seen(OVER, 1.0, "oom"))
     assert alerts.get("oom", "run").state is FIRING

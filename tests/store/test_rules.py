@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from mens_console.config import Settings
+from mens_console.screens.facts import alert_lines
 from mens_console.signals.diagnosis import LIVENESS_RULES
 from mens_console.signals.gpu import EccCounts, GpuSample, XidEvent
 from mens_console.signals.machine import MachineView, VolumeSample
@@ -349,6 +350,21 @@ def test_each_rule_fires_once_and_is_resolved_once(lab, rule):
     if rule in {*LIVENESS_RULES, "checkpoint_overdue", "disk_before_checkpoint", "gpu_thermal", "gpu_power"}:
         assert ended.count == 1, "how often it is looked at tells nothing"
     assert ended.flaps == 0
+
+
+def test_what_held_when_its_run_finished_stays_readable(lab):
+    lab.lora(8, updates=[0.0, *[1e-3] * 5])
+    assert str(lab.alert("lora_dead").state) == "firing"
+    lab.event("train_end", step=lab.step)
+    lab.settle(5.0)
+    ended = lab.alert("lora_dead")
+    (run,) = lab.engine.snapshot.runs
+    assert run.diagnosis.state == "finished"
+    assert (str(ended.state), ended.held, ended.acknowledged) == ("resolved", True, False)
+    assert ended.resolved_at <= lab.now
+    text = "".join(piece for row in alert_lines(run, lab.now, 80) for piece, _ in row)
+    assert ended.message in text and "held to end" in text
+    assert any(mark.kind == "alert" and mark.text == ended.message for mark in run.marks)
 
 
 def test_history_is_judged_as_it_was_lived(tmp_path):

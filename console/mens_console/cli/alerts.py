@@ -59,6 +59,9 @@ def _list(arguments: argparse.Namespace) -> int:
         print("\n".join(line for run, view in found for line in _lines(run, view, snapshot.at, ink)))
     else:
         print(f"no alert is on in {len(snapshot.runs)} runs")
+    held = sum(view.held for run in snapshot.runs for view in run.alerts)
+    if held and not arguments.all and not arguments.json:
+        print(f"{held} more held until the run ended; --all shows what is over, too")
     loud = (view for _, view in found if _is_on(view) and not view.quiet)
     return NO if any(view.severity.rank == 2 for view in loud) else OK
 

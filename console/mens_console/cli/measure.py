@@ -207,7 +207,7 @@ def _training(looked: Looked, started: float) -> Training:
         problem,
         run.step,
         run.total_steps,
-        plateau=any(alert.rule == "plateau" and alert.active for alert in run.alerts),
+        plateau=any(alert.rule == "plateau" and (alert.active or alert.held) for alert in run.alerts),
         device_errors=errors,
     )
 

@@ -269,7 +269,8 @@ class Teller:
         quiet = " (inhibited)" if view.inhibited_by else " (silenced)" if seen.quiet(now) else ""
         at = "" if view.since_step is None else f", step {view.since_step}"
         name = safe_text(seen.run or view.entity, 60)
-        head = f"{glyph} {word:<8} {_WORDS[change.kind]:<12} {name}"
+        turn = "held to end" if change.kind == "resolved" and view.held else _WORDS[change.kind]
+        head = f"{glyph} {word:<8} {turn:<12} {name}"
         return f"{stamp}  {self._ink(head, 'muted' if calm else ink)}  {safe_text(view.message, 300)}{at}{quiet}"
 
     def _print(self, line: str) -> None:
@@ -312,6 +313,7 @@ def _facts(change: Transition) -> dict[str, Any]:
         "count": view.count,
         "flaps": view.flaps,
         "acknowledged": view.acknowledged,
+        "held": view.held,
         "silenced_until": moment(view.silenced_until),
         "inhibited_by": view.inhibited_by,
         "recommendation": safe_text(view.recommendation),

@@ -87,7 +87,7 @@ def _lines(notice: Notice, now: float) -> list[str]:
     view = notice.sighting.view
     over = notice.kind != "resolved" and not notice.sighting.on
     lines = [f"{view.severity.upper()} · {_subject_of(notice.sighting)} · {view.rule} {_WORDS[notice.kind]}"]
-    lines[0] += ", and is over again" if over else ""
+    lines[0] += ", and held until its run ended" if view.held else ", and is over again" if over else ""
     lines.append(foreign(view.message))
     if math.isfinite(view.threshold):
         lines.append(

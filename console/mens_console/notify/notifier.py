@@ -96,6 +96,8 @@ class Notifier:
         if waiting is not None:
             self._queue[seen.key] = replace(waiting, sighting=seen)
         elif self.policy.resolved and entry.is_sent and not seen.view.acknowledged and not seen.quiet(now):
+            if seen.view.held:
+                return  # it is not over: only its run is
             self._queue[seen.key] = Notice("resolved", seen, now)
 
     def knows(self, seen: Sighting) -> bool:

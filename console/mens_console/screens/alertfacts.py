@@ -117,7 +117,11 @@ def _course(alert: AlertView, now: float, width: int, zone: tzinfo | None) -> li
         pieces = prose(f"✓ {': '.join(filter(None, said))}".rstrip(), max(width - LABEL - 1, 8))
         lines += [(*fact("acknowledged" if not i else "", ""), *piece) for i, piece in enumerate(pieces)]
     if not alert.active:
-        lines.append(moment("resolved", alert.resolved_at, ink="good"))
+        lines.append(
+            moment(
+                *(("held until", alert.resolved_at) if alert.held else ("resolved", alert.resolved_at, None, "good"))
+            )
+        )
     return lines
 
 

@@ -95,7 +95,8 @@ FILTERS: Final = (
     Filter("on now", lambda a: a.active or (a.latched and a.acknowledged)),
     Filter("all", lambda _: True),
     Filter("silenced", silenced),
-    Filter("resolved", lambda a: not a.active),
+    Filter("resolved", lambda a: not a.active and not a.held),
+    Filter("held to the end", lambda a: a.held),
 )
 
 

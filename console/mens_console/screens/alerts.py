@@ -262,7 +262,7 @@ class AlertsScreen(Room):
     # Choosing
 
     def action_which(self) -> None:
-        """Show the next choice of alerts: on now, all, silenced, resolved."""
+        """Show the next choice of alerts: on now, all, silenced, resolved, held to the end of their run."""
         self._which = (self._which + 1) % len(FILTERS)
         self.console_app.paint()
 
@@ -370,7 +370,7 @@ class AlertsScreen(Room):
     def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
         """Offer this screen's views to the palette."""
         return {
-            "Alerts: on now, all, silenced, resolved": ("key f", self.action_which),
+            "Alerts: on now, all, silenced, resolved, held": ("key f", self.action_which),
             "Alerts: next order": ("key o", self.action_sort),
             "Alerts: filter": ("key /", self.action_ask),
             "Alerts: acknowledge": ("key a", self.action_ack),

@@ -113,7 +113,9 @@ def _alert_line(news: AlertNews, stamp: tuple[str, str], found: Digest, zone: tz
     if news.wall == alert.resolved_at:
         return (stamp, ("✔ ", "good"), (name, "strong"), (text, "muted"), ("", ""))
     over = moment_text(alert.resolved_at, found.now, zone)
-    after = "" if alert.active else "  resolved" + (f" {over}" if over != "—" else "")
+    after = (
+        "" if alert.active else "  held to the end" if alert.held else f"  resolved {over.replace('—', '')}".rstrip()
+    )
     after += "  ✓ acknowledged" * (alert.active and alert.acknowledged)
     return (stamp, (f"{glyph} ", ink), (name, "strong"), (text, ""), (after, "good"))
 

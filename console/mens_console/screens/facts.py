@@ -87,8 +87,8 @@ def progress_lines(run: RunView, width: int) -> list[Line]:
 
 
 def alert_lines(run: RunView, now: float, width: int, most: int = 6) -> list[Line]:
-    """Return the alerts that are on, with what to do, and how many more there are that keep quiet."""
-    alerts = firing(run.alerts)
+    """Return the alerts that are on, or held when the run ended, with what to do; and how many more keep quiet."""
+    alerts = firing(run.alerts) + [alert for alert in run.alerts if alert.held and not alert.quiet]
     lines: list[Line] = []
     for alert in alerts[:most]:
         lines += one_alert(alert, now, width)

@@ -9,7 +9,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mens_console.signals.human import duration
+from mens_console.signals.human import duration, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +69,7 @@ STANDINGS: Final[dict[str, tuple[str, str, Ink]]] = {
     "silenced": ("⊘", "silenced", "muted"),
     "inhibited": ("↳", "inhibited", "muted"),
     "resolved": ("✔", "resolved", "muted"),
+    "held": ("◧", "held to end", "muted"),
 }
 """Where an alert stands, in one glyph and one word, with the ink; what fires has the ink of its severity."""
 
@@ -81,7 +82,7 @@ def look(state: str) -> Look:
 def standing(alert: AlertView) -> str:
     """Return the one word (a key of `STANDINGS`) that an operator most needs to know of where an alert stands."""
     if str(alert.state) == "resolved":
-        return "resolved"
+        return "held" if alert.held else "resolved"
     if alert.inhibited_by:
         return "inhibited"
     if silenced(alert):
@@ -141,6 +142,12 @@ def age(then: float, now: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{letter}"
     return "now"
+
+
+def some(n: int, what: str) -> str:
+    """Return ``1 batch``, ``24 batches``, ``3 files``."""
+    ending = "" if n == 1 else "es" if what.endswith(("s", "ch", "x")) else "s"
+    return f"{step(n)} {what}{ending}"
 
 
 def next_change(thens: Iterable[float], now: float) -> float:

@@ -351,6 +351,6 @@ class RunSignals:
         found = []
         for view in self.alerts.views:
             if view.since_step is not None:
-                goes_on = self.nan is not None if view.latched else view.active
+                goes_on = self.nan is not None if view.latched else view.active or view.held
                 found.append(Episode(view.rule, view.since_step, None if goes_on else view.last_step))
         return found

@@ -140,7 +140,7 @@ def _alert_news(snapshot: Snapshot, left_at: float, now: float) -> tuple[list[Al
     fired, resolved, quiet = [], [], 0
     for run_id, name, alert in places:
         began = left_at < alert.since <= now and str(alert.state) != "pending"
-        over = not alert.active and left_at < alert.resolved_at <= now
+        over = not alert.active and not alert.held and left_at < alert.resolved_at <= now
         if not (began or over):
             continue
         if alert.quiet:

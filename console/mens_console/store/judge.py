@@ -167,9 +167,11 @@ class Judge:
     @staticmethod
     def _settle(run: RunState, now: float) -> None:
         """Let go of what asks to change the course of a run that is over; latched alerts stay."""
+        ended = run.diagnosis.since if run.diagnosis is not None else now
+        at = ended if ended <= now else now
         for alert in run.signals.alerts.views:
             if alert.active and alert.rule not in _LIVENESS_RULES:
-                run.signals.alerts.apply(Observation(alert.rule, alert.entity, Signal.OVER, now, run.step))
+                run.signals.alerts.apply(Observation(alert.rule, alert.entity, Signal.OVER, at, run.step))
 
     def evidence(self, run: RunState, now: float) -> Evidence:
         """Gather what is known of a run."""

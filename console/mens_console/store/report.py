@@ -149,6 +149,7 @@ def _alert(alert: AlertView) -> dict[str, Any]:
         "last_seen": moment(alert.last_seen),
         "last_step": alert.last_step,
         "resolved_at": moment(alert.resolved_at),
+        "held": alert.held,
         "count": alert.count,
         "flaps": alert.flaps,
         "value": number(alert.value),

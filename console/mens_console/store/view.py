@@ -107,5 +107,5 @@ def _marks(run: RunState, segments: tuple[SegmentView, ...]) -> Iterator[Mark]:
     if nan is not None:
         yield Mark("nan", nan.since_step, NO_TIME, "NaN from here")
     for alert in run.signals.alerts.views:
-        if alert.since_step is not None and alert.active:
+        if alert.since_step is not None and (alert.active or alert.held):
             yield Mark("alert", alert.since_step, alert.since, alert.message)
