@@ -7,11 +7,11 @@ before it, and folds then (`fold`); partials of one group are merged in the orde
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from mens_console.health.partial import Partial, count
+from mens_console.signals.tiers import tier_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mens_console.health.rows import Block
 
 By: TypeAlias = Literal["batch", "persona", "run", "tier"]
-_SIZE: Final = re.compile(r"\d+[kKmM]?")
 
 
 class Group(NamedTuple):
@@ -41,12 +40,6 @@ def run_of(row: Row) -> str:
     """Return the run id of a row; "" where it has none."""
     run: str | int | None = row.f1  # type: ignore[attr-defined]
     return run if type(run) is str else "" if run is None else str(run)
-
-
-def tier_of(run_id: str) -> str:
-    """Return S1's tier of a run: what stands before its first _ where that is a size, such as 25K, else its id."""
-    head, underscore, _ = run_id.partition("_")
-    return head if underscore and _SIZE.fullmatch(head) else run_id
 
 
 def counts(rows: Sequence[Row]) -> dict[str, int]:
@@ -88,13 +81,13 @@ def _split(block: Block, by: By) -> list[tuple[str, list[int] | None]]:
         found = {row.f1 for row in rows}  # type: ignore[attr-defined]
         if len(found) == 1:
             name = run_of(rows[0])
-            return [(tier_of(name) if by == "tier" else name, None)]
+            return [(tier_name(name) if by == "tier" else name, None)]
     places: dict[str, list[int]] = {}
     names: dict[str, str] = {}
     for place, row in enumerate(rows):
         run = _persona_of(row) if by == "persona" else run_of(row)
         if by == "tier":
-            run = names[run] if run in names else names.setdefault(run, tier_of(run))
+            run = names[run] if run in names else names.setdefault(run, tier_name(run))
         if run in places:
             places[run].append(place)
         else:

@@ -48,7 +48,8 @@ def _read_loosely(line: bytes) -> dict[str, Any]:
     record = _parse(line)
     values: dict[str, Any] = {}
     for name, value in record.items():
-        read = _READERS.get(name, _present)(value)
+        reader: Callable[[Any], Any] = _READERS.get(name, _present)
+        read = reader(value)
         if read is not None:
             values[_clean(name)] = read
     return values
@@ -65,12 +66,9 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 
 def _parse_nan(line: bytes) -> Any:
+    """Parse what may hold NaN, or bytes that are no UTF-8: the attempt was made all the same."""
     try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise BadLineError(f"not UTF-8 at its byte {error.start}") from None
-    try:
-        return json.loads(text)
+        return json.loads(line.decode("utf-8", "replace"))
     except RecursionError:
         raise BadLineError("nested too deeply") from None
     except ValueError as error:

@@ -84,7 +84,6 @@ class Partial(Struct):
     """Attempts older than the one before them, both in here."""
     first: tuple[str, int] | None = None
     measured: dict[str, int] = field(default_factory=dict)
-    unknown: dict[str, int] = field(default_factory=dict)
 
     def merge(self, other: Partial) -> None:
         """Add the attempts that follow these in the run. The other is used up."""
@@ -92,7 +91,6 @@ class Partial(Struct):
         for mine, others in (
             (self.statuses, other.statuses), (self.stages, other.stages), (self.repairs, other.repairs),
             (self.openings, other.openings), (self.anchors, other.anchors), (self.measured, other.measured),
-            (self.unknown, other.unknown),
         ):  # fmt: skip
             add_counts(mine, others)
         self.repaired += other.repaired
@@ -192,8 +190,6 @@ def count(rows: Sequence[Row], layout: Layout, first: tuple[str, int], *, whole:
     _count_times(partial, ts)
     for name, column in (("constraint_categories", given), ("error", error)):
         measured[name] = _there(column)
-    for name, column in zip(layout.unknown, columns[len(FIELDS) :], strict=True):
-        partial.unknown[name] = _there(column)
     return partial
 
 

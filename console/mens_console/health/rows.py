@@ -6,12 +6,14 @@ A block is whole lines. Nothing is counted here but lines and what is bad about 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import attrgetter, is_not
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from msgspec.structs import astuple
 
-from mens_console.health.attempt import FIELDS, TELLING, Layout, Row
+from mens_console.health.attempt import ABSENT, FIELDS, TELLING, Layout, Row
 from mens_console.health.lenient import BadLineError, read_line
 from mens_console.ingest.text import safe_text
 
@@ -52,6 +54,12 @@ class Block:
     """Where rows begin, from the second on, relative to `start`; all of them where `_exact`."""
     _exact: bool = False
 
+    def unknown(self) -> dict[str, int]:
+        """Return how many rows carry each field that no contract names."""
+        columns = {name: attrgetter(f"f{place}") for place, name in enumerate(self.layout.unknown, len(FIELDS))}
+        there = {name: sum(map(is_not, map(get, self.rows), repeat(ABSENT))) for name, get in columns.items()}
+        return {name: times for name, times in there.items() if times}
+
     def offset(self, row: int) -> int:
         """Return the byte at which a row's line begins in its file."""
         if self._exact:
@@ -70,6 +78,11 @@ class RowReader:
         if start == 0 and data.startswith(_BOM):
             data = b"   " + data[3:]
         return self._decode_all(data, start) or self._decode_lines(data, start)
+
+    def give_up(self, data: bytes, start: int) -> Block:
+        """Return the block of a line that is longer than any attempt, of which `data` is the beginning."""
+        bad = BadLine(0, start, f"longer than {LONGEST >> 20} MiB", _sample(data))
+        return Block(start, [], self.layout, 0, 1, [bad], _exact=True)
 
     def _decode_all(self, data: bytes, start: int) -> Block | None:
         """Decode a block in one call; None unless every line is exactly one object that is foreseen."""

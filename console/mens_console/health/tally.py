@@ -1,0 +1,167 @@
+"""What is known of some logs: the batches of every run, judged, and the counts that still grow.
+
+Fed with the counts of pieces in order, whoever made them; gives a report. Reads no file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mens_console.health.figures import figures
+from mens_console.health.fold import Counted, counts, fold
+from mens_console.health.partial import Partial, went_back
+from mens_console.signals.generation import BATCH_SIZE, USD_PER_1000_TOKENS, HealthReport, Judged
+from mens_console.signals.runjudge import RunJudge
+from mens_console.signals.tiers import tier, tier_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mens_console.health.fold import By
+    from mens_console.health.rows import Block
+    from mens_console.signals.generation import BadRow, BatchFigures, LogSource, TierFigures
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How attempts are grouped and priced: a batch's attempts, US dollars for 1000 tokens, and what makes a group."""
+
+    batch_size: int = BATCH_SIZE
+    usd_per_1000: float = USD_PER_1000_TOKENS
+    by: By = "batch"
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"a batch holds at least one attempt, not {self.batch_size}")
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run (or one other group): its finished batches, and the count of the one that grows."""
+
+    judge: RunJudge
+    attempts: int = 0
+    last_ts: float | None = None
+    batches: list[Judged] = field(default_factory=list)
+    open: Partial | None = None
+    newest: Judged | None = None
+    """The batch that grows, judged as it stands; None where that is not known."""
+    figures: TierFigures | None = None
+
+
+class Tally:
+    """The state of reading some logs with one set of options."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.runs: dict[str, _Run] = {}
+        self.attempts = 0
+        self._unjudged: set[str] = set()
+
+    @property
+    def phases(self) -> dict[str, int]:
+        """Attempts of each run so far."""
+        return {name: run.attempts for name, run in self.runs.items()}
+
+    def phases_of(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the attempts so far of the runs of those names that are known."""
+        return {name: self.runs[name].attempts for name in names if name in self.runs}
+
+    def read(self, block: Block, path: str) -> None:
+        """Count the attempts that follow those counted before."""
+        options = self.options
+        phases = self.phases_of(counts(block.rows)) if options.by == "batch" else {}
+        for counted in fold(block, path, phases, batch_size=options.batch_size, by=options.by):
+            self.take(counted)
+
+    def take(self, counted: Counted) -> None:
+        """Merge a count that follows those of its run that were taken before."""
+        (name, index), partial = counted
+        run = self._run(name)
+        self._unjudged.add(name)
+        run.attempts += partial.n
+        self.attempts += partial.n
+        last = partial.last_ts
+        if run.open is None:
+            partial.clock_back += went_back(run.last_ts, partial.first_ts)
+            partial.last_ts = run.last_ts if last is None else last
+            run.open = partial
+        else:
+            run.open.merge(partial)
+        run.last_ts = run.last_ts if last is None else last
+        if self.options.by == "batch" and run.open.n >= self.options.batch_size:
+            self._finish(run, name, index)
+
+    def take_figures(self, batch: BatchFigures, first_ts: float | None, last_ts: float | None) -> None:
+        """Take a whole batch that was counted elsewhere; the times are those of its first and last timed attempts."""
+        run = self._run(batch.run_id)
+        self._unjudged.add(batch.run_id)
+        run.attempts += batch.n
+        self.attempts += batch.n
+        if back := went_back(run.last_ts, first_ts):
+            batch = replace(batch, clock_back=batch.clock_back + back)
+        run.last_ts = run.last_ts if last_ts is None else last_ts
+        run.batches.append(run.judge.add(batch))
+
+    def _run(self, name: str) -> _Run:
+        run = self.runs.get(name)
+        if run is None:
+            run = self.runs[name] = _Run(RunJudge(name, size=self.options.batch_size))
+        return run
+
+    def _finish(self, run: _Run, name: str, index: int) -> None:
+        if run.open is not None:
+            run.batches.append(run.judge.add(self._figures(run.open, name, index)))
+            run.open = None
+
+    def _figures(self, partial: Partial, name: str, index: int) -> BatchFigures:
+        options = self.options
+        return figures(partial, name, index, batch_size=options.batch_size, usd_per_1000=options.usd_per_1000)
+
+    def _judge_newest(self) -> None:
+        """Judge as they stand the batches that grew since the last time."""
+        for name in self._unjudged:
+            run = self.runs[name]
+            run.newest = None
+            if run.open is not None:
+                run.newest = run.judge.peek(self._figures(run.open, name, len(run.batches)))
+            run.figures = run.judge.figures(run.newest.batch if run.newest else None)
+        self._unjudged.clear()
+
+    def report(
+        self,
+        rev: int,
+        sources: tuple[LogSource, ...] = (),
+        bad: tuple[BadRow, ...] = (),
+        at: float = float("nan"),
+    ) -> HealthReport:
+        """Return everything known now; costs what changed since the last one, and a little for each run."""
+        self._judge_newest()
+        batches: list[Judged] = []
+        runs: list[TierFigures] = []
+        for run in self.runs.values():
+            batches += run.batches
+            if run.newest is not None:
+                batches.append(run.newest)
+            if run.figures is not None:
+                runs.append(run.figures)
+        return HealthReport(
+            rev=rev,
+            batch_size=self.options.batch_size,
+            batches=tuple(batches),
+            tier=tier("all", runs),
+            tiers=tuple(tier(name, members) for name, members in _by_tier(runs).items()),
+            runs=tuple(runs),
+            sources=sources,
+            bad_rows=sum(source.bad_rows for source in sources),
+            bad=bad,
+            at=at,
+        )
+
+
+def _by_tier(runs: Iterable[TierFigures]) -> dict[str, list[TierFigures]]:
+    tiers: dict[str, list[TierFigures]] = {}
+    for run in runs:
+        tiers.setdefault(tier_name(run.runs[0] if run.runs else run.tier), []).append(run)
+    return tiers
