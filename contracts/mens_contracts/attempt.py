@@ -26,7 +26,7 @@ class GenerationAttempt(OpenModel):
     persona_id: str | int = Field(description="UUID or sequence number of what is generated")
     stage: str = Field(description="B, C, validation, …; an open set")
     attempt: Annotated[int, Field(ge=1)] = Field(description="1 is the first, each retry counts on")
-    status: Status = Field(description="success at once, repair: success after repairs, or fail")
+    status: Status = Field(description="success, fail, or repair: a success that took repairs")
     latency_ms: Count = Field(description="wall time of the attempt, milliseconds")
     prompt_tokens: Count = Field(description="tokens read")
     completion_tokens: Count = Field(description="tokens written")

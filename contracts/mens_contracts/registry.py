@@ -237,6 +237,14 @@ CONTRACTS: Final[Mapping[str, Contract]] = {
             "document",
             "the digest that screens show",
         ),
+        Contract(
+            "mens-contract-check/1",
+            "how files differ from their contracts",
+            "checked:ContractCheck",
+            "run/mens-contract-check-1.schema.json",
+            "document",
+            "`mens-console contracts check --json`",
+        ),
     )
 }
 

@@ -61,6 +61,7 @@ class Compiled:
     # ------------------------------------------------------------------ building
 
     def _compile(self, schema: Mapping[str, Any], path: str, name: str, required: bool) -> Check:
+        about = schema.get("description", "")
         schema = self._resolved(schema)
         if "discriminator" in schema:
             return self._variants(schema, path)
@@ -69,7 +70,8 @@ class Compiled:
         if sum(part.get("type") in inner for part in parts) > len(inner):
             raise UnsupportedSchemaError(f"{path}: several kinds of object or list without a discriminator")
         test = self._test([part for part in parts if part.get("type") not in inner])
-        found = self._tally.field_at(path, want_of(parts, self._defs), required=required) if path else None
+        want = want_of(parts, self._defs)
+        found = self._tally.field_at(path, want, required=required, about=about) if path else None
         containers: dict[type, Check] = {}
         if "object" in inner:
             containers[dict] = self._object(inner["object"], path)

@@ -41,6 +41,7 @@ class Field:
     path: str
     want: str
     required: bool
+    about: str = ""
     objects: int = 0
     missing: Spot = field(default_factory=Spot)
     aliased: dict[str, Spot] = field(default_factory=dict)
@@ -85,9 +86,9 @@ class Tally:
     """Unknown fields beyond those that are counted by name, objects by object."""
     objects: int = 0
 
-    def field_at(self, path: str, want: str, *, required: bool) -> Field:
+    def field_at(self, path: str, want: str, *, required: bool, about: str = "") -> Field:
         """Return the counts of a field, made where there are none."""
-        return self.fields.setdefault(path, Field(path, want, required))
+        return self.fields.setdefault(path, Field(path, want, required, about))
 
     def unknown_at(self, path: str, *, refused: bool) -> Unknown | None:
         """Return the counts of a field that the contract does not know, None where too many are counted already."""

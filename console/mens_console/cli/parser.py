@@ -223,6 +223,38 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     _looks(parser)
 
 
+def _contracts(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="ACTION", parser_class=argparse.ArgumentParser, title="actions"
+    )
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        return actions.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
+        )
+
+    one = action("list", "print every contract, and where files of it are found")
+    one.add_argument("--json", action="store_true", help="print them as JSON")
+    one = action("show", "print the fields of a contract, and the other names they are known under")
+    one.add_argument("id", metavar="ID", help="what `list` names it by, such as mens_generation_attempt_v1")
+    one.add_argument("--json", action="store_true", help="print its JSON Schema")
+    one = action("check", "say field by field how files differ from their contracts")
+    one.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="JSON lines of any size or a JSON document, plain or gzip"
+    )
+    one.add_argument("--contract", metavar="ID", help="the contract they should be of (default: each is recognised)")
+    one.add_argument("--json", action="store_true", help="print the document mens-contract-check/1")
+    one = action("export", "write contracts as JSON Schemas, or their rows as tables of a data store")
+    one.add_argument("folder", type=Path, metavar="DIR", help="where to write; it is made where it is not there")
+    one.add_argument(
+        "--target",
+        choices=("jsonschema", "bigquery", "elasticsearch"),
+        default="jsonschema",
+        help="what to write: schemas, BigQuery table schemas, or Elasticsearch indexes (default jsonschema)",
+    )
+    one.add_argument("--contract", metavar="ID", help="only this one (default: all that the target can hold)")
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _paths(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -344,6 +376,19 @@ COMMANDS: Final = {
             "  mens-console exporter ~/runs --once | promtool check metrics\n"
             "  mens-console exporter --dashboards ./grafana",
             "[PATH …]",
+        ),
+        Command(
+            "contracts",
+            "list, show, check and export the contracts of files",
+            "mens_console.cli.contracts",
+            _contracts,
+            "  mens-console contracts list\n  mens-console contracts show mens_generation_attempt_v1\n"
+            "  mens-console contracts check generation.log\n"
+            "  mens-console contracts check --json runs/*/attempts.jsonl.gz | jq '.files[].verdict'\n"
+            "  mens-console contracts export tables --target bigquery --contract mens_generation_attempt_v1\n\n"
+            "`check` exits with 0 where every file fits, 1 where one does not, 2 where one cannot be read or is of no\n"
+            "contract known here.",
+            "ACTION",
         ),
         Command(
             "doctor",

@@ -13,6 +13,7 @@ WITH_LINES: Final = 32 << 20
 """Bytes above which a document is read without its lines: a position costs much more than a value."""
 _SKIP: Final = json.JSONDecoder(strict=False)
 _PIECES: Any = decoder
+_SCANNERS: Any = scanner
 
 
 class Places:
@@ -68,5 +69,5 @@ class Places:
             return value, end
 
         made.parse_object = noting
-        made.scan_once = scanner.py_make_scanner(made)
+        made.scan_once = _SCANNERS.py_make_scanner(made)
         return made
