@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mens_console.collectors.evaluation import Example as Example
     from mens_console.collectors.evaluation import FixedEvaluator as FixedEvaluator
     from mens_console.collectors.evaluation import Prediction as Prediction
+    from mens_console.collectors.generation import GenerationRecorder as GenerationRecorder
     from mens_console.collectors.guard import CollectorWarning as CollectorWarning
     from mens_console.collectors.huggingface import MensCallback as MensCallback
     from mens_console.collectors.lightning import MensLightningCallback as MensLightningCallback
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _ROOMS: Final = {
     "AttemptLogger": "attempts",
     "log_attempt": "attempts",
+    "GenerationRecorder": "generation",
     "Session": "session",
     "TelemetryWriter": "telemetry",
     "StatusWriter": "status",
@@ -58,6 +60,7 @@ __all__ = [
     "CollectorWarning",
     "Example",
     "FixedEvaluator",
+    "GenerationRecorder",
     "Loop",
     "LoraMonitor",
     "MensCallback",
