@@ -274,6 +274,22 @@ def _exporter(parser: argparse.ArgumentParser) -> None:
     _search(parser)
 
 
+def _kpi(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="files of KPI records, or folders that hold some (default: the current directory)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the document mens-kpi/1")
+    parser.add_argument("--model", metavar="NAME", help="only this model, or a unique beginning of its name")
+    parser.add_argument(
+        "--against", metavar="PATH|MODEL", help="compare with the model of that file or folder, or of that name"
+    )
+    parser.add_argument("--force", action="store_true", help="compare even where the sets of tasks differ")
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to complete in")
 
@@ -330,6 +346,16 @@ COMMANDS: Final = {
             _compare,
             "  mens-console compare llama-r8 llama-r16\n  mens-console compare --json ./runs/*",
             "RUN RUN…",
+        ),
+        Command(
+            "kpi",
+            "product KPIs of models, with n and interval; compare two models",
+            "mens_console.cli.kpi",
+            _kpi,
+            "  mens-console kpi eval/events.jsonl\n"
+            "  mens-console kpi eval --model r16 --against r8   # 1 where a KPI of tier 1 is worse\n"
+            "  mens-console kpi new/summary.json --against shipped/summary.json --json",
+            "[PATH …]",
         ),
         Command(
             "stage",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mens_console.kpi.definitions import BY_ID, KPIS, Definition
+from mens_console.kpi.definitions import KPIS, Definition
 from mens_console.kpi.lanes import lanes_of
 from mens_console.signals.intervals import Estimate, clustered_share, mean_interval, median, pass_at_k, ratio_of_sums
 from mens_console.signals.kpivalues import Category, KpiValue, ModelKpis
@@ -298,8 +298,3 @@ def categories(diagnostics: Mapping[str, int], afflicted: Mapping[str, int]) -> 
 
 def _short(value: float) -> str:
     return f"{value:.4g}"
-
-
-def definition_of(kpi: str) -> Definition | None:
-    """Return the definition of a KPI."""
-    return BY_ID.get(kpi)

@@ -22,10 +22,13 @@ SLICE_S: Final = 0.02
 
 
 class KpiFollower:
-    """Follows files of KPI records. `paths` may hold folders, whose files are looked up once. One thread."""
+    """Follows files of KPI records. `paths` may hold folders, whose files are looked up once. One thread.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._names, self._fds = Names(), FdCache(64)
+    Followers that share `names` know a task by the same number, so that their models can be compared by pairs.
+    """
+
+    def __init__(self, paths: Sequence[Path], names: Names | None = None) -> None:
+        self._names, self._fds = names or Names(), FdCache(64)
         self._sources: dict[str, Source] = {}
         self._gathered = Gathered()
         self._report: KpiReport | None = None
@@ -95,9 +98,9 @@ class KpiFollower:
         self._fds.close()
 
 
-def read_all(paths: Sequence[Path], now: float) -> KpiFollower:
+def read_all(paths: Sequence[Path], now: float, names: Names | None = None) -> KpiFollower:
     """Return a follower that has read all there is; files whose last line has no end are taken as they stand."""
-    follower = KpiFollower(paths)
+    follower = KpiFollower(paths, names)
     while follower.poll(now, slice_s=3600.0) and follower.more:
         pass
     follower.poll(now, final=True, slice_s=3600.0)

@@ -148,7 +148,9 @@ def _source(source: Source) -> KpiSource:
     bad = sum(shard.bad_rows for shard in source.shards)
     first = next((shard.bad[0] for shard in source.shards if shard.bad), None)
     why = (
-        None if first is None else f"{bad} rows could not be read, first at {source.path}:{first.line}: {first.reason}"
+        None
+        if first is None
+        else f"{bad} row{'s' * (bad > 1)} could not be read, first at {source.path}:{first.line}: {first.reason}"
     )
     return KpiSource(
         source.path,

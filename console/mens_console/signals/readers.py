@@ -55,9 +55,17 @@ HEALTH: Final = (
 """What the indicators of generation health want of attempt logs."""
 
 KPI: Final = (
-    Reader("KPI · CompilePass@1", ("compile_pass", "compile_pass_1", "compile_pass_at_1", "compile.pass_at_1"), "kpi"),
+    Reader(
+        "KPI · CompilePass@1",
+        ("attempts[].compile_pass", "compile_pass", "compile_pass_1", "compile_pass_at_1", "compile.pass_at_1"),
+        "kpi",
+    ),
     Reader("KPI · CompilePass@N", ("compile_pass", "compile_pass_n", "compile_pass_at_n", "compile.pass_at_n"), "kpi"),
-    Reader("KPI · CanonicalPass@1", ("canonical_pass", "canonical_pass_at_1", "canonical.pass_at_1"), "kpi"),
+    Reader(
+        "KPI · CanonicalPass@1",
+        ("attempts[].canonical_pass", "canonical_pass", "canonical_pass_at_1", "canonical.pass_at_1"),
+        "kpi",
+    ),
     Reader("KPI · TaskSuccess (golden)", ("task_success", "task.task_success"), "kpi"),
     Reader("KPI · TaskSuccess (shape)", ("semantic_task_success", "task.semantic_task_success"), "kpi"),
     Reader(
@@ -65,8 +73,16 @@ KPI: Final = (
         ("time_to_first_valid_ms", "time_to_first_valid_p50_ms", "speed.time_to_first_valid_p50_ms"),
         "kpi",
     ),
-    Reader("KPI · ServeTokensPerSec", ("tokenizer", "speed.tokens_per_sec"), "kpi"),
-    Reader("KPI · RepairStallRate", ("repair_stalled", "repair_stall_rate", "repair.stall_rate"), "kpi"),
+    Reader(
+        "KPI · ServeTokensPerSec",
+        ("attempts[].output_tokens", "tokens_out", "speed.tokens_per_sec", "tokens_per_sec"),
+        "kpi",
+    ),
+    Reader(
+        "KPI · RepairStallRate",
+        ("attempts[].diagnostics", "repair_stalled", "repair_stall_rate", "repair.stall_rate"),
+        "kpi",
+    ),
     Reader("KPI · RepairDepthMean", ("attempts", "repair_depth", "repair_depth_mean", "repair.depth_mean"), "kpi"),
     Reader("KPI · diagnostics", ("attempts[].diagnostics", "failure_category", "diagnostics"), "kpi"),
     Reader(
