@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
 import zlib
 from typing import TYPE_CHECKING, Final
@@ -18,6 +16,8 @@ CHUNK: Final = 1 << 20
 LONGEST: Final = 16 << 20
 """Bytes of a line above which it is not read."""
 _GZIP: Final = b"\x1f\x8b"
+_GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS
+_PACKED: Final = 1 << 16
 _OTHERS: Final = {
     b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc FILE"),
     b"BZh": ("bzip2", "bzip2 -dc FILE"),
@@ -49,7 +49,8 @@ class Stream:
         self.size = status.st_size
         self.ended_early = ""
         self._raw: BinaryIO = os.fdopen(fd, "rb", buffering=0)
-        self._file: BinaryIO = self._raw
+        self._inflate: zlib._Decompress | None = None
+        self._packed = b""
         try:
             self._open()
         except BaseException:
@@ -63,10 +64,10 @@ class Stream:
         for mark, (name, cure) in _OTHERS.items():
             if magic.startswith(mark):
                 raise UnreadableError(f"it is {name}, which is not read here; cure: {cure}")
-        if self.gzip:
-            self._file = io.BufferedReader(gzip.GzipFile(fileobj=self._raw))
-        self._head = self._read(CHUNK)
-        self._is_read = False
+        parts = [block := self._read(CHUNK)]
+        while block and (size := sum(map(len, parts))) < CHUNK:
+            parts.append(block := self._read(CHUNK - size))
+        self._head = b"".join(parts)
 
     @property
     def place(self) -> int:
@@ -80,7 +81,6 @@ class Stream:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
         self._raw.close()
 
     def whole(self, most: int) -> bytes | None:
@@ -118,11 +118,30 @@ class Stream:
         if self.ended_early:
             return b""
         try:
-            return self._file.read(size)
-        except EOFError:
-            self.ended_early = "the gzip ends before its end mark: it is still being written, or was cut off"
-        except (gzip.BadGzipFile, zlib.error) as error:
+            return self._unpacked(size) if self.gzip else self._raw.read(size)
+        except zlib.error as error:
             self.ended_early = f"the gzip is damaged: {error}"
         except OSError as error:
             raise UnreadableError(explain(error)) from None
         return b""
+
+    def _unpacked(self, size: int) -> bytes:
+        """Return up to `size` bytes of what a gzip holds, of all its members; of a torn one all that can be had."""
+        while True:
+            if not self._packed:
+                self._packed = self._raw.read(_PACKED)
+            if not self._packed:
+                if self._inflate is not None:
+                    self.ended_early = "the gzip ends before its end mark: it is still being written, or was cut off"
+                return b""
+            if self._inflate is None:
+                self._packed = self._packed.lstrip(b"\0")  # members may be padded
+                if not self._packed:
+                    continue
+                self._inflate = zlib.decompressobj(_GZIP_FORMAT)
+            data = self._inflate.decompress(self._packed, size)
+            self._packed = self._inflate.unconsumed_tail or self._inflate.unused_data
+            if self._inflate.eof:
+                self._inflate = None
+            if data:
+                return data

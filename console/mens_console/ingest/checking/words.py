@@ -58,7 +58,7 @@ def _findings(tally: Tally) -> Iterator[tuple[str, str, str]]:
 def _of_field(one: Field) -> Iterator[tuple[str, str, str]]:
     path = safe_text(one.path, _NAME)
     for name, spot in one.aliased.items():
-        yield "✗", "bad", f"{path}: comes as {safe_text(name, _NAME)} in {_places(spot)}{_quoted(spot)}"
+        yield "✗", "bad", f"{path}: comes as {safe_text(name, _NAME)} in {_places(spot, 'object')}{_quoted(spot)}"
     for got, spot in one.wrong.items():
         yield "✗", "bad", f"{path}: {got} in {_places(spot)}{_quoted(spot)}; wants {one.want}"
     if one.missing.count and one.required:
@@ -71,13 +71,12 @@ def _of_unknown(one: Unknown) -> tuple[str, str, str]:
     near = f"; {safe_text(one.nearest, _NAME)} is missing there: is it that?" if one.instead and one.nearest else ""
     near = near or (f"; nearest known field: {safe_text(one.nearest, _NAME)}" if one.nearest else "")
     closed = "; the contract is closed" if one.refused else ""
-    text = f"{safe_text(one.path, _NAME)}: unknown, in {_places(one.spot)}{_quoted(one.spot)}{near}{closed}"
+    text = f"{safe_text(one.path, _NAME)}: unknown, in {_places(one.spot, 'object')}{_quoted(one.spot)}{near}{closed}"
     return ("✗", "bad", text) if one.instead or one.refused else ("?", "warn", text)
 
 
 def _share(one: Field) -> str:
-    every = one.missing.count == one.objects
-    return f"all {one.objects:,} objects" if every else f"{one.missing.count:,} of {one.objects:,} objects"
+    return f"{one.missing.count:,} of {one.objects:,} object{'s' * (one.objects != 1)}"
 
 
 def _places(spot: Spot, what: str = "value") -> str:
