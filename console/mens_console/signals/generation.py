@@ -93,15 +93,19 @@ class BatchFigures:
     stages: Mapping[str, int] = field(default_factory=dict)
     """Attempts by stage of generation."""
 
+    def told(self, field: str) -> int:
+        """Return how many attempts carried a field; all of them where `measured` was not filled in."""
+        return self.measured.get(field, 0 if self.measured else self.n)
+
     @property
     def success_rate(self) -> float:
-        """Share of attempts with status success."""
-        return self.success / self.n if self.n else math.nan
+        """Share of attempts with status success; NaN where no row told its status."""
+        return self.success / self.n if self.told("status") else math.nan
 
     @property
     def repair_rate(self) -> float:
         """Share of attempts with repairs; NaN where no row told of repairs."""
-        return self.repaired / self.n if self.n and self.measured.get("repairs", self.n) else math.nan
+        return self.repaired / self.n if self.told("repairs") else math.nan
 
     @property
     def total_tokens(self) -> int:
@@ -157,6 +161,7 @@ class TierFigures:
     repair_rate: float
     total_tokens: int
     cost_usd: float
+    """NaN where no attempt told its tokens."""
     repair_rate_trend: Slope = Slope()
     latency_trend: Slope = Slope()
     opening_entropy_trend: Slope = Slope()
@@ -170,6 +175,8 @@ class TierFigures:
     baseline_batches: tuple[int, ...] = ()
     success: int = 0
     success_or_repaired: int = 0
+    status_attempts: int = 0
+    """Attempts of the batches in which a status was told: the denominator of the success rates."""
     repaired: int = 0
     repair_attempts: int = 0
     """Attempts of the batches in which repairs were told of: the denominator of the repair rate."""

@@ -46,7 +46,7 @@ def repair_rate(batch: BatchFigures, ladders: Ladders = LADDERS) -> Band:
     n = batch.n
     interval = wilson(batch.repaired, n)
     point = ladder.band(value)
-    told = batch.measured.get("repairs", n)
+    told = batch.told("repairs")
     missing = f"; {n - told} of {n} attempts tell of no repairs and count as none, as in S1" if told < n else ""
     over = ladder.between(*interval)
     if not over:

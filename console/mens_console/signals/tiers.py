@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mens_console.signals.generation import Slope, TierFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mens_console.signals.generation import BatchFigures
 
@@ -34,36 +34,47 @@ def tier_name(run_id: str) -> str:
 
 def empty(name: str, runs: tuple[str, ...] = ()) -> TierFigures:
     """Return a tier of no batches."""
-    return TierFigures(name, runs, 0, 0, 0, math.nan, math.nan, math.nan, 0, 0.0)
+    return TierFigures(name, runs, 0, 0, 0, math.nan, math.nan, math.nan, 0, math.nan)
+
+
+_SUMS: Final = (
+    "batches", "attempts", "personas_at_most", "total_tokens", "success", "success_or_repaired", "status_attempts",
+    "repaired", "repair_attempts",
+)  # fmt: skip
 
 
 def added(sums: TierFigures, batch: BatchFigures) -> TierFigures:
     """Return a tier with one more batch in its sums; trends and drift are left as they are."""
-    told = not math.isnan(batch.repair_rate)
-    return _shares(
-        replace(
-            sums,
-            batches=sums.batches + 1,
-            attempts=sums.attempts + batch.n,
-            personas_at_most=sums.personas_at_most + batch.personas,
-            total_tokens=sums.total_tokens + batch.total_tokens,
-            cost_usd=sums.cost_usd + (0.0 if math.isnan(batch.cost_usd) else batch.cost_usd),
-            success=sums.success + batch.success,
-            success_or_repaired=sums.success_or_repaired + batch.success_or_repaired,
-            repaired=sums.repaired + (batch.repaired if told else 0),
-            repair_attempts=sums.repair_attempts + (batch.n if told else 0),
-        )
+    statuses, repairs = bool(batch.told("status")), bool(batch.told("repairs"))
+    one = replace(
+        empty(""),
+        batches=1,
+        attempts=batch.n,
+        personas_at_most=batch.personas,
+        total_tokens=batch.total_tokens,
+        cost_usd=batch.cost_usd,
+        success=batch.success * statuses,
+        success_or_repaired=batch.success_or_repaired * statuses,
+        status_attempts=batch.n * statuses,
+        repaired=batch.repaired * repairs,
+        repair_attempts=batch.n * repairs,
     )
+    return _merged(sums, (one,))
 
 
-def _shares(sums: TierFigures) -> TierFigures:
-    """Return the tier with its rates made of its counts: S1's averages, weighted by attempts."""
-    n, repairable = sums.attempts, sums.repair_attempts
+def _merged(sums: TierFigures, parts: Iterable[TierFigures]) -> TierFigures:
+    """Return a tier with the sums of others added, and the rates that its counts make: S1's averages by attempts."""
+    every = (sums, *parts)
+    total = {name: sum(getattr(one, name) for one in every) for name in _SUMS}
+    costs = [one.cost_usd for one in every if one.cost_usd == one.cost_usd]
+    told, repairable = total["status_attempts"], total["repair_attempts"]
     return replace(
         sums,
-        success_rate=sums.success / n if n else math.nan,
-        success_or_repaired_rate=sums.success_or_repaired / n if n else math.nan,
-        repair_rate=sums.repaired / repairable if repairable else math.nan,
+        **total,
+        cost_usd=sum(costs) if costs else math.nan,
+        success_rate=total["success"] / told if told else math.nan,
+        success_or_repaired_rate=total["success_or_repaired"] / told if told else math.nan,
+        repair_rate=total["repaired"] / repairable if repairable else math.nan,
     )
 
 
@@ -76,25 +87,11 @@ def tier(name: str, parts: Sequence[TierFigures]) -> TierFigures:
     runs = tuple(run for part in parts for run in part.runs)
     if len(parts) == 1:
         return replace(parts[0], tier=name)
-    sums = empty(name, runs)
-    for part in parts:
-        sums = replace(
-            sums,
-            batches=sums.batches + part.batches,
-            attempts=sums.attempts + part.attempts,
-            personas_at_most=sums.personas_at_most + part.personas_at_most,
-            total_tokens=sums.total_tokens + part.total_tokens,
-            cost_usd=sums.cost_usd + part.cost_usd,
-            success=sums.success + part.success,
-            success_or_repaired=sums.success_or_repaired + part.success_or_repaired,
-            repaired=sums.repaired + part.repaired,
-            repair_attempts=sums.repair_attempts + part.repair_attempts,
-        )
     known = [part.drift for part in parts if part.drift is not None]
     seeds = [part.seed_drift for part in parts if part.seed_drift is not None]
     notes = (f"trends are those of single runs; here are {len(runs)}",) if parts else ()
     return replace(
-        _shares(sums),
+        _merged(empty(name, runs), parts),
         drift=any(known) if known else None,
         drift_reasons=tuple(f"run {named(part.tier)}: {reason}" for part in parts for reason in part.drift_reasons),
         notes=notes,
