@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mens_console.signals.alerts import Signal
-from mens_console.signals.detectors import Divergence, HiddenNan, NonFinite, Plateau, Spikes
+from mens_console.signals.detectors import Divergence, HiddenNan, NonFinite, Spikes
 from mens_console.signals.ema import Ema
 from mens_console.signals.gauges import Gradients, LearningRate, Slowing
-from mens_console.signals.rules import Severity
+from mens_console.signals.plateau import Plateau
+from mens_console.signals.rules import RULES, Severity
 
 NAN, INF = math.nan, math.inf
 B, C = Signal.BREACH, Signal.CLEAR
@@ -119,26 +120,28 @@ def plateau_of(values, every=1):
     return detector, feed(detector, Ema().update_many(steps, values), steps)
 
 
-def test_plateau_needs_fifty_points_and_fifty_steps():
-    _, found = plateau_of([1.0] * 51)
-    assert told(found) == [("plateau", B, 50)]
-    _, found = plateau_of([1.0] * 50, every=10)
+def test_plateau_needs_fifty_points_and_fifty_steps_of_an_ema_that_is_one():
+    _, found = plateau_of([1.0] * 70)
+    assert told(found) == [("plateau", B, 69)]
+    _, found = plateau_of([1.0] * 69, every=10)
     assert found == []
+    _, found = plateau_of([0.5, *[1.0 - 0.006 * i for i in range(80)]])
+    assert found == [], "a first loss that is low by luck is no best to be compared with"
     steps = [i // 4 for i in range(190)]
     detector = Plateau("run")
     assert feed(detector, [1.0] * 190, steps) == []
 
 
 def test_the_rounding_of_an_ema_is_no_gain():
-    _, found = plateau_of([1.1] * 40 + [1.1 + 2e-16] * 20)
+    _, found = plateau_of([1.1] * 60 + [1.1 + 2e-16] * 20)
     assert [o.value for o in found] == [0.0]
 
 
 def test_plateau_ends_with_two_percent_and_brings_stuck_along():
-    values = [2.0] * 60 + [1.97] * 5 + [1.95]
+    values = [2.0] * 80 + [1.97] * 5 + [1.95]
     detector = Plateau("run")
     found = feed(detector, values)
-    assert told(found) == [("plateau", B, 50), ("loss_stuck", B, 51), ("plateau", C, 65), ("loss_stuck", C, 65)]
+    assert told(found) == [("plateau", B, 69), ("loss_stuck", B, 70), ("plateau", C, 85), ("loss_stuck", C, 85)]
     assert not detector.on
     assert feed(Plateau("run"), [NAN] * 100) == []
 
@@ -155,8 +158,22 @@ def test_a_healthy_slow_run_has_one_plateau_not_many():
     values = [2.0 * math.exp(-i / 6000) + 0.5 + rng.gauss(0, 0.03) for i in range(10_000)]
     _, found = plateau_of(values)
     assert sum(o.rule == "plateau" and o.signal is B for o in found) <= 3
-    detector, _ = plateau_of([1.0] * 60)
+    detector, _ = plateau_of([1.0] * 80)
     assert [o.signal for o in detector.rewind(10, 0.0)] == [C]
+
+
+def test_a_run_that_gets_worse_is_on_no_plateau_until_it_stays_where_it_got():
+    rng = random.Random(8)
+    falls = [2.0 - 0.01 * i for i in range(60)]
+    rises = [1.4 + 0.004 * i + rng.gauss(0, 0.02) for i in range(250)]
+    _, found = plateau_of(falls + rises)
+    assert found == []
+    _, found = plateau_of(falls + rises + [2.4 + rng.gauss(0, 0.02) for _ in range(250)])
+    assert told(found)[0][0] == "plateau" and found[0].step > 310
+
+
+def test_what_is_stuck_follows_from_the_plateau():
+    assert "plateau" in RULES["loss_stuck"].inhibited_by
 
 
 def test_divergence_counts_the_points_far_above_the_best():

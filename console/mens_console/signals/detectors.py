@@ -27,8 +27,6 @@ _MAD_TO_SIGMA: Final = 1.4826
 _LEAST_SPREAD: Final = 0.01
 _DIVERGED: Final = 3.0
 _FAR: Final = 0.1
-_NOISE: Final = 1e-9
-"""Percent under which a gain is what rounding leaves of 0."""
 _HIDDEN_KEPT: Final = 1 << 16
 _INF: Final = math.inf
 
@@ -256,86 +254,6 @@ class Spikes(Detector):
         return [o for rule in sorted(self._active) for o in self._clear(rule, step, wall)]
 
 
-class Plateau(Detector):
-    """Patience on the EMA of the loss: its best must improve by 1 % within 50 steps and 50 points.
-
-    Fifty steps alone would be five points of a run that logs every ten, too few for an EMA over twenty. The best so
-    far is compared, so noise neither starts nor ends a plateau. It ends with an improvement of 2 % over the same
-    stretch, so that slow progress stays one alert and does not come and go.
-    """
-
-    __slots__ = ("_best", "_low", "_n", "_points", "_step")
-
-    def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
-        super().__init__(entity, rules)
-        self._restart()
-
-    def _restart(self) -> None:
-        self._best, self._low, self._step, self._n, self._points = _INF, _INF, 0, 0, 0
-
-    @property
-    def on(self) -> bool:
-        """Say whether the loss is on a plateau."""
-        return "plateau" in self._active
-
-    def update_many(self, steps: Sequence[int], walls: Sequence[float], emas: Sequence[float]) -> list[Observation]:
-        """Take points of the EMA in order (NaN is skipped) and return what there is to say about them."""
-        rule = self._rules["plateau"]
-        enter, leave, patience = rule.entry / 100.0, rule.exit / 100.0, rule.for_points
-        on = self.on
-        best, n = self._best, self._n
-        goal = _goal(best, leave if on else enter)
-        found: list[Observation] = []
-        for i, x in enumerate(emas):
-            if x < goal:
-                if on:
-                    on = False
-                    found += self._clear("plateau", steps[i], walls[i])
-                    found += self._clear("loss_stuck", steps[i], walls[i])
-                best = self._best = x
-                self._step, self._points = steps[i], n
-                goal = _goal(best, enter)
-            elif x != x:
-                continue
-            elif on:
-                found += self._stuck(steps[i], walls[i], x)
-                self._low = min(self._low, x)
-                if n - self._points >= patience and steps[i] - self._step >= patience:
-                    best = self._best = min(best, self._low)
-                    self._step, self._points = steps[i], n
-                    goal = _goal(best, leave)
-            elif n - self._points >= patience and steps[i] - self._step >= patience:
-                on = True
-                found.append(self._enter((steps[i], walls[i], x), n - self._points))
-                self._low, self._step, self._points = best, steps[i], n
-                goal = _goal(best, leave)
-            n += 1
-        self._n = n
-        return found
-
-    def _enter(self, point: tuple[int, float, float], points: int) -> Observation:
-        step, wall, x = point
-        gain = 100.0 * (self._best - x) / abs(self._best) if self._best else 0.0
-        gain = gain if abs(gain) > _NOISE else 0.0
-        least = number(self._rules["plateau"].entry)
-        text = f"EMA of the loss has not improved by {least} % since step {step_text(self._step)}"
-        why = f"EMA {number(x)}, best {number(self._best)} at step {step_text(self._step)}, {points} points ago"
-        return self._breach("plateau", (step, wall, gain), text, why)
-
-    def _stuck(self, step: int, wall: float, x: float) -> list[Observation]:
-        rule = self._rules["loss_stuck"]
-        if rule.id in self._active:
-            return self._clear(rule.id, step, wall) if x < rule.exit else []
-        if x > rule.entry:
-            return [self._breach(rule.id, (step, wall, x), f"EMA of the loss is stuck at {number(x)}")]
-        return []
-
-    def rewind(self, step: int, wall: float) -> list[Observation]:
-        """Begin the patience anew after a resume at `step`."""
-        self._restart()
-        return [o for rule in sorted(self._active) for o in self._clear(rule, step, wall)]
-
-
 class Divergence:
     """For how long the loss has been far above its best: no alert of its own, but evidence for the diagnosis.
 
@@ -374,8 +292,3 @@ class Divergence:
     def rewind(self) -> None:
         """Begin again after a resume; the best stays."""
         self.run = 0
-
-
-def _goal(best: float, share: float) -> float:
-    """Return the value below which `best` is improved by `share` of its size."""
-    return best - share * abs(best) if best < _INF else _INF

@@ -59,15 +59,15 @@ LOSS: Final = (
     ),
     Rule(
         "plateau", _WARNING, "Loss has stopped improving",
-        "the best EMA of the loss improves by less than 1 % over 50 steps, and at least 50 logged points; ends when it "
-        "improves by 2 % over as many", "% improvement", 1.0, 2.0,
+        "the best EMA of the loss improves by less than 1 % over 50 steps, and at least 50 logged points after the "
+        "first 20, and it does not rise; ends when it improves by 2 % over as many", "% improvement", 1.0, 2.0,
         "Compare with the eval loss: stop early if that is flat too, otherwise lower the learning rate.",
         ("loss",), for_points=50, inhibited_by=(*_NAN, "loss_explosion", "lr_zero"), asks=_LASTING,
     ),
     Rule(
         "loss_stuck", _INFO, "Loss is stuck high", "plateau while the EMA of the loss is above 1.6", "loss", 1.6, 1.5,
         "Look at the data format, the loss mask and the LoRA rank before spending more steps.",
-        ("loss",), inhibited_by=(*_NAN, "loss_explosion", "lr_zero"),
+        ("loss",), inhibited_by=(*_NAN, "loss_explosion", "lr_zero", "plateau"),
     ),
 )  # fmt: skip
 

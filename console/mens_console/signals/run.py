@@ -13,7 +13,7 @@ from mens_console.signals import evaluations
 from mens_console.signals.advice import EVALUATIONS, Advice, Episode, Record, Sampled, advise
 from mens_console.signals.alerts import AlertReducer, Observation
 from mens_console.signals.cadence import Cadence, CadenceEstimator, Phase
-from mens_console.signals.detectors import Divergence, HiddenNan, NonFinite, Plateau, Spikes
+from mens_console.signals.detectors import Divergence, HiddenNan, NonFinite, Spikes
 from mens_console.signals.diagnosis import Diagnosis, liveness_observations
 from mens_console.signals.ema import ALPHA, Ema
 from mens_console.signals.entropy import EntropyCollapse
@@ -21,6 +21,7 @@ from mens_console.signals.eta import EtaEstimator
 from mens_console.signals.evaluations import Evaluations
 from mens_console.signals.evidence import Evidence, LossFact, NanFact, RateFact
 from mens_console.signals.gauges import Gradients, LearningRate, Slowing
+from mens_console.signals.plateau import Plateau
 from mens_console.signals.rules import RULES, Rule
 from mens_console.signals.summary import SignalSummary
 from mens_console.signals.throughput import CountedRate, ReportedRate

@@ -1,0 +1,133 @@
+"""A loss that has stopped improving, and one that is stuck high: patience on its EMA.
+
+Points in, observations for the alert reducer out; it decides on steps and values only, as `detectors` do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from mens_console.signals.detectors import Detector
+from mens_console.signals.human import number
+from mens_console.signals.human import step as step_text
+from mens_console.signals.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mens_console.signals.alerts import Observation
+    from mens_console.signals.rules import Rule
+
+_INF: Final = math.inf
+_NOISE: Final = 1e-9
+"""Percent under which a gain is what rounding leaves of 0."""
+_WARM: Final = 20
+"""Points after which the EMA is one: before that, its lowest may be the luck of a few losses."""
+_LOOKED_BACK: Final = 4
+"""Stretches of a plateau's patience over which its level is taken."""
+
+
+class Plateau(Detector):
+    """Patience on the EMA of the loss: its best must improve by 1 % within 50 steps and 50 points.
+
+    Fifty steps alone would be five points of a run that logs every ten, too few for an EMA over twenty; both count from
+    the twentieth point on. The best so far is compared, so noise neither starts nor ends a plateau. None begins while
+    the EMA stands above its mean since the best by what would be an improvement: that run is getting worse, which is
+    for other rules to say. It ends with an improvement of 2 % over the same stretch, so that slow progress stays one
+    alert and does not come and go.
+    """
+
+    __slots__ = ("_best", "_low", "_n", "_points", "_since", "_step")
+
+    def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
+        super().__init__(entity, rules)
+        self._restart()
+
+    def _restart(self) -> None:
+        self._best, self._low, self._step, self._n, self._points = _INF, _INF, 0, 0, 0
+        self._since: deque[float] = deque(maxlen=_LOOKED_BACK * self._rules["plateau"].for_points)
+
+    @property
+    def on(self) -> bool:
+        """Say whether the loss is on a plateau."""
+        return "plateau" in self._active
+
+    def update_many(self, steps: Sequence[int], walls: Sequence[float], emas: Sequence[float]) -> list[Observation]:
+        """Take points of the EMA in order (NaN is skipped) and return what there is to say about them."""
+        rule = self._rules["plateau"]
+        enter, leave, patience = rule.entry / 100.0, rule.exit / 100.0, rule.for_points
+        on, since = self.on, self._since
+        best, n = self._best, self._n
+        goal = _goal(best, leave if on else enter)
+        found: list[Observation] = []
+        for i, x in enumerate(emas):
+            if x < goal:
+                if on:
+                    on = False
+                    found += self._clear("plateau", steps[i], walls[i])
+                    found += self._clear("loss_stuck", steps[i], walls[i])
+                best = self._best = x
+                self._begin(steps[i], n)
+                goal = _goal(best, enter)
+            elif x != x:
+                continue
+            elif n < _WARM:
+                best = self._best = x
+                self._begin(steps[i], n)
+                goal = _goal(best, enter)
+            elif on:
+                found += self._stuck(steps[i], walls[i], x)
+                self._low = min(self._low, x)
+                if n - self._points >= patience and steps[i] - self._step >= patience:
+                    best = self._best = min(best, self._low)
+                    self._step, self._points = steps[i], n
+                    goal = _goal(best, leave)
+            elif n - self._points < patience or steps[i] - self._step < patience or self._worsens(x, enter):
+                since.append(x)
+            else:
+                on = True
+                found.append(self._enter((steps[i], walls[i], x), n - self._points))
+                self._low, self._step, self._points = best, steps[i], n
+                goal = _goal(best, leave)
+            n += 1
+        self._n = n
+        return found
+
+    def _begin(self, step: int, n: int) -> None:
+        """Begin the patience anew at a point."""
+        self._step, self._points = step, n
+        self._since.clear()
+
+    def _worsens(self, x: float, share: float) -> bool:
+        """Say whether a point stands above the mean since the best by `share` of that."""
+        mean = math.fsum(self._since) / max(len(self._since), 1)
+        return x > mean + share * abs(mean)
+
+    def _enter(self, point: tuple[int, float, float], points: int) -> Observation:
+        step, wall, x = point
+        gain = 100.0 * (self._best - x) / abs(self._best) if self._best else 0.0
+        gain = gain if abs(gain) > _NOISE else 0.0
+        least = number(self._rules["plateau"].entry)
+        text = f"EMA of the loss has not improved by {least} % since step {step_text(self._step)}"
+        why = f"EMA {number(x)}, best {number(self._best)} at step {step_text(self._step)}, {points} points ago"
+        return self._breach("plateau", (step, wall, gain), text, why)
+
+    def _stuck(self, step: int, wall: float, x: float) -> list[Observation]:
+        rule = self._rules["loss_stuck"]
+        if rule.id in self._active:
+            return self._clear(rule.id, step, wall) if x < rule.exit else []
+        if x > rule.entry:
+            return [self._breach(rule.id, (step, wall, x), f"EMA of the loss is stuck at {number(x)}")]
+        return []
+
+    def rewind(self, step: int, wall: float) -> list[Observation]:
+        """Begin the patience anew after a resume at `step`."""
+        self._restart()
+        return [o for rule in sorted(self._active) for o in self._clear(rule, step, wall)]
+
+
+def _goal(best: float, share: float) -> float:
+    """Return the value below which `best` is improved by `share` of its size."""
+    return best - share * abs(best) if best < _INF else _INF
