@@ -1,4 +1,4 @@
-"""Silences that last until their run ends."""
+"""Silences that last until their run ends, and acknowledgements of the machine across restarts."""
 
 import math
 from pathlib import Path
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mens_console.signals.alerts import AlertReducer, Silence
+from mens_console.signals.alerts import AlertReducer, Observation, Signal, Silence
 from mens_console.store.alertbook import AlertBook
 from mens_console.store.desk import Desk
 
@@ -40,3 +40,71 @@ def test_a_silence_until_the_run_ends_does_so(tmp_path, state, end, stays):
     runs["one"].diagnosis = SimpleNamespace(state=state) if state else None
     desk.attend(1010.0)
     assert bool(desk.silences) == stays
+
+
+HOT, ECC = "gpu_thermal", "gpu_ecc"
+
+
+class Console:
+    """A desk on one book whose machine's alerts the test makes."""
+
+    def __init__(self, path, boot=0.0):
+        self.alerts = AlertReducer()
+        self.book = AlertBook(path, clock=lambda: 9000.0)
+        self.desk = Desk(self.book, {}, (self.alerts,), lambda: None, author="ada", boot=boot)
+        self.first = True
+
+    def sample(self, at, *told):
+        for rule, signal, value in told:
+            self.alerts.apply(Observation(rule, "gpu:GPU-1", signal, at, value=value))
+        self.desk.follow_machine(self.alerts, first=self.first)
+        self.first = False
+        self.desk.attend(at)
+        return {view.rule: view for view in self.desk.dress(self.alerts.views, at)}
+
+    def acknowledge(self, rule, at):
+        self.desk.acknowledge("", self.alerts.get(rule, "gpu:GPU-1").fingerprint, "the fan")
+        self.desk.attend(at)
+
+
+def test_an_acknowledgement_of_the_machine_survives_a_restart_as_long_as_it_lasts(tmp_path):
+    path, breach, clear = tmp_path / "alerts.json", Signal.BREACH, Signal.CLEAR
+    one = Console(path)
+    one.sample(1000.0, (HOT, breach, 91.0), (ECC, breach, 2.0))
+    one.sample(1020.0, (HOT, breach, 91.0), (ECC, clear, 2.0))
+    one.acknowledge(HOT, 1030.0)
+    one.acknowledge(ECC, 1030.0)
+    two = Console(path)
+    seen = two.sample(2000.0, (HOT, breach, 90.0), (ECC, breach, 2.0))
+    assert {rule: (view.acknowledged, view.note) for rule, view in seen.items()} == dict.fromkeys(
+        seen, (True, "the fan")
+    )
+    assert len(seen) == 2
+    beside = AlertBook(path, clock=lambda: 9000.0)
+    assert all(beside.acknowledgement(view) for view in one.alerts.views if view.active), "the first one goes on, too"
+    two.sample(2100.0, (HOT, clear, 60.0))
+    two.alerts.advance(2300.0)
+    assert two.sample(2300.0)[HOT].state == "resolved"
+    three = Console(path)
+    seen = three.sample(3000.0, (HOT, breach, 95.0), (ECC, breach, 3.0))
+    assert not seen[HOT].acknowledged, "it was seen to end, so this is another time"
+    assert not seen[ECC].acknowledged, "there are more of them now"
+
+
+def test_what_begins_under_the_eyes_of_a_console_is_new_whatever_was_acknowledged_before(tmp_path):
+    path = tmp_path / "alerts.json"
+    one = Console(path)
+    one.sample(1000.0, (HOT, Signal.BREACH, 91.0))
+    one.acknowledge(HOT, 1030.0)
+    two = Console(path)
+    assert two.sample(2000.0, (HOT, Signal.CLEAR, 60.0)) == {}
+    assert not two.sample(2010.0, (HOT, Signal.BREACH, 91.0))[HOT].acknowledged
+
+
+def test_what_is_counted_since_the_machine_was_started_is_counted_anew_after_that(tmp_path):
+    path = tmp_path / "alerts.json"
+    one = Console(path)
+    one.sample(1000.0, (ECC, Signal.BREACH, 2.0))
+    one.acknowledge(ECC, 1030.0)
+    assert not Console(path, boot=1500.0).sample(2000.0, (ECC, Signal.BREACH, 1.0))[ECC].acknowledged
+    assert Console(path, boot=500.0).sample(2000.0, (ECC, Signal.BREACH, 2.0))[ECC].acknowledged

@@ -42,7 +42,10 @@ _LATEST: Final = 2.5e11
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """An acknowledgement of one episode of an alert, when it was `severity`; `place` is whom the alert is about."""
+    """An acknowledgement of one episode of an alert, when it was `severity` and had `value`.
+
+    `place` is whom the alert is about.
+    """
 
     place: str
     rule: str
@@ -52,12 +55,14 @@ class Ack:
     by: str
     at: float
     note: str = ""
+    value: float = math.nan
 
     def covers(self, view: AlertView) -> bool:
         """Say whether this alert is the episode that was acknowledged, and has not become worse since.
 
         Episodes are told apart by the step that they began at, and only where there is none by the time: a rule that
-        asks the clock finds another time after each restart.
+        asks the clock finds another time after each restart, and another program has one of its own. So whatever was
+        on already when it was acknowledged, and did not end before that, is what was meant.
         """
         if view.severity.rank > self.severity.rank:
             return False
@@ -65,7 +70,16 @@ class Ack:
             return view.since_step == self.since_step
         if math.isnan(view.since) or math.isnan(self.since):
             return math.isnan(view.since) and math.isnan(self.since)
-        return abs(view.since - self.since) <= _SAME_S
+        return abs(view.since - self.since) <= _SAME_S or (view.since <= self.at and not view.resolved_at < self.at)
+
+    def may_be_of(self, view: AlertView, boot: float) -> bool:
+        """Say whether an alert of the machine that was on at the first look may be the episode acknowledged earlier.
+
+        What counts events, since the machine was started at `boot` (s), must not have counted more of them by now.
+        """
+        if view.severity.rank > self.severity.rank or self.since_step is not None or view.since_step is not None:
+            return False
+        return not view.latched or (view.value <= self.value and self.at >= boot)
 
 
 @dataclass(slots=True)
@@ -209,8 +223,25 @@ class AlertBook:
     def acknowledge(self, view: AlertView, *, by: str, at: float, note: str = "") -> None:
         """Note that `by` has seen this episode."""
         place = self.place(view.entity)
-        ack = Ack(place, view.rule, view.severity, view.since, view.since_step, by[:_NOTE], at, note[:_NOTE])
+        ack = Ack(
+            place, view.rule, view.severity, view.since, view.since_step, by[:_NOTE], at, note[:_NOTE], view.value
+        )
         self._change(("ack", place, view.rule), lambda content: content.acks.update({(place, view.rule): ack}))
+
+    def carry_over(self, view: AlertView, boot: float) -> None:
+        """Let an acknowledgement from before a restart stand for what was on at the first look after it."""
+        key = (self.place(view.entity), view.rule)
+        ack = self._content.acks.get(key)
+        if ack is not None and not ack.covers(view) and ack.may_be_of(view, boot):
+            kept = replace(ack, since=view.since)
+            self._change(("ack", *key), lambda content: content.acks.update({key: kept}))
+
+    def close(self, view: AlertView) -> None:
+        """Note that what was acknowledged was seen to end: should it begin again, that is new after a restart, too."""
+        key = (self.place(view.entity), view.rule)
+        ack = self._content.acks.get(key)
+        if ack is not None and ack.covers(view):
+            self._change(("ack", *key), lambda content: content.acks.pop(key, None))
 
     def silence(self, silence: Silence) -> None:
         """Keep a silence; one of the same id is replaced."""
@@ -317,6 +348,7 @@ def _encode(content: _Content) -> bytes:
             {
                 "place": a.place, "rule": a.rule, "severity": str(a.severity), "since": _moment(a.since),
                 "since_step": a.since_step, "by": a.by, "at": a.at, "note": a.note,
+                "value": a.value if abs(a.value) < _LATEST else None,
             }
             for a in content.acks.values()
         ],
@@ -356,7 +388,9 @@ def _ack(row: dict[str, Any]) -> Ack:
         raise TypeError(step)
     since = math.nan if since is None else _finite(since)
     place, rule, severity, by, note = (str(row[key]) for key in ("place", "rule", "severity", "by", "note"))
-    return Ack(place, rule, Severity(severity), since, step, by, _finite(row["at"]), note)
+    value = row.get("value")  # books of earlier versions have none
+    value = math.nan if value is None else _finite(value)
+    return Ack(place, rule, Severity(severity), since, step, by, _finite(row["at"]), note, value)
 
 
 def _silence(row: dict[str, Any]) -> Silence:

@@ -31,7 +31,7 @@ LEAVE_S = 60.0
 class Desk:
     """Takes orders about alerts and dresses alerts in what the book says of them.
 
-    They are those of `runs`, and of `others`: of the box, of generation.
+    They are those of `runs`, and of `others`: of the box, of generation. `boot` is when the machine was started (s).
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Desk:
         wake: Callable[[], None],
         *,
         author: str,
+        boot: float = -math.inf,
         notifier: Callable[[], NotifierView | None] = lambda: None,
     ) -> None:
         self.book = book
@@ -50,6 +51,7 @@ class Desk:
         self._runs, self._others = runs, tuple(others)
         self._wake, self._author = wake, author
         self._orders: deque[Callable[[float], None]] = deque()
+        self._boot, self._followed = boot, -1
         self._rev = -1
         self._standing: tuple[Silence, ...] = ()
         self._looked_at = self._left_at = float("-inf")
@@ -97,6 +99,21 @@ class Desk:
             for alerts in self._others:
                 self.recall(alerts)
         return news or told
+
+    def follow_machine(self, alerts: AlertReducer, *, first: bool) -> None:
+        """Carry acknowledgements of what is wrong with the machine over a restart, and end them with it.
+
+        What is a run's is known again by its step; what is the machine's is dated when it is `first` looked at.
+        """
+        if alerts.rev == self._followed:
+            return
+        for view in alerts.views:
+            if first and view.active:
+                self.book.carry_over(view, self._boot)
+            elif not (view.active or view.latched):
+                self.book.close(view)
+        self.recall(alerts)
+        self._followed = alerts.rev
 
     def _hear_notifier(self, now: float) -> bool:
         if now - self._asked_at < HEARTBEAT_S and now >= self._asked_at:

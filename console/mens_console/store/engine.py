@@ -110,14 +110,17 @@ class Engine:
         self._rules = with_custom(rules, settings.rules)
         self._box = Box(machine, self._rules)
         self._generation = Generation(self._rules)
-        self._judge = Judge(probe or SystemProbe(), self._box, self._rules)
+        probe = probe or SystemProbe()
+        self._judge = Judge(probe, self._box, self._rules)
         self._watcher: Watcher | None = None
         self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}
         self._views: dict[str, RunView] = {}
         book = book or AlertBook(None, clock=clock)
         reducers = (self._box.alerts, self._generation.alerts)
-        self._desk = Desk(book, self._runs, reducers, self._wake.set, author=_author(), notifier=notifier)
+        self._desk = Desk(
+            book, self._runs, reducers, self._wake.set, author=_author(), boot=probe.boot_time(), notifier=notifier
+        )
         self._snapshot: Snapshot = replace(EMPTY, roots=self.roots, replay=replay)
         self._changed = True
         self._scanned_at = self._stepped_at = float("-inf")
@@ -293,7 +296,9 @@ class Engine:
             self._search(now, one_shot=one_shot)
         more = self._read(now, one_shot=one_shot)
         self._fold_histories(now)
+        unseen = self._box.view is None
         self._changed |= self._box.attend(self._runs.values(), self._judge.pids, now)
+        self._desk.follow_machine(self._box.alerts, first=unseen)
         if not one_shot:  # gigabytes of attempts are no part of a short answer: `health` and `kpi` give it
             self._changed |= self._generation.attend(now)
             more |= self._generation.more
