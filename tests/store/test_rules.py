@@ -74,6 +74,25 @@ class Lab:
         self.rows(3, loss=1.0)
         self.engine.step(self.now)
 
+    def attempts(self, batches: int, **odd) -> None:
+        """Append whole batches of generation attempts, healthy but for what is said; the engine sees each."""
+        folder = self.run.parent / "generation"
+        folder.mkdir(exist_ok=True)
+        for i in range(batches):
+            with (folder / "attempts.jsonl").open("a") as file:
+                file.writelines(json.dumps(self.attempt(k, i, **odd)) + "\n" for k in range(1000))
+            self.settle(1.0)
+
+    def attempt(self, k, i, *, repaired=50, rising=0, moves=14, pollyanna=0.6, anchors=900, latency=1000.0) -> dict:
+        self.now += 0.001
+        return {
+            "ts": self.now, "run_id": "25K_a", "persona_id": str(k), "stage": "B", "attempt": 1, "status": "success",
+            "latency_ms": latency + 10 * (k % 7), "prompt_tokens": 400, "completion_tokens": 300,
+            "repairs": ["trait_leak"] if k < repaired + rising * i else [], "opening_move": f"m{k % moves}",
+            "validator_scores": {"pollyanna": pollyanna + 0.01 * (k % 3 - 1)}, "anchors_used": [f"a{k % anchors}"],
+            "constraint_categories": [], "error": None,
+        }  # fmt: skip
+
     def event(self, event: str, **payload) -> None:
         line = json.dumps({"ts_ms": int(self.now * 1000), "event": event, "payload": payload})
         with (self.run / "telemetry.jsonl").open("a") as file:
@@ -190,6 +209,15 @@ def with_checkpoints(lab):
         lab.settle(30.0)
 
 
+def generation(healthy_batches: int, odd_batches: int, **odd):
+    """Return how batches of attempts turn odd and well again."""
+    return (
+        lambda lab: lab.attempts(healthy_batches),
+        lambda lab: lab.attempts(odd_batches, **odd),
+        lambda lab: lab.attempts(30),
+    )
+
+
 PROVOKED = {
     "nan_loss": (healthy, loss("NaN"), None),
     "nan_grad": (healthy, steady(1, loss=1.0, grad_norm="NaN"), None),
@@ -288,6 +316,13 @@ PROVOKED = {
         lambda lab: lab.rows(3, **{"soak/error_rate": 0.02}),
         lambda lab: lab.rows(3, **{"soak/error_rate": 0.0}),
     ),
+    "repairs_high": generation(6, 1, repaired=150),
+    "repairs_rising": generation(3, 9, rising=70),
+    "openings_collapse": generation(6, 1, moves=3),
+    "pollyanna_high": generation(6, 1, pollyanna=0.78),
+    "anchors_repeat": generation(6, 1, anchors=500),
+    "generation_slow": generation(6, 1, latency=1300.0),
+    "generation_drift": generation(12, 8, moves=8),
     "gpu_thermal": (
         lambda lab: lab.gpu(throttle=()),
         lambda lab: [lab.gpu(throttle=("hw_thermal",), temperature=92.0) for _ in range(10)],
@@ -328,7 +363,7 @@ def test_each_rule_fires_once_and_is_resolved_once(lab, rule):
         lab.wait(700.0, 60.0)
         assert str(lab.alert(rule).state) == "firing", "a latched alert does not end before it is acknowledged"
         entity = next((run.id for run in lab.engine.snapshot.runs if alert in run.alerts), "")
-        run_id = "" if alert.entity.startswith("gpu:") else entity or "run"
+        run_id = "" if alert.entity.startswith(("gpu:", "generation:")) else entity or "run"
         lab.engine.acknowledge(run_id, alert.fingerprint)
         lab.settle(1.0)
         known = lab.alert(rule)
