@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from contracts.samples import ATTEMPT, KPI, SCORECARD_ROW
 
 from mens_contracts.aliases import BY_CONTRACT, factor, spellings
 from mens_contracts.diagnostics import CATEGORIES, category_of
@@ -13,25 +14,6 @@ from mens_contracts.scorecard import EVENT_SCHEMA_ID
 from mens_contracts.taxonomy import document
 
 FOLDER = Path(__file__).parents[2] / "contracts"
-KPI = {
-    "schema": "vox_runtime_generation_kpi_v1", "schema_version": 1, "surface": "mcp", "success": True,
-    "validate_requested": True, "compile_pass": True, "canonical_pass": None, "attempts": 2, "repair_stalled": False,
-    "time_to_first_valid_ms": 812, "output_tokens": 40, "surface_contract_failures": 0,
-}  # fmt: skip
-SCORECARD_ROW = {
-    "condition_id": "a", "backend": "qlora", "task_id": "t", "attempts": 1, "compile_pass_1": True,
-    "compile_pass_n": True, "canonical_pass": True, "voxelized_strictness": True, "task_success": True,
-    "semantic_task_success": False, "hir_error_count": 0, "latency_ms": 5, "repair_stalled": False, "tokens_in": 1,
-    "tokens_out": 2, "placeholder_marker_hits": 0, "trivial_placeholder_output": False,
-    "construct_richness_score": 0.4, "anti_stub_pass": True,
-}  # fmt: skip
-ATTEMPT = {
-    "ts": "2026-01-31T14:32:01.234Z", "run_id": "25K_20260131_143200", "persona_id": "7", "stage": "B", "attempt": 1,
-    "status": "repair", "latency_ms": 1250, "prompt_tokens": 450, "completion_tokens": 320,
-    "repairs": ["trait_leak"], "validator_scores": {"pollyanna": 0.7, "trait_leak": 0},
-    "opening_move": "situational_hook", "constraint_categories": [], "anchors_used": ["piața din Cahul"],
-    "error": None,
-}  # fmt: skip
 
 
 def fits(contract, document):
