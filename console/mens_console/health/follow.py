@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from mens_console.health.backlog import WORTHWHILE, Backlog
 from mens_console.health.gzipped import GzipLog
-from mens_console.health.source import LiveLog
+from mens_console.health.source import LiveLog, Place
 from mens_console.health.tally import Options, Tally
 from mens_console.ingest.safeopen import FdCache
 from mens_console.signals.generation import BATCH_SIZE, USD_PER_1000_TOKENS, HealthReport
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from mens_console.health.fold import By
 
+_PATIENCE: Final = 3
+"""Failures of workers after which this process reads by itself."""
 Log: TypeAlias = LiveLog | GzipLog
 
 
@@ -48,6 +51,8 @@ class Follower:
         self._rev = 0
         self._now = math.nan
         self._report: HealthReport | None = None
+        self._backlog: tuple[LiveLog, Backlog, Place] | None = None
+        self._failures = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -59,7 +64,13 @@ class Follower:
     @property
     def more(self) -> bool:
         """Whether bytes are known to wait."""
-        return any(log.more for log in self._logs)
+        return self._backlog is not None or any(log.more for log in self._logs)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes read, and bytes of all logs as far as they were looked at."""
+        sources = [log.source for log in self._logs]
+        return sum(source.done for source in sources), sum(source.size for source in sources)
 
     def poll(self, now: float, *, final: bool = False) -> bool:
         """Read what is new, about 1 MB at most; `now` in seconds since the epoch. True if something changed.
@@ -67,19 +78,63 @@ class Follower:
         With `final` nobody writes any more: a last line without a newline counts, too.
         """
         self._now = now
-        before = [(log.source.problem, log.source.size) for log in self._logs]
+        if self._backlog is not None:
+            return self._poll_backlog(*self._backlog)
+        before = self._looks()
         for log in self._logs:
             block = log.next(now) if isinstance(log, GzipLog) else log.next(now, final=final)
             if isinstance(log, LiveLog) and log.restarted and self._tally.attempts:
-                self.close()
-                self._begin()
+                self._begin_again()
                 return self._changed()
             if block is not None:
                 self._tally.read(block, log.path)
+                self._offer_backlog(log)
                 return self._changed()
             if log.more:
                 break
-        return self._changed() if before != [(log.source.problem, log.source.size) for log in self._logs] else False
+        return before != self._looks() and self._changed()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until workers have something to hand over, at most so long; returns at once where there are none."""
+        if self._backlog is not None:
+            self._backlog[1].ready.wait(seconds)
+
+    def _looks(self) -> list[tuple[str | None, int]]:
+        return [(source.problem, source.size) for source in (log.source for log in self._logs)]
+
+    # ------------------------------------------------------------------ workers
+
+    def _offer_backlog(self, log: Log) -> None:
+        """Let workers count what waits of a log, where that is much."""
+        if isinstance(log, GzipLog) or not self._workers or self._failures >= _PATIENCE:
+            return
+        place = log.place()
+        fd = self._fds.get(log.tail)
+        if place is None or fd is None or log.tail.size - place.done < WORTHWHILE:
+            return
+        phases = self._tally.phases if self.options.by == "batch" else {}
+        backlog = Backlog(log.path, fd, place.done, log.tail.size, self.options, phases, workers=self._workers)
+        self._backlog = (log, backlog, place)
+
+    def _poll_backlog(self, log: LiveLog, backlog: Backlog, place: Place) -> bool:
+        done = backlog.poll()
+        if done is not None:
+            self._tally.take_pieces(done.folded.pieces)
+            log.seen.take(done.read, log.path, int(place.decoder["lines"]), self._now)
+            log.go_on(place.after(backlog.fd, done.end, done.read.lines))
+            log.tail.size = max(backlog.end, log.tail.size)
+            log.note = backlog.problem
+            place = log.place() or place
+            self._backlog = (log, backlog, place)
+            return self._changed()
+        if not backlog.finished:
+            return False
+        if backlog.problem:
+            self._failures += 1
+            log.note = backlog.problem
+        backlog.close()
+        self._backlog = None
+        return self._changed()
 
     def _changed(self) -> bool:
         self._rev += 1
@@ -95,6 +150,13 @@ class Follower:
         return self._report
 
     def close(self) -> None:
-        """Give everything back."""
+        """End the workers and give everything back."""
+        if self._backlog is not None:
+            self._backlog[1].close()
+            self._backlog = None
         for log in self._logs:
             log.close()
+
+    def _begin_again(self) -> None:
+        self.close()
+        self._begin()

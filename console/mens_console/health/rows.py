@@ -5,8 +5,9 @@ A block is whole lines. Nothing is counted here but lines and what is bad about 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import accumulate, chain, groupby, repeat
 from operator import attrgetter, is_not
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,6 +66,37 @@ class Block:
         if self._exact:
             return self.start + int(self._begins[row])
         return self.start + (int(self._begins[row - 1]) + 1 if row else 0)
+
+
+@dataclass(slots=True)
+class _Joined(Block):
+    """Several blocks that follow each other as one."""
+
+    parts: Sequence[Block] = ()
+    firsts: Sequence[int] = ()
+    """The row that each part begins with."""
+
+    def offset(self, row: int) -> int:
+        """Return the byte at which a row's line begins in its file."""
+        part = bisect_right(self.firsts, row) - 1
+        return self.parts[part].offset(row - self.firsts[part])
+
+
+def join(blocks: Sequence[Block]) -> list[Block]:
+    """Return blocks that follow each other as few: those whose rows are of one type become one."""
+    joined: list[Block] = []
+    for _, group in groupby((block for block in blocks if block.rows), key=lambda block: id(block.layout)):
+        parts = list(group)
+        if len(parts) == 1:
+            joined += parts
+            continue
+        rows = list(chain.from_iterable(part.rows for part in parts))
+        firsts = list(accumulate((len(part.rows) for part in parts[:-1]), initial=0))
+        lines = sum(part.lines for part in parts)
+        for part in parts:
+            part.rows = []
+        joined.append(_Joined(parts[0].start, rows, parts[0].layout, lines, parts=parts, firsts=firsts))
+    return joined
 
 
 class RowReader:

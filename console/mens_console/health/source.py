@@ -10,19 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
+
 from mens_console.health.attempt import Layout
 from mens_console.health.rows import LONGEST, SAMPLES, RowReader
 from mens_console.ingest.formats.base import Format
 from mens_console.ingest.records import Batch
+from mens_console.ingest.safeopen import read_at
 from mens_console.ingest.tail import Tail
 from mens_console.signals.generation import BadRow, LogSource
 
 if TYPE_CHECKING:
+    from mens_console.health.frames import Read
     from mens_console.health.rows import BadLine, Block
     from mens_console.ingest.safeopen import FdCache
 
 SLICE: Final = 1 << 20
 """Bytes that are decoded at once."""
+_ANCHOR: Final = 64
 _QUIET_S: Final = 10.0
 """A log that was not written to for so long ends where it ends: its last line counts without a newline too."""
 
@@ -118,10 +123,40 @@ class Seen:
         self.unknown.update(block.unknown())
         self.updated = now
 
+    def take(self, read: Read, path: str, lines: int, now: float) -> None:
+        """Note what a worker read, behind `lines` lines."""
+        self.rows += read.rows
+        self.bad_rows += read.bad_rows
+        self.bad.extend(BadRow(path, lines + bad.line + 1, bad.offset, bad.why, bad.sample) for bad in read.bad)
+        self.unknown.update(read.unknown)
+        self.updated = now
+
 
 def as_bad_row(path: str, line: BadLine) -> BadRow:
     """Return a bad line with its file; lines count from 1."""
     return BadRow(path, line.line + 1, line.offset, line.why, line.sample)
+
+
+class Place(Struct):
+    """Where reading of a log stands: as `Tail.save` tells it."""
+
+    id: list[int]
+    marks: dict[str, Any]
+    decoder: dict[str, Any]
+
+    @property
+    def done(self) -> int:
+        """Bytes that were read."""
+        return int(self.marks["done"])
+
+    def after(self, fd: int, end: int, lines: int) -> Place:
+        """Return the place `lines` further on, at byte `end` of the same file."""
+        anchor = read_at(fd, max(end - _ANCHOR, 0), min(_ANCHOR, end))
+        return Place(
+            self.id,
+            {**self.marks, "done": end, "anchor": anchor.hex()},
+            {**self.decoder, "offset": end, "lines": int(self.decoder["lines"]) + lines},
+        )
 
 
 class LiveLog:
@@ -133,6 +168,8 @@ class LiveLog:
         self.tail = Tail(path, ATTEMPT_LOG, fds, follow=True)
         self.restarted = False
         """What was handed out before is void."""
+        self.note: str | None = None
+        """What went wrong although reading goes on."""
         self.rotated = False
         """It holds another file's attempts too, which was rotated away while it was read."""
 
@@ -164,13 +201,24 @@ class LiveLog:
         except OSError:
             return False
 
+    def place(self) -> Place | None:
+        """Return where reading stands; None where that cannot be told, as between two files."""
+        saved = self.tail.save()
+        return None if saved is None or self.rotated else Place(**saved)
+
+    def go_on(self, place: Place) -> None:
+        """Continue at a place; if the log no longer holds what stood before it, it restarts."""
+        self.tail.close()
+        self.tail = Tail(self.path, ATTEMPT_LOG, self.tail.fds, follow=True)
+        self.tail.load({"id": place.id, "marks": place.marks, "decoder": place.decoder})
+
     @property
     def source(self) -> LogSource:
         """How far it was read."""
         seen = self.seen
         return LogSource(
             self.path, self.tail.size, self.tail.done, seen.rows, seen.bad_rows, dict(seen.unknown),
-            self.tail.problem, seen.updated,
+            self.tail.problem or self.note, seen.updated,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mens_console.health.figures import figures
-from mens_console.health.fold import Counted, counts, fold
+from mens_console.health.fold import Counted, Group, counts, fold
 from mens_console.health.partial import Partial, went_back
 from mens_console.signals.generation import BATCH_SIZE, USD_PER_1000_TOKENS, HealthReport, Judged
 from mens_console.signals.runjudge import RunJudge
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mens_console.health.fold import By
+    from mens_console.health.frames import Piece
     from mens_console.health.rows import Block
     from mens_console.signals.generation import BadRow, BatchFigures, LogSource, TierFigures
 
@@ -74,6 +75,14 @@ class Tally:
         phases = self.phases_of(counts(block.rows)) if options.by == "batch" else {}
         for counted in fold(block, path, phases, batch_size=options.batch_size, by=options.by):
             self.take(counted)
+
+    def take_pieces(self, pieces: Iterable[Piece]) -> None:
+        """Take what a worker counted, which follows what was taken before."""
+        for piece in pieces:
+            if piece.partial is not None:
+                self.take(Counted(Group(piece.name, piece.index), piece.partial))
+            elif piece.figures is not None:
+                self.take_figures(piece.figures, piece.first_ts, piece.last_ts)
 
     def take(self, counted: Counted) -> None:
         """Merge a count that follows those of its run that were taken before."""
