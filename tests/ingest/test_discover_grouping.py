@@ -108,6 +108,37 @@ def test_plain_logs_alone_are_no_run_unless_they_look_like_one():
     assert list(group("d/x.log", markers=["d/training_args.bin"])) == ["d"]
 
 
+@pytest.mark.parametrize(
+    ("logs", "runs", "found"),
+    [
+        (["train.log"], ["out"], {"p/out": ["train.log", "out/metrics.jsonl"]}),
+        (["nohup.stdout"], ["out"], {"p/out": ["nohup.stdout", "out/metrics.jsonl"]}),
+        (["slurm-12.out", "slurm-12.err"], ["out"], {"p/out": ["slurm-12.out", "slurm-12.err", "out/metrics.jsonl"]}),
+        (["stdout.log", "stderr.log"], ["out"], {"p/out": ["stdout.log", "stderr.log", "out/metrics.jsonl"]}),
+        (["b.log"], ["a", "b"], {"p/a": ["a/metrics.jsonl"], "p/b": ["b.log", "b/metrics.jsonl"]}),
+        (["train.log"], ["a", "b"], {"p": ["train.log"], "p/a": ["a/metrics.jsonl"], "p/b": ["b/metrics.jsonl"]}),
+        (["slurm-1.out", "slurm-2.out"], ["a"], {"p": ["slurm-1.out", "slurm-2.out"], "p/a": ["a/metrics.jsonl"]}),
+        (["syslog.log"], ["out"], {"p/out": ["out/metrics.jsonl"]}),
+        (
+            ["train.log", "metrics.jsonl"],
+            ["out"],
+            {"p": ["metrics.jsonl", "train.log"], "p/out": ["out/metrics.jsonl"]},
+        ),
+    ],
+)
+def test_a_log_beside_the_one_folder_whose_it_may_be_is_of_that_run(logs, runs, found):
+    paths = [f"p/{log}" for log in logs] + [f"p/{run}/metrics.jsonl" for run in runs]
+    told = {run: sorted(files) for run, files in group(*paths).items()}
+    assert told == {run: sorted(f"p/{file}" for file in files) for run, files in found.items()}
+
+
+def test_a_log_in_the_root_is_of_the_run_in_it_and_one_of_a_run_stays_there():
+    assert group("train.log", "out/trainer_state.json") == {"out": ["out/trainer_state.json", "train.log"]}
+    beside = group("train.log", "out/metrics.jsonl", markers=["trainer_state.json"])
+    assert beside == {"r": ["train.log"], "out": ["out/metrics.jsonl"]}
+    assert group("train.log", "out/nohup.out") == {"out": ["out/nohup.out"], "r": ["train.log"]}
+
+
 def test_ids_stay_unique():
     assert list(group("d/a.jsonl", "d/b.jsonl", "d/a/metrics.jsonl")) == ["d/a", "d/a~2", "d/b"]
 

@@ -42,6 +42,10 @@ _CONSOLE_STEM: Final = re.compile(
 )
 _RUN_LOG: Final = re.compile(r"train|slurm-\d|nohup|^std(out|err)$|^output\.log$")
 _SERIES: Final = frozenset({"jsonl", "csv"})
+_TEXT: Final = frozenset({"log", "hf_console"})
+"""Formats of what a program prints."""
+_STREAMS: Final = frozenset({"stdout", "stderr", "out", "err", "output", "error"})
+"""Stems by which the two streams of one job are told apart."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,6 +100,7 @@ class Grouping:
             root = next((r for r in roots if file.path.startswith(r.rstrip(os.sep) + os.sep)), None)
             if root is not None:
                 owned[root, self.owner(file.folder, root)].append(file)
+        self._attach_logs(owned)
         labels = root_labels(roots)
         drafts: list[Draft] = []
         taken: set[str] = set()
@@ -108,6 +113,32 @@ class Grouping:
                 name = top if relative == "." else relative
                 drafts.append(Draft(run_id, folder, name, tuple(sorted(members, key=lambda f: f.path))))
         return sorted(drafts, key=lambda draft: draft.id)
+
+    def _attach_logs(self, owned: dict[tuple[str, str], list[Listed]]) -> None:
+        """Give a trainer's console output that lies beside its output folder (`train.log`, `out/`) to that run.
+
+        Only where nothing but such output lies there and one run alone may be meant: the one that is called like the
+        file, or the only one there, of the only job whose output this is.
+        """
+        inside: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for (root, folder), files in owned.items():
+            if folder in self._strong or any(file.format_name not in _TEXT for file in files):
+                inside[root, os.path.dirname(folder)].append(folder)
+        for root, folder in [place for place in owned if place in inside]:
+            files = owned[root, folder]
+            if folder in self._strong or any(f.format_name not in _TEXT or f.folder != folder for f in files):
+                continue
+            stems = {file.stem.lower() for file in files}
+            alone = len(stems) == 1 or stems <= _STREAMS
+            kept: list[Listed] = []
+            for file in files:
+                runs = inside[root, folder]
+                named = [run for run in runs if os.path.basename(run) == file.stem]
+                meant = named or (runs if alone and _is_console(file) else [])
+                (owned[root, meant[0]] if len(meant) == 1 else kept).append(file)
+            owned[root, folder] = kept
+            if not kept:
+                del owned[root, folder]
 
     def owner(self, folder: str, root: str) -> str:
         """Return the run directory to which a source in `folder` belongs: `folder` or one of its parents in `root`."""
@@ -173,6 +204,12 @@ class Grouping:
         """Whether plain logs alone look like a run: one that died before its first metric must be seen."""
         names = (os.path.basename(file.path).lower() for file in files)
         return bool(files) and (folder in self._strong or any(_RUN_LOG.search(name) for name in names))
+
+
+def _is_console(file: Listed) -> bool:
+    """Whether a file is called as a trainer's console output usually is."""
+    name = os.path.basename(file.path).lower()
+    return bool(_CONSOLE_STEM.fullmatch(file.stem.lower()) or _RUN_LOG.search(name))
 
 
 def _unique(run_id: str, taken: set[str]) -> str:
