@@ -14,6 +14,7 @@ import time
 import traceback
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from mens_console.signals.rules import adjusted
 from mens_console.store.alertbook import AlertBook
 from mens_console.store.box import Box
 from mens_console.store.desk import Desk
-from mens_console.store.generation import Generation
+from mens_console.store.generation import Generation, follow_attempts
 from mens_console.store.judge import Judge
 from mens_console.store.memory import give_back
 from mens_console.store.probe import SystemProbe, pid_exists
@@ -109,7 +110,7 @@ class Engine:
         rules, self._rule_problems = adjusted(settings.thresholds)
         self._rules = with_custom(rules, settings.rules)
         self._box = Box(machine, self._rules)
-        self._generation = Generation(self._rules)
+        self._generation = Generation(self._rules, attempts=partial(follow_attempts, remember=not replay))
         probe = probe or SystemProbe()
         self._judge = Judge(probe, self._box, self._rules)
         self._watcher: Watcher | None = None

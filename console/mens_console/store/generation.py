@@ -54,12 +54,12 @@ class Following(Protocol[_Report]):
         ...
 
 
-def follow_attempts(paths: Sequence[Path]) -> Following[HealthReport]:
-    """Return who follows attempt logs, with its memory in the user's cache."""
+def follow_attempts(paths: Sequence[Path], *, remember: bool = True) -> Following[HealthReport]:
+    """Return who follows attempt logs; with `remember` what was counted is kept in the user's cache."""
     from mens_console.health.checkpoint import default_cache
     from mens_console.health.follow import Follower
 
-    return Follower(paths, cache=default_cache())
+    return Follower(paths, cache=default_cache() if remember else None)
 
 
 def follow_kpis(paths: Sequence[Path]) -> Following[KpiReport]:

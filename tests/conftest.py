@@ -1,0 +1,13 @@
+"""What every test starts from: folders of the user that are its own, so that none is read from or written to."""
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def folders_of_nobody(tmp_path_factory):
+    """Give the whole session, and every program that it starts, a state and a cache folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home")
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        yield
