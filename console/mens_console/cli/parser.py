@@ -255,6 +255,46 @@ def _contracts(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--contract", metavar="ID", help="only this one (default: all that the target can hold)")
 
 
+def _health(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="LOG",
+        help="attempt logs in the order they were written (.gz too), folders that hold some, or - for standard input",
+    )
+    parser.add_argument(
+        "--batch-size", type=positive, default=1000, metavar="N", help="attempts of a run in a batch (default 1000)"
+    )
+    parser.add_argument(
+        "--by",
+        choices=("batch", "persona", "tier", "run"),
+        default="batch",
+        help="what attempts are counted together (default batch)",
+    )
+    parser.add_argument("--follow", action="store_true", help="go on, and tell what is new as the logs grow")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the document mens-health/1; one a line with --follow")
+    form.add_argument("--csv", action="store_true", help="print one row a batch")
+    parser.add_argument(
+        "--cost",
+        type=price,
+        default=0.00045,
+        metavar="USD",
+        help="price of 1000 tokens in US dollars (default 0.00045)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "spark"),
+        default="local",
+        help="who counts: this program, or Spark (default local)",
+    )
+    parser.add_argument(
+        "--workers", type=natural, metavar="N", help="processes that count a long backlog (default: one a core)"
+    )
+    _search(parser)
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _paths(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -383,6 +423,19 @@ COMMANDS: Final = {
             "[PATH …]",
         ),
         Command(
+            "health",
+            "judge generation health from attempt logs: repairs, variety, tone, latency, drift",
+            "mens_console.cli.health",
+            _health,
+            "  mens-console health runs/25K/generation.log\n"
+            "  mens-console health runs/25K --follow\n"
+            "  mens-console health attempts.jsonl --json | jq .tier.drift_reasons\n"
+            "  mens-console health logs/*.gz --by run --csv > runs.csv\n\n"
+            "exit status here: 1 a run drifts, or a critical band holds in the newest batch of a run · 2 nothing\n"
+            "could be read or judged",
+            "LOG…",
+        ),
+        Command(
             "alerts",
             "list, acknowledge and silence alerts; test how they reach you",
             "mens_console.cli.alerts",
@@ -488,6 +541,22 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def natural(text: str) -> int:
+    """Return a whole number of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def price(text: str) -> float:
+    """Return US dollars, at least 0."""
+    value = float(text)
+    if not 0.0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no price in US dollars such as 0.00045")
     return value
 
 

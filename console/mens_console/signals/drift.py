@@ -148,16 +148,15 @@ class Shift:
 
     __slots__ = (
         "_calm",
-        "_current",
         "_diffs",
         "_last",
+        "_newest",
         "_share",
         "at",
         "judged",
         "level",
         "since",
         "sum",
-        "sums",
         "watch",
     )
 
@@ -173,7 +172,7 @@ class Shift:
         """Batch from which the deviation adds up."""
         self.at: int | None = None
         """Batch at which the sum passed the limit; None while there is no drift."""
-        self._current: list[float] = []
+        self._newest = (0, math.nan)
         self._calm = 0
         self._last: deque[float] = deque(maxlen=2)
         self._diffs: deque[float] = deque(maxlen=_NEIGHBOURS)
@@ -212,10 +211,9 @@ class Shift:
             self.at, self.sum = None, 0.0
         if self.sum == 0.0 and self.at is None:
             self.since = None
-            self._current.clear()
             return
         self.since = index if self.since is None else self.since
-        self._current = [*self._current[-4:], x]
+        self._newest = (index, x)
         if self.at is None and self.sum > LIMIT:
             self.at = index
 
@@ -223,12 +221,12 @@ class Shift:
         """Return what shifted, from what to what and when; empty while nothing has."""
         if self.at is None or self.since is None:
             return ""
-        watch, now = self.watch, median(sorted(self._current))
+        watch, (index, now) = self.watch, self._newest
         was, reads = (watch.shown.format(watch.scale * value) for value in (self.level.value, now))
         word = "rose" if watch.direction > 0 else "fell"
         return (
-            f"{watch.name} {word} from {was} ({batches_text(baseline.batches)}) to {reads} at batch {self.at}, "
-            f"away from it since batch {self.since} (CUSUM {self.sum:.1f} > {LIMIT:g})"
+            f"{watch.name} {word} from {was} ({batches_text(baseline.batches)}) to {reads} (batch {index}); away since "
+            f"batch {self.since}, certain at batch {self.at} (CUSUM {self.sum:.1f} > {LIMIT:g})"
         )
 
 

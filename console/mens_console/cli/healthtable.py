@@ -1,0 +1,208 @@
+"""The health of attempt logs as text of at most 80 columns: the verdict and why, the newest batches, all of them.
+
+Made of a report alone; nothing is read or printed here.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.bands import BANDS, NAMES, band_look, interval_text, latency_text, severity, value_text
+from mens_console.signals.generation import INDICATORS
+from mens_console.signals.human import count, percent
+from mens_console.signals.tiers import named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from mens_console.signals.generation import HealthReport, Indicator, Judged, TierFigures
+
+    Ink = Callable[[str, str], str]
+
+WIDTH: Final = 80
+LISTED: Final = 20
+"""Batches of a run, or groups, that are listed; JSON and CSV have all of them."""
+_SHORT: Final[dict[Indicator, str]] = {
+    "repair_rate": "repairs",
+    "repair_rate_trend": "trend pp",
+    "opening_entropy": "openings",
+    "pollyanna": "pollyanna",
+    "anchor_diversity": "anchors",
+    "mean_latency": "latency",
+}
+_CELL: Final = 9
+_CALM: Final = ("healthy", "nodata", "below_range")
+
+
+def lines(report: HealthReport, by: str, ink: Ink, *, runs: int | None = None) -> list[str]:
+    """Return everything there is to say: about the newest `runs` runs where that is given."""
+    said = verdict(report, ink)
+    if by != "batch":
+        return [*said, "", *_groups(report, by, ink)]
+    chosen = report.runs if runs is None else report.runs[-runs:]
+    for tier in chosen:
+        batches = [one for one in report.batches if one.batch.run_id in tier.runs]
+        said += ["", *_run(tier, batches, ink, alone=len(report.runs) == 1)]
+    if len(chosen) < len(report.runs):
+        said += ["", f"… and {len(report.runs) - len(chosen)} more runs"]
+    return said
+
+
+def state_of(report: HealthReport) -> tuple[str, str, str]:
+    """Return glyph, words and ink of the verdict on everything that was read."""
+    held = critical_now(report)
+    if report.tier.drift:
+        return "✖", "drift" if not held else "drift, and critical", "bad"
+    if held:
+        return BANDS["critical"].glyph, "critical", "bad"
+    worst = min((band for one in newest(report) for band in one.bands.values()), key=_rank, default=None)
+    if worst is None:
+        return BANDS["nodata"].glyph, "nothing to judge", "muted"
+    look = band_look(worst.band)
+    tail = "" if report.tier.drift is not None else ", drift not judged yet"
+    return look.glyph, ("healthy" if worst.band == "healthy" else look.word) + tail, look.ink
+
+
+def _rank(band: object) -> int:
+    return band_look(getattr(band, "band", "")).rank
+
+
+def verdict(report: HealthReport, ink: Ink) -> list[str]:
+    """Return the first lines: the verdict, its reasons, the sums, and what could not be read."""
+    glyph, words, colour = state_of(report)
+    tier = report.tier
+    said = [
+        ink(f"{glyph} {words}", colour)
+        + f"  {tier.batches} batch{'' if tier.batches == 1 else 'es'} of {len(tier.runs)} "
+        + f"run{'' if len(tier.runs) == 1 else 's'}, {tier.attempts:,} attempts"
+    ]
+    for reason in tier.drift_reasons:
+        said += _wrapped(f"drift: {reason}", "  ")
+    for judged, name in critical_now(report):
+        where = _place(judged, alone=len(tier.runs) <= 1)
+        said += _wrapped(f"critical: {NAMES[name]} of {where}: {judged.bands[name].reason}", "  ")
+    said += _wrapped(_sums(tier), "  ")
+    for note in tier.notes:
+        said += [ink(line, "muted") for line in _wrapped(note, "  ")]
+    return said + [ink(line, "warn") for line in _unread(report)]
+
+
+def _sums(tier: TierFigures) -> str:
+    parts = [
+        f"success {percent(tier.success_rate)}, with repaired {percent(tier.success_or_repaired_rate)}",
+        f"repairs {percent(tier.repair_rate)}",
+        f"{count(tier.total_tokens)} tokens, {tier.cost_usd:.2f} USD" if math.isfinite(tier.cost_usd) else "tokens —",
+    ]
+    if math.isfinite(tier.latency_baseline_ms):
+        parts.append(f"latency baseline {latency_text(tier.latency_baseline_ms)}")
+    return " · ".join(parts)
+
+
+def _unread(report: HealthReport) -> Iterator[str]:
+    if report.bad_rows:
+        first = report.bad[0] if report.bad else None
+        where = ""
+        if first is not None:
+            line = f"line {first.line}" if first.line is not None else f"byte {first.offset}"
+            where = f"; the first: {safe_text(first.path, 200)}, {line}: {safe_text(first.why, 200)}"
+        yield from _wrapped(f"{report.bad_rows:,} rows are no attempts and were left out{where}", "  ")
+    odd: dict[str, int] = {}
+    for source in report.sources:
+        for name, n in source.unknown_fields.items():
+            odd[name] = odd.get(name, 0) + n
+    if odd:
+        names = ", ".join(safe_text(name, 40) for name in sorted(odd, key=lambda one: -odd[one])[:6])
+        yield from _wrapped(f"fields that no reader knows: {names}{' …' if len(odd) > 6 else ''}", "  ")
+
+
+def newest(report: HealthReport) -> list[Judged]:
+    """Return what stands now: of every run the newest batch, and the newest whole one where that grows yet."""
+    last: dict[str, list[Judged]] = {}
+    for judged in report.batches:
+        kept = last.setdefault(judged.batch.run_id, [])
+        kept[:] = [judged] if judged.batch.complete else [*kept[:1], judged]
+    return [judged for kept in last.values() for judged in kept]
+
+
+def critical_now(report: HealthReport) -> list[tuple[Judged, Indicator]]:
+    """Return the critical bands that hold: those of the newest batches. An older one says how it was."""
+    return [(one, name) for one in newest(report) for name in INDICATORS if one.bands[name].band == "critical"]
+
+
+def _place(judged: Judged, *, alone: bool) -> str:
+    batch = judged.batch
+    run = "" if alone else f" of run {safe_text(named(batch.run_id), 60)}"
+    return f"batch {batch.index}{run}{'' if batch.complete else f', {batch.n} attempts so far'}"
+
+
+def _run(tier: TierFigures, batches: Sequence[Judged], ink: Ink, *, alone: bool) -> list[str]:
+    said = [ink(f"run {safe_text(named(tier.tier), 60)}", "accent") + f"  {len(batches)} batches"]
+    if not alone and tier.drift:
+        said[0] += "  " + ink("✖ drift", "bad")
+    if not batches:
+        return said
+    said += ["", f"{_place(batches[-1], alone=True)}:"]
+    for name in INDICATORS:
+        band = batches[-1].bands[name]
+        look = band_look(band.band)
+        interval = interval_text(name, band)
+        first = f"  {NAMES[name]:<17}{value_text(name, band.value):>12}  {interval:<18}"
+        said.append(f"{first}  {ink(f'{look.glyph} {look.word}', look.ink)}".rstrip())
+        if band.band != "healthy":
+            said += [ink(line, "muted") for line in _wrapped(band.reason, "      ")]
+    shown = list(reversed(batches))[:LISTED]
+    said += ["", *_table("batch", ((str(one.batch.index), one) for one in shown), ink)]
+    if len(batches) > LISTED:
+        said.append(f"… {len(batches) - LISTED} earlier batches (--json and --csv list all)")
+    return said
+
+
+def _groups(report: HealthReport, by: str, ink: Ink) -> list[str]:
+    """Return personas, tiers or runs as a table, the worst first."""
+    ordered = sorted(report.batches, key=lambda one: (severity(one.bands.values()), -one.batch.n), reverse=False)
+    said = _table(by, ((safe_text(named(one.batch.run_id), 60), one) for one in ordered[:LISTED]), ink)
+    if len(ordered) > LISTED:
+        said.append(f"… {len(ordered) - LISTED} more (--json and --csv list all)")
+    return said
+
+
+def _table(head: str, rows: Iterable[tuple[str, Judged]], ink: Ink) -> list[str]:
+    listed = list(rows)
+    first = min(max([len(head), *(len(label) for label, _ in listed)]), 14)
+    header = f"{head:<{first}} {'n':>6} " + "".join(f"{_SHORT[name]:>{_CELL + 1}}" for name in INDICATORS)
+    said = [ink(header, "muted")]
+    for label, judged in listed:
+        cells = "".join(_cell(name, judged, ink) for name in INDICATORS)
+        shown = label if len(label) <= first else label[: first - 1] + "…"
+        grows = " " if judged.batch.complete or head != "batch" else "+"
+        said.append(f"{shown:<{first}} {count(judged.batch.n):>6}{grows}{cells}")
+    said.append(ink(" ".join(f"{look.glyph} {look.word}" for look in BANDS.values()) + "  + grows yet", "muted"))
+    return said
+
+
+def _cell(name: Indicator, judged: Judged, ink: Ink) -> str:
+    band = judged.bands[name]
+    look = band_look(band.band)
+    text = value_text(name, band.value).removesuffix(" nats").removesuffix(" pp").replace(" %", "%")
+    padded = f"{look.glyph} {text}".rjust(_CELL + 1)
+    return ink(padded, look.ink) if band.band not in _CALM else padded
+
+
+def batch_line(judged: Judged, ink: Ink) -> str:
+    """Return one batch in one line, for logs of what happens."""
+    parts = []
+    for name in INDICATORS:
+        band = judged.bands[name]
+        look = band_look(band.band)
+        parts.append(ink(f"{look.glyph} {_SHORT[name]} {value_text(name, band.value)}", look.ink))
+    batch = judged.batch
+    return f"{safe_text(named(batch.run_id), 60)} batch {batch.index}, n {batch.n}: " + "  ".join(parts)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        safe_text(text, 4000), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_long_words=True
+    )
