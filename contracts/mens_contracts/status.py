@@ -218,6 +218,18 @@ class Stage(_Model):
     detail: list[str] = []
 
 
+class Feed(_Model):
+    """Which of the producer's fields feeds a reader, such as a panel."""
+
+    reader: str
+    wants: str = Field(description="the name that the reader knows it by")
+    state: Literal["fed", "alias", "underfed"] = Field(description="alias: it came under another name")
+    field: str = Field(default="", description="the producer's own name of it")
+    source: str = Field(default="", description="formats that it came in")
+    rows: int = Field(default=0, ge=0, description="points")
+    nearest: str = Field(default="", description="the most similar field that was seen, where none feeds it")
+
+
 class Run(_Model):
     """One training run."""
 
@@ -256,6 +268,7 @@ class Run(_Model):
     lora: Lora | None = None
     patterns: dict[str, object] | None = Field(default=None, description="payload of the event pattern_heatmap")
     stages: list[Stage] = []
+    feeds: list[Feed] = Field(default=[], description="who feeds every reader of a run, and what nobody feeds")
     backlog: Backlog | None = None
 
 

@@ -48,6 +48,7 @@ def pack_chunk(chunk: Chunk) -> bytes:
         "facts": [[f.kind, f.value, f.step, None if math.isnan(f.wall) else f.wall, f.detail] for f in batch.facts],
         "bad": [asdict(line) for line in batch.bad],
         "layers": [_layer_header(part) for part in batch.layers],
+        "spelled": batch.spelled,
     }
     looks = (part for part in batch.layers if isinstance(part, LayerRow))
     cells += b"".join(column.tobytes() for look in looks for column in look.values.values())
@@ -92,7 +93,7 @@ def unpack_chunk(header: dict[str, Any], cells: memoryview) -> Chunk:
             step, wall, rate, lengths = parts
             values = {name: take("d", rows) for name, rows in lengths.items()}
             layers.append(LayerRow(step, _or_nan(wall), values, _or_nan(rate)))
-    batch = Batch(columns, facts, bad, header["rows"], header["bad_rows"], header["replace"], layers)
+    batch = Batch(columns, facts, bad, header["rows"], header["bad_rows"], header["replace"], layers, header["spelled"])
     return Chunk(batch, *header["span"], *header["flags"])
 
 

@@ -97,3 +97,5 @@ class Batch:
     bad_rows: int = 0
     replace: bool = False
     layers: list[PairTable | LayerRow] = field(default_factory=list)
+    spelled: dict[str, str] = field(default_factory=dict)
+    """The producer's own names of series that it calls otherwise, by canonical name; each told once a source."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mens_console.ingest.records import Fact
@@ -52,6 +53,8 @@ class RunFacts:
     inferred: dict[Path, str] = field(default_factory=dict)
     patterns: dict[str, Any] | None = None
     stages: list[dict[str, Any]] = field(default_factory=list)
+    spelled: dict[str, str] = field(default_factory=dict)
+    """The producer's own names of series, where they have another here."""
     _total_rank: int = 255
 
     def take(self, fact: Fact, source: Path, *, rank: int, rows: int, wall: float) -> None:
@@ -78,6 +81,11 @@ class RunFacts:
                 self.inferred[source] = str(fact.value)
             case "epoch" | "total_epochs" | "eta_s" | "host" | "status" | "patterns":
                 setattr(self, fact.kind, fact.value)
+
+    def spell(self, told: Mapping[str, str]) -> None:
+        """Take in how a source spells its series; the first source that tells of one is remembered."""
+        for name, spelling in told.items():
+            self.spelled.setdefault(name, spelling)
 
     def _ending(self, fact: Fact, ending: Ending) -> None:
         if fact.kind == "finished":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mens_console.ingest.text import safe_text
@@ -53,6 +54,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
 def run_document(run: RunView) -> dict[str, Any]:
     """Return one run's part of the document."""
     from mens_console.store.deepreport import deep_document
+    from mens_console.store.feeds import run_feeds
 
     signals = run.signals
     eta = signals.eta if run.moving else None
@@ -102,6 +104,10 @@ def run_document(run: RunView) -> dict[str, Any]:
         "config": {safe_text(key): safe_text(value) for key, value in run.config.items()},
         "updated_at": moment(run.updated_at),
         **deep_document(run),
+        "feeds": [
+            {key: safe_text(value) if isinstance(value, str) else value for key, value in asdict(feed).items()}
+            for feed in run_feeds(run)
+        ],
         "backlog": None if run.backlog is None else {"bytes_read": run.backlog.done, "bytes_total": run.backlog.total},
     }
 

@@ -173,6 +173,7 @@ class RunState:
         writer = Writer(source.format.name, str(source.path), rank + source.place, at, source.mtime)
         for fact in batch.facts:
             self.facts.take(fact, source.path, rank=rank, rows=source.rows, wall=seen)
+        self.facts.spell(batch.spelled)
         if batch.facts:
             self.touch("facts")
             self.signals.total(self.facts.total_steps)

@@ -124,6 +124,8 @@ class RunView:
     """When the next checkpoint is due and whether it fits, None for a run that saved none."""
     stages: tuple[StageView, ...] = ()
     """All stages of the pipeline once one of them was recorded."""
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    """The producer's own names of series that have another name here, by that name."""
 
     def last(self, metric: str) -> float | None:
         """Return the newest logged value of a metric, None if it never was."""

@@ -67,6 +67,7 @@ def view(
         patterns=run.facts.patterns,
         next_checkpoint=run.next_checkpoint,
         stages=stage_views(run.facts.stages, alive=alive),
+        spelled=dict(run.facts.spelled),
     )
 
 

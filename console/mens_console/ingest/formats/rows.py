@@ -56,6 +56,8 @@ class Rows:
         """Whether rows without a step are numbered in order, because their epochs do not tell them apart."""
         self._last_epoch: int | None = None
         self._plans: dict[tuple[Keys, bool], Plan] = {}
+        self._spelled: set[str] = set()
+        """Series of which it was told how the producer spells them."""
         self._latest: dict[str, Fact] = {}
         self._said: dict[str, Any] = {}
         self._open: dict[int | None, Columns] = {}
@@ -114,6 +116,11 @@ class Rows:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
             plan = self._plans[keys, self._has_loss] = make_plan(keys, has_loss=self._has_loss)
+            for index, name in plan.columns:
+                if name not in self._spelled and len(self._spelled) < MAX_METRICS:
+                    self._spelled.add(name)
+                    if keys[index] != name:
+                        self._batch.spelled[name] = visible(keys[index])
         return plan
 
     # The fast path: whole columns at a time.

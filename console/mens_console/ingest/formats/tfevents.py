@@ -236,6 +236,8 @@ class TfeventsDecoder:
                 elif inner == 8 and isinstance(part, bytes):
                     tensor = part
             name = visible(aliases.canonical(tag))
+            if name != tag:
+                batch.spelled[name] = visible(tag)
             if simple is not None:
                 found.append((name, simple, True))
             elif tensor:
