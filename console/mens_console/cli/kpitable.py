@@ -40,10 +40,10 @@ def report_lines(report: KpiReport, now: float, ink: Ink) -> list[str]:
 
 
 def _model(model: ModelKpis, now: float, ink: Ink) -> list[str]:
-    age = f", newest {duration(max(now - model.updated, 0.0))} ago" if math.isfinite(model.updated) else ""
-    lines = [
-        ink(safe_text(model.model, 60), "strong") + (f"  {model.tasks} tasks{age}" if model.tasks else age.lstrip(", "))
-    ]
+    facts = [f"{model.tasks} tasks"] if model.tasks else []
+    if math.isfinite(model.updated):
+        facts.append(f"newest {duration(max(now - model.updated, 0.0))} ago")
+    lines = [f"{ink(safe_text(model.model, 60), 'strong')}  {', '.join(facts)}".rstrip()]
     for tier, title in _TIERS.items():
         values = [value for value in model.values if value.tier == tier and (tier < 3 or not math.isnan(value.value))]
         if values:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mens_console.ingest import aliases
 from mens_console.ingest.formats.values import number
 from mens_console.kpi.shard import Figure
+from mens_console.signals.patterns import wilson
 from mens_contracts.aliases import factor, spellings
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ _SPELLINGS: Final = spellings(CONTRACT)
 def take(row: Mapping[str, Any], shard: Shard) -> bool:
     """Keep the newest values of what a row tells; False where it tells nothing of a training."""
     inner = row.get("payload")
-    if isinstance(inner, dict) and isinstance(row.get("event"), str):
-        row = inner
-    found = False
+    enveloped = isinstance(inner, dict) and isinstance(row.get("event"), str)
+    row = inner if isinstance(inner, dict) and enveloped else row
+    found = enveloped  # an event that tells none of these is telemetry all the same
     for key, cell in row.items():
         name = _named(key)
         if name is None:
@@ -100,6 +101,12 @@ def _skips(told: Mapping[str, float], path: str, at: float) -> list[Figure]:
     if skipped >= 0 and steps >= 0:
         seen = skipped + max(told.get(SHORT, 0.0), 0.0) + steps
         if seen > 0:
-            return [Figure("no_supervised_skip_rate", skipped / seen, int(seen), "sequences", path, at=at)]
+            interval = wilson(skipped, seen)
+            return [
+                Figure(
+                    "no_supervised_skip_rate", skipped / seen, int(seen), "sequences", path,
+                    interval=interval, method="Wilson", at=at,
+                )
+            ]  # fmt: skip
     rate = told.get("no_supervised_skip_rate", math.nan)
     return [Figure("no_supervised_skip_rate", rate, None, "", path, at=at)] if math.isfinite(rate) else []
