@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 SLICE: Final = 1 << 20
 """Bytes that are decoded at once."""
 _ANCHOR: Final = 64
-_QUIET_S: Final = 10.0
-"""A log that was not written to for so long ends where it ends: its last line counts without a newline too."""
 
 
 @dataclass(slots=True)
@@ -183,7 +180,7 @@ class LiveLog:
 
         With `final` nobody writes to it any more: a last line without a newline counts.
         """
-        chunk = self.tail.poll(now, limit=SLICE, final=final or self._quiet(now))
+        chunk = self.tail.poll(now, limit=SLICE, final=final)
         self.restarted = chunk is not None and chunk.restarted
         if chunk is None:
             return None
@@ -194,12 +191,6 @@ class LiveLog:
         if block is not None:
             self.seen.add(block, self.path, now)
         return block
-
-    def _quiet(self, now: float) -> bool:
-        try:
-            return now - Path(self.path).stat().st_mtime > _QUIET_S
-        except OSError:
-            return False
 
     def place(self) -> Place | None:
         """Return where reading stands; None where that cannot be told, as between two files."""
