@@ -1,6 +1,6 @@
 """`mens-console doctor`: what of this box helps or hinders the console, each finding with its cure.
 
-It looks and never changes anything; runs are searched for, not read.
+It looks and never changes anything. Runs are read only for which of their fields feed which reader.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         findings += [Finding("configuration", "fail", str(problem)) for problem in error.problems]
     else:
-        findings += [*configuration(settings), *roots(settings.roots)]
+        findings += [*configuration(settings), *roots(settings.roots), *fed(settings)]
     findings += [*gpu(_DRIVER), *readers()]
     if arguments.json:
         import orjson
@@ -189,6 +189,14 @@ def roots(paths: Sequence[Path]) -> Iterator[Finding]:
             yield Finding("folders", "note", f"{path}: on {kind}; the kernel tells no changes there, so it is polled")
         else:
             yield Finding("folders", "ok", f"{path}: readable")
+
+
+def fed(settings: Settings) -> Iterator[Finding]:
+    """Say which field feeds which reader of the runs found, and what nothing feeds."""
+    from mens_console.cli.feeds import drift
+
+    for level, text in drift(settings):
+        yield Finding("contract drift", level, text)
 
 
 def gpu(driver: Path, binding: Callable[[], Any] | None = None) -> Iterator[Finding]:

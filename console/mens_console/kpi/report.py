@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
+from mens_console.collectors.generation import KPI_FILE
 from mens_console.kpi import training
 from mens_console.kpi.compare import conflict, deltas
 from mens_console.kpi.compute import Evidence, model_kpis
 from mens_console.kpi.feeds import kpi_feeds
+from mens_console.kpi.records import EVENT
 from mens_console.kpi.shard import later
 from mens_console.kpi.table import joined
 from mens_console.signals.kpivalues import KpiDelta, KpiReport, KpiSource, ModelKpis
@@ -62,8 +65,9 @@ def gather(sources: Sequence[Source], names: Names, known: Gathered | None = Non
     """Return the evidence of every model of the sources. What did not change since `known` is not computed again."""
     gathered = Gathered()
     told: dict[str, list[tuple[Shard, Told]]] = {}
+    derived = derived_from_events(sources)
     for source in sources:
-        for shard in source.shards:
+        for shard in source.shards if source.path not in derived else ():
             for model, one in shard.models.items():
                 told.setdefault(model, []).append((shard, one))
     figures = _training(sources, told)
@@ -75,6 +79,14 @@ def gather(sources: Sequence[Source], names: Names, known: Gathered | None = Non
         else:
             gathered.evidence[model], gathered.kpis[model] = evidence, model_kpis(evidence)
     return gathered
+
+
+def derived_from_events(sources: Sequence[Source]) -> frozenset[str]:
+    """Return the files of runtime records that the recorder derived from the events beside them: the same requests."""
+    folders = {PurePath(one.path).parent for one in sources if any(shard.kinds.get(EVENT) for shard in one.shards)}
+    return frozenset(
+        one.path for one in sources if PurePath(one.path).name == KPI_FILE and PurePath(one.path).parent in folders
+    )
 
 
 def _same(one: Evidence, two: Evidence) -> bool:
@@ -129,18 +141,19 @@ def make_report(sources: Sequence[Source], gathered: Gathered, rev: int) -> KpiR
         unknown = math.isnan(kpis.updated)
         return unknown, 0.0 if unknown else -kpis.updated, kpis.model
 
+    derived = derived_from_events(sources)
     models = tuple(sorted(gathered.kpis.values(), key=key))
     return KpiReport(
         models,
-        tuple(_source(source) for source in sources),
-        kpi_feeds([shard for source in sources for shard in source.shards]),
+        tuple(_source(source, derived=source.path in derived) for source in sources),
+        kpi_feeds([shard for source in sources if source.path not in derived for shard in source.shards]),
         tuple(source.problem for source in sources if source.problem)[:PROBLEMS],
         rev,
         compare=partial(Gathered.compare, gathered),
     )
 
 
-def _source(source: Source) -> KpiSource:
+def _source(source: Source, *, derived: bool) -> KpiSource:
     kinds: dict[str, int] = {}
     for shard in source.shards:
         for kind, count in shard.kinds.items():
@@ -154,14 +167,9 @@ def _source(source: Source) -> KpiSource:
     )
     return KpiSource(
         source.path,
-        ", ".join(sorted(kinds)) or "nothing readable",
+        (", ".join(sorted(kinds)) or "nothing readable") + (", derived from the events beside it" if derived else ""),
         sum(shard.rows for shard in source.shards),
         bad,
         source.problem or why,
         source.updated,
     )
-
-
-def only(report: KpiReport, model: str) -> KpiReport:
-    """Return the report with one model alone."""
-    return replace(report, models=tuple(one for one in report.models if one.model == model))
