@@ -29,6 +29,7 @@ def report(judged, runs=None, rev=1):
 
 class Fake:
     def __init__(self, paths, first=None):
+        self.waiting = False
         self.paths, self.report, self.closed, self.news, self.more = paths, first, False, [], False
 
     def poll(self, now):

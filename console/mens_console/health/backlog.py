@@ -21,7 +21,7 @@ from mens_console.health.rows import LONGEST
 from mens_console.ingest.safeopen import read_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mens_console.health.tally import Options
 
@@ -65,6 +65,20 @@ class _StoppedError(Exception):
     """Work cannot go on, and why."""
 
 
+class Ready(threading.Event):
+    """An event that also calls `wake` each time it is set, on the thread that sets it."""
+
+    def __init__(self, wake: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self._wake = wake
+
+    def set(self) -> None:
+        """Let those who wait go on."""
+        super().set()
+        if self._wake is not None:
+            self._wake()
+
+
 class Backlog:
     """Counts bytes `[start, end)` of a file that is open as `fd`; `poll` until `finished`, then `done` says how far.
 
@@ -85,11 +99,12 @@ class Backlog:
         workers: int = 2,
         range_size: int = RANGE,
         command: Sequence[str] = (),
+        wake: Callable[[], None] | None = None,
     ) -> None:
         self.path, self.end = path, end
         self.done = start
         self.problem: str | None = None
-        self.ready = threading.Event()
+        self.ready = Ready(wake)
         """Set where `poll` may have something, or all is finished."""
         self.fd = os.dup(fd)
         status = os.fstat(fd)

@@ -17,7 +17,7 @@ from mens_console.ingest.safeopen import FdCache
 from mens_console.signals.generation import BATCH_SIZE, USD_PER_1000_TOKENS, HealthReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mens_console.health.fold import By
 
@@ -29,9 +29,9 @@ Log: TypeAlias = LiveLog | GzipLog
 class Follower:
     """Follows some logs, which are read one after the other in the order given, and as rows arrive from then on.
 
-    `poll` reads about a megabyte at most. Where a log turns out to be another than it was (truncated, rewritten),
-    everything is read anew. Raises `ValueError` for a batch size below 1, nothing for what files do: see the sources'
-    `problem` in the report.
+    `poll` reads about a megabyte at most; `wake` is called on another thread when workers have something for it.
+    Where a log turns out to be another than it was (truncated, rewritten), everything is read anew. Raises
+    `ValueError` for a batch size below 1, nothing for what files do: see the sources' `problem` in the report.
     """
 
     def __init__(
@@ -43,10 +43,11 @@ class Follower:
         cache: Path | None = None,
         workers: int = 0,
         by: By = "batch",
+        wake: Callable[[], None] | None = None,
     ) -> None:
         self.options = Options(batch_size, usd_per_1000, by)
         self._paths = tuple(map(str, paths))
-        self._cache, self._workers = cache, workers
+        self._cache, self._workers, self._wake = cache, workers, wake
         self._fds = FdCache(16)
         self._rev = 0
         self._now = math.nan
@@ -65,6 +66,11 @@ class Follower:
     def more(self) -> bool:
         """Whether bytes are known to wait."""
         return self._backlog is not None or any(log.more for log in self._logs)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether workers are counting and have nothing to hand over yet."""
+        return self._backlog is not None and not self._backlog[1].ready.is_set()
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -113,7 +119,9 @@ class Follower:
         if place is None or fd is None or log.tail.size - place.done < WORTHWHILE:
             return
         phases = self._tally.phases if self.options.by == "batch" else {}
-        backlog = Backlog(log.path, fd, place.done, log.tail.size, self.options, phases, workers=self._workers)
+        backlog = Backlog(
+            log.path, fd, place.done, log.tail.size, self.options, phases, workers=self._workers, wake=self._wake
+        )
         self._backlog = (log, backlog, place)
 
     def _poll_backlog(self, log: LiveLog, backlog: Backlog, place: Place) -> bool:

@@ -26,6 +26,7 @@ from mens_console.signals.rules import adjusted
 from mens_console.store.alertbook import AlertBook
 from mens_console.store.box import Box
 from mens_console.store.desk import Desk
+from mens_console.store.generation import WORKERS as LOG_WORKERS
 from mens_console.store.generation import Generation, follow_attempts
 from mens_console.store.judge import Judge
 from mens_console.store.memory import give_back
@@ -110,7 +111,12 @@ class Engine:
         rules, self._rule_problems = adjusted(settings.thresholds)
         self._rules = with_custom(rules, settings.rules)
         self._box = Box(machine, self._rules)
-        self._generation = Generation(self._rules, attempts=partial(follow_attempts, remember=not replay))
+        self._generation = Generation(
+            self._rules,
+            attempts=partial(
+                follow_attempts, remember=not replay, workers=0 if replay else LOG_WORKERS, wake=self._wake.set
+            ),
+        )
         probe = probe or SystemProbe()
         self._judge = Judge(probe, self._box, self._rules)
         self._watcher: Watcher | None = None

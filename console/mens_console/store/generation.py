@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_LOGS: Final = 64
 """Folders with attempt logs that are followed; each has state of its own."""
+WORKERS: Final = 2
+"""Processes that count a long log; the screens need none of the cores for long."""
 _ROTATED: Final = re.compile(r"\.(\d{1,6})(\.gz)?$")
 
 _Report = TypeVar("_Report", covariant=True)
@@ -54,12 +56,26 @@ class Following(Protocol[_Report]):
         ...
 
 
-def follow_attempts(paths: Sequence[Path], *, remember: bool = True) -> Following[HealthReport]:
-    """Return who follows attempt logs; with `remember` what was counted is kept in the user's cache."""
+class FollowingLogs(Following[_Report], Protocol[_Report]):
+    """Who reads attempt logs, long ones with workers."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether workers are counting, so that there is nothing to poll for yet."""
+        ...
+
+
+def follow_attempts(
+    paths: Sequence[Path], *, remember: bool = True, workers: int = WORKERS, wake: Callable[[], None] | None = None
+) -> FollowingLogs[HealthReport]:
+    """Return who follows attempt logs; with `remember` what was counted is kept in the user's cache.
+
+    Long logs are counted by `workers` processes; `wake` is called, on another thread, when they have something.
+    """
     from mens_console.health.checkpoint import default_cache
     from mens_console.health.follow import Follower
 
-    return Follower(paths, cache=default_cache() if remember else None)
+    return Follower(paths, cache=default_cache() if remember else None, workers=workers, wake=wake)
 
 
 def follow_kpis(paths: Sequence[Path]) -> Following[KpiReport]:
@@ -79,7 +95,7 @@ class Generation:
         self,
         rules: Mapping[str, Rule],
         *,
-        attempts: Callable[[Sequence[Path]], Following[HealthReport]] = follow_attempts,
+        attempts: Callable[[Sequence[Path]], FollowingLogs[HealthReport]] = follow_attempts,
         kpis: Callable[[Sequence[Path]], Following[KpiReport]] = follow_kpis,
     ) -> None:
         self.alerts = AlertReducer(rules)
@@ -145,8 +161,10 @@ class Generation:
 
     @property
     def more(self) -> bool:
-        """Whether bytes are known to wait."""
-        return any(log.reader.more for log in self._logs.values()) or (self._kpi is not None and self._kpi[1].more)
+        """Whether bytes are known to wait, other than those that workers read."""
+        return any(log.reader.more and not log.reader.waiting for log in self._logs.values()) or (
+            self._kpi is not None and self._kpi[1].more
+        )
 
     def close(self) -> None:
         """Give everything back."""
@@ -173,7 +191,7 @@ class Generation:
 class _Log:
     """One folder's attempt logs, and how many batches of each run have been judged."""
 
-    def __init__(self, name: str, paths: tuple[Path, ...], reader: Following[HealthReport]) -> None:
+    def __init__(self, name: str, paths: tuple[Path, ...], reader: FollowingLogs[HealthReport]) -> None:
         self.name, self.paths, self.reader = name, paths, reader
         self._judged: dict[str, int] = {}
 
