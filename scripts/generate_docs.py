@@ -57,7 +57,9 @@ def nodes() -> list[type[DOMNode]]:
     from mens_console.screens.digest import DigestScreen
     from mens_console.screens.fleet import FleetScreen
     from mens_console.screens.hardware import HardwareScreen
+    from mens_console.screens.health import BatchGrid, HealthScreen
     from mens_console.screens.help import HelpScreen
+    from mens_console.screens.kpi import KpiScreen
     from mens_console.screens.logs import LogsScreen
     from mens_console.screens.lora import LoraScreen
     from mens_console.screens.run import RunScreen
@@ -70,7 +72,8 @@ def nodes() -> list[type[DOMNode]]:
 
     return [
         ConsoleApp, HelpScreen, FleetScreen, Grid, RunScreen, Chart, CompareScreen, LoraScreen, Heatmap, Matrix,
-        HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, LogsScreen, LogView,
+        HealthScreen, BatchGrid, KpiScreen, HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, LogsScreen,
+        LogView,
     ]  # fmt: skip
 
 

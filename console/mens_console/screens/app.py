@@ -153,13 +153,27 @@ def hardware_screen() -> Room:
     return HardwareScreen()
 
 
+def health_screen() -> Room:
+    """Return the screen of the attempt logs."""
+    from mens_console.screens.health import HealthScreen
+
+    return HealthScreen()
+
+
+def kpi_screen() -> Room:
+    """Return the screen of the product KPIs."""
+    from mens_console.screens.kpi import KpiScreen
+
+    return KpiScreen()
+
+
 class ConsoleApp(App[None]):
     """The console over one engine. Tests give `clock`, `host` and `zone`; a replay's snapshots bring their own time."""
 
     TITLE = "mens-console"
     MODES = {  # noqa: RUF012  (so in the base class)
-        "fleet": FleetScreen, "run": run_screen, "lora": lora_screen, "hardware": hardware_screen,
-        "alerts": alerts_screen, "logs": logs_screen, "compare": compare_screen,
+        "fleet": FleetScreen, "run": run_screen, "lora": lora_screen, "health": health_screen, "kpi": kpi_screen,
+        "hardware": hardware_screen, "alerts": alerts_screen, "logs": logs_screen, "compare": compare_screen,
     }  # fmt: skip
     DEFAULT_MODE = "fleet"
     COMMANDS = {Commands}  # noqa: RUF012
@@ -175,6 +189,8 @@ class ConsoleApp(App[None]):
         Binding("1", "room('fleet')", "Fleet", show=False, id="app.fleet"),
         Binding("2", "room('run')", "Run", show=False, id="app.run"),
         Binding("3", "room('lora')", "LoRA", show=False, id="app.lora"),
+        Binding("4", "room('health')", "Health", show=False, id="app.health"),
+        Binding("5", "room('kpi')", "KPIs", show=False, id="app.kpi"),
         Binding("7", "room('hardware')", "Hardware", show=False, id="app.hardware"),
         Binding("8", "room('alerts')", "Alerts", show=False, id="app.alerts"),
         Binding("0", "room('logs')", "Logs", show=False, id="app.logs"),

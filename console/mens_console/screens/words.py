@@ -9,7 +9,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mens_console.signals.human import duration, step
+from mens_console.signals.human import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,12 +142,6 @@ def age(then: float, now: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{letter}"
     return "now"
-
-
-def some(n: int, what: str) -> str:
-    """Return ``1 batch``, ``24 batches``, ``3 files``."""
-    ending = "" if n == 1 else "es" if what.endswith(("s", "ch", "x")) else "s"
-    return f"{step(n)} {what}{ending}"
 
 
 def next_change(thens: Iterable[float], now: float) -> float:

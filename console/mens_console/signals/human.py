@@ -86,6 +86,12 @@ def step(value: int | None) -> str:
     return _DASH if value is None else f"{value:,}".replace(",", " ")
 
 
+def some(n: int, what: str) -> str:
+    """Return ``1 batch``, ``24 batches``, ``3 files``."""
+    ending = "" if n == 1 else "es" if what.endswith(("s", "ch", "x")) else "s"
+    return f"{step(n)} {what}{ending}"
+
+
 def duration(seconds: float | None) -> str:
     """Format a duration compactly for a table cell: ``0.4s``, ``2s``, ``11m``, ``1h12m``, ``3d4h``."""
     return _duration(seconds, "")

@@ -1,0 +1,488 @@
+"""Screen 4: is the feel collapsing? The verdict, every batch with its bands, and why each indicator stands there.
+
+What it says comes from `healthverdict`, `healthlines` and `healthfacts`; here is only what is shown and where keys go.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal, Vertical, VerticalScroll
+from textual.widgets import Input
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.bands import NAMES
+from mens_console.screens.healthempty import no_attempts
+from mens_console.screens.healthfacts import bad_lines, batch_lines, run_lines
+from mens_console.screens.healthlines import (
+    batch_title,
+    detail_lines,
+    indicator_lines,
+    section,
+    tier_lines,
+    why_lines,
+)
+from mens_console.screens.healthshelf import ORDERS, BatchRows, columns
+from mens_console.screens.healthverdict import (
+    Verdict,
+    freshness,
+    reading_line,
+    standings,
+    troubles,
+    updated,
+    verdict,
+    verdict_lines,
+)
+from mens_console.screens.query import Terms
+from mens_console.screens.room import Room
+from mens_console.screens.sheet import Line, Sheet, prose
+from mens_console.signals.generation import INDICATORS
+from mens_console.signals.human import some, step
+from mens_widgets.grid import Grid
+from mens_widgets.text import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from textual.app import ComposeResult
+
+    from mens_console.screens.healthchart import CourseChart
+    from mens_console.signals.generation import HealthReport, Indicator, Judged, TierFigures
+    from mens_console.store.snapshot import HealthView, Snapshot
+
+Page = Literal["table", "detail", "bad", "reasons"]
+WIDE: Final = 110
+"""Columns from which on the make-up of a batch stands beside the table."""
+BROAD: Final = 170
+"""Columns from which on it has more room."""
+RUNS: Final = 30
+"""Lines about runs beside the table."""
+HISTORY: Final = 64
+"""Batches that a sparkline looks back."""
+
+
+class BatchGrid(Grid):
+    """The table of batches; there is nothing to mark."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer no marks."""
+        return action != "mark"
+
+
+class HealthScreen(Room):
+    """Attempt logs, one at a time."""
+
+    MODE = "health"
+    AUTO_FOCUS = "BatchGrid"
+    CSS = """
+    HealthScreen #page { height: 1fr; }
+    HealthScreen #stage { width: 3fr; height: 1fr; }
+    HealthScreen #aside { width: 36; height: 1fr; border-left: solid $border; padding-left: 1; display: none;
+        scrollbar-size-vertical: 1; background: $background; }
+    HealthScreen.-wide #aside { display: block; }
+    HealthScreen.-broad #aside { width: 52; }
+    HealthScreen #verdict { border-bottom: solid $border; }
+    HealthScreen #batches { height: 1fr; min-height: 3; }
+    HealthScreen #indicators { border-top: solid $border; }
+    HealthScreen.-makeup #aside { display: block; width: 1fr; border-left: none; }
+    HealthScreen.-makeup #indicators { display: none; }
+    HealthScreen.-makeup #page { layout: vertical; }
+    HealthScreen.-makeup #stage { height: 6; width: 1fr; border-bottom: solid $border; }
+    HealthScreen #sheets { display: none; height: 1fr; scrollbar-size-vertical: 1; background: $background; }
+    HealthScreen.-sheet #sheets { display: block; }
+    HealthScreen.-sheet #page { display: none; }
+    HealthScreen #course { display: none; height: 1fr; }
+    HealthScreen.-detail #course { display: block; }
+    HealthScreen.-detail #sheets { height: auto; max-height: 60%; }
+    HealthScreen #status { height: 1; }
+    HealthScreen Input { display: none; height: 1; border: none; background: $panel; padding: 0 1; }
+    HealthScreen.-filtering Input { display: block; }
+    HealthScreen #none { display: none; margin: 0 2; }
+    HealthScreen.-empty #none { display: block; }
+    HealthScreen.-empty #verdict, HealthScreen.-empty #page { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("h,left", "indicator(-1)", "Previous indicator", show=False, id="health.previous_indicator"),
+        Binding("l,right", "indicator(1)", "Indicator", key_display="h l", id="health.next_indicator"),
+        Binding("o", "order", "Order", id="health.order"),
+        Binding("slash", "filter", "Filter", key_display="/", id="health.filter"),
+        Binding("b", "page('bad')", "Bad rows", id="health.bad"),
+        Binding("d", "page('reasons')", "Reasons", id="health.reasons"),
+        Binding("tab", "makeup", "Make-up", id="health.makeup", priority=True),
+        Binding("right_square_bracket", "log(1)", "Next log", key_display="]", show=False, id="health.next"),
+        Binding("left_square_bracket", "log(-1)", "Previous log", key_display="[", show=False, id="health.previous"),
+        Binding("j,down", "move(1)", "Down", show=False, id="health.down"),
+        Binding("k,up", "move(-1)", "Up", show=False, id="health.up"),
+        Binding("g,home", "end(-1)", "First batch", show=False, id="health.first"),
+        Binding("G,end", "end(1)", "Last batch", show=False, id="health.last"),
+        Binding("J,pagedown", "read(1)", "Facts down", show=False, id="health.facts_down"),
+        Binding("K,pageup", "read(-1)", "Facts up", show=False, id="health.facts_up"),
+        Binding("enter", "page('detail')", "Close the detail", show=False, id="health.detail"),
+        Binding("escape", "back", "Back", show=False, id="health.back"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._page: Page = "table"
+        self._view: str | None = None
+        self._indicator: Indicator = INDICATORS[0]
+        self._order = 0
+        self._query = Terms("")
+        self._following = True
+        self._left_at = 0
+        """How many batches there were when the cursor left the newest."""
+        self._rows: BatchRows | None = None
+        self._built: tuple[object, ...] = ()
+        self._answer: tuple[HealthReport, Verdict] | None = None
+        self._tiers: tuple[HealthReport, dict[str, TierFigures]] | None = None
+        self._chart: CourseChart | None = None
+
+    def body(self) -> ComposeResult:
+        """Lay out verdict, table with indicators and make-up, and the pages that take their place."""
+        yield Sheet(id="none")
+        yield Sheet(id="verdict")
+        with Horizontal(id="page"):
+            with Vertical(id="stage"):
+                yield BatchGrid(columns(named=False), empty="no batch yet", id="batches")
+                yield Sheet(id="indicators")
+            with VerticalScroll(id="aside", can_focus=False):
+                yield Sheet(id="makeup")
+        with VerticalScroll(id="sheets", can_focus=False):
+            yield Sheet(id="sheet")
+        yield Container(id="course")
+        yield Sheet(id="status")
+        yield Input(placeholder="run ids that hold this text, -text for those that do not", id="query")
+
+    def ages(self, snapshot: Snapshot) -> Iterable[float]:
+        """Return when the log on screen was last written."""
+        view = self._chosen(snapshot)
+        return [updated(view.report)] if view is not None else []
+
+    # ------------------------------------------------------------------ showing
+
+    def _chosen(self, snapshot: Snapshot) -> HealthView | None:
+        return next((view for view in snapshot.health if view.id == self._view), None)
+
+    def _choose(self, snapshot: Snapshot) -> HealthView | None:
+        """Return the log that was chosen, else the one that is worst off; the choice stands once all was read."""
+        view = self._chosen(snapshot)
+        if view is not None or not snapshot.health:
+            return view
+        view = min(snapshot.health, key=lambda one: (verdict(one.report, standings(one.report)).rank, one.name))
+        if not snapshot.scanning:
+            self._view = view.id
+        return view
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show the chosen log."""
+        view = self._choose(snapshot)
+        self.set_class(view is None, "-empty")
+        if view is None:
+            self._go("table")
+            self._write("#none", lambda width: no_attempts(snapshot, width))
+            self._write("#status", lambda _: ())
+            return
+        self.set_class(self.size.width >= WIDE, "-wide")
+        self.set_class(self.size.width >= BROAD, "-broad")
+        if self.size.width >= WIDE:
+            self.remove_class("-makeup")
+        self._show_verdict(snapshot, view)
+        self._show_table(view)
+        self._show_batch(view, now)
+        self._show_page(view, now)
+        self._tell(view, now)
+
+    def _answer_of(self, view: HealthView) -> Verdict:
+        if self._answer is None or self._answer[0] is not view.report:
+            self._answer = view.report, verdict(view.report, standings(view.report))
+        return self._answer[1]
+
+    def _show_verdict(self, snapshot: Snapshot, view: HealthView) -> None:
+        answer, place = self._answer_of(view), [one.id for one in snapshot.health].index(view.id)
+        reasons = {"reasons": 0, "table": 2 if self.size.height < 30 else 4}.get(self._page, 1)
+        many = len(snapshot.health)
+
+        def write(width: int) -> list[Line]:
+            first, *rest = verdict_lines(view, answer, width, reasons)
+            name = safe_text(view.name, 60) + (f"  [ {place + 1} of {many} ]" if many > 1 else "")
+            room = width - sum(len(text) for text, _ in first) - 2
+            name = fit(name, min(len(name), room)) if room > 8 else ""
+            gap = " " * max(0, width - sum(len(text) for text, _ in first) - len(name) - 1)
+            return [(*first, (gap, ""), (name, "muted")), *rest, *reading_line(view.report, width)]
+
+        self._write("#verdict", write)
+
+    def _show_table(self, view: HealthView) -> None:
+        """Give the table its rows, and keep the cursor with the newest batch while it follows."""
+        grid = self.query_one(BatchGrid)
+        built = (view.id, view.report, self._order, self._query.text)
+        if built[:1] != self._built[:1]:
+            self._following = True
+        if self._rows is None or built[:2] != self._built[:2] or built[2:] != self._built[2:]:
+            named = len(view.report.runs) > 1
+            if len(grid.columns) != len(columns(named=named)):
+                grid.columns = columns(named=named)
+                grid.forget()
+            self._rows = BatchRows(view.report, self._order, self._query, named=named)
+            self._built = built
+            grid.empty = "no run id matches; Esc clears the filter" if self._query else "no batch yet"
+            grid.set_rows(self._rows)
+        if self._following and len(self._rows):
+            grid.cursor_key = self._rows[self._newest].key
+
+    @property
+    def _newest(self) -> int:
+        """The place of the row to stay with: the newest, or the worst."""
+        return -1 if self._order == 1 else 0
+
+    def _judged(self) -> Judged | None:
+        """Return the batch under the cursor."""
+        rows = self._rows
+        position = rows.find(self.query_one(BatchGrid).cursor_key) if rows is not None else None
+        return rows.report.batches[position] if rows is not None and position is not None else None
+
+    def _history(self, judged: Judged) -> Sequence[Judged]:
+        """Return the batches of the same run up to this one, the newest of them."""
+        rows = self._rows
+        position = rows.find(self.query_one(BatchGrid).cursor_key) if rows is not None else None
+        span = rows.span_of(judged.batch.run_id) if rows is not None else None
+        if rows is None or position is None or span is None:
+            return [judged]
+        return rows.report.batches[max(span.start, position + 1 - HISTORY) : position + 1]
+
+    def _tier(self, report: HealthReport, run_id: str) -> TierFigures | None:
+        if self._tiers is None or self._tiers[0] is not report:
+            self._tiers = report, {one.tier: one for one in report.runs}
+        return self._tiers[1].get(run_id)
+
+    def _show_batch(self, view: HealthView, now: float) -> None:
+        judged = self._judged()
+        if judged is None:
+            self._write("#indicators", lambda _: ())
+            self._write("#makeup", lambda _: ())
+            return
+        history, tier = self._history(judged), self._tier(view.report, judged.batch.run_id)
+        size, zone = view.report.batch_size, self.console_app.zone
+        most = 1 if self.size.height < 30 else 3
+
+        def indicators(width: int) -> list[Line]:
+            return [
+                batch_title(judged, now, zone, size),
+                *indicator_lines(judged, history, tier, self._indicator, width),
+                *why_lines(judged, self._indicator, width, most),
+            ]
+
+        def makeup(width: int) -> list[Line]:
+            runs = run_lines(view.report, width, RUNS) if len(view.report.runs) > 1 else []
+            return [*batch_lines(judged.batch, width), *section("Runs", runs)][1:]
+
+        self._write("#indicators", indicators)
+        self._write("#makeup", makeup)
+
+    def _show_page(self, view: HealthView, now: float) -> None:
+        """Fill the page that takes the table's place."""
+        judged = self._judged()
+        if self._page == "detail" and judged is not None:
+            tier, title = self._tier(view.report, judged.batch.run_id), self._title(view, judged, now)
+            self._write("#sheet", lambda width: detail_lines(judged, tier, self._indicator, width, title))
+            self._show_course(judged)
+        elif self._page == "bad":
+            self._write("#sheet", lambda width: bad_lines(view.report, now, width))
+        elif self._page == "reasons":
+            self._write("#sheet", lambda width: _all_reasons(view.report, self._answer_of(view), width))
+
+    def _title(self, view: HealthView, judged: Judged, now: float) -> Line:
+        return batch_title(judged, now, self.console_app.zone, view.report.batch_size)
+
+    def _show_course(self, judged: Judged) -> None:
+        """Draw the indicator over all batches of the run."""
+        rows = self._rows
+        span = rows.span_of(judged.batch.run_id) if rows is not None else None
+        if rows is None or span is None:
+            return
+        if self._chart is None:
+            # What it stands on takes a while to load, and the table needs none of it.
+            from mens_console.screens.healthchart import CourseChart
+
+            self._chart = CourseChart(zone=self.console_app.zone)
+            self.query_one("#course").mount(self._chart)
+        self._chart.course(rows.report, span, self._indicator, judged.batch.index)
+
+    def _tell(self, view: HealthView, now: float) -> None:
+        rows, report = self._rows, view.report
+        total = len(rows) if rows is not None else 0
+        parts = [f"{some(total, 'batch')} of {step(report.batch_size)}, {ORDERS[self._order]}"]
+        if self._query:
+            parts[0] = f"{step(total)} of {some(len(report.batches), 'batch')} · run {safe_text(self._query.text, 40)}"
+        if self._order < 2 and total:
+            newer = total - self._left_at
+            end = "g" if self._order == 0 else "G"
+            parts.append(
+                "following" if self._following else f"+{newer} newer ({end})" if newer > 0 else f"{end} follows"
+            )
+        found = [(" " + " · ".join([*parts, freshness(report, now)]), "muted")]
+        found += [(f" · {text}", ink) for text, ink in troubles(report)]
+        self._write("#status", lambda _: [tuple(found)])
+
+    def _write(self, name: str, write: Callable[[int], Sequence[Line]]) -> None:
+        self.query_one(name, Sheet).write(write)
+
+    def on_resize(self) -> None:
+        """Fit the parts to the new size."""
+        self.call_after_refresh(self.console_app.paint)
+
+    # ------------------------------------------------------------------ keys
+
+    @on(Grid.Highlighted)
+    def _moved(self) -> None:
+        grid, rows = self.query_one(BatchGrid), self._rows
+        if rows is not None and len(rows):
+            following = grid.cursor_key == rows[self._newest].key
+            if self._following and not following:
+                self._left_at = len(rows)
+            self._following = following
+        self.console_app.paint()
+
+    @on(Grid.Selected)
+    def _open(self) -> None:
+        self.action_page("detail")
+
+    def action_move(self, rows: int) -> None:
+        """Go to another batch, or scroll a page of text."""
+        if self._page in ("bad", "reasons"):
+            self.query_one("#sheets", VerticalScroll).scroll_relative(y=rows, animate=False)
+        else:
+            self.query_one(BatchGrid).action_move(rows)
+
+    def action_end(self, side: int) -> None:
+        """Go to the first or last batch, or an end of a page of text."""
+        if self._page in ("bad", "reasons"):
+            sheets = self.query_one("#sheets", VerticalScroll)
+            sheets.scroll_to(y=0 if side < 0 else sheets.max_scroll_y, animate=False)
+        else:
+            self.query_one(BatchGrid).action_end(side)
+
+    def action_read(self, pages: int) -> None:
+        """Scroll what stands beside the table, or the page, by half of it."""
+        part = self.query_one("#aside" if self._page == "table" else "#sheets", VerticalScroll)
+        part.scroll_relative(y=pages * max(1, part.size.height // 2), animate=False)
+
+    def action_indicator(self, by: int) -> None:
+        """Look at the next indicator."""
+        self._indicator = INDICATORS[(INDICATORS.index(self._indicator) + by) % len(INDICATORS)]
+        self.console_app.paint()
+
+    def action_order(self) -> None:
+        """Take the next order of batches and go to its first."""
+        self._order = (self._order + 1) % len(ORDERS)
+        self._following = True
+        self.console_app.paint()
+
+    def action_page(self, page: Page) -> None:
+        """Show a page in place of the table, or the table again."""
+        self._go("table" if page == self._page else page)
+        self.console_app.paint()
+        self.call_after_refresh(self.console_app.paint)  # what was hidden has no size before it is laid out
+
+    def _go(self, page: Page) -> None:
+        if page == self._page:
+            return
+        self._page = page
+        self.set_class(page != "table", "-sheet")
+        self.set_class(page == "detail", "-detail")
+        self.query_one("#sheets", VerticalScroll).scroll_home(animate=False)
+        self._hold_focus()
+        self.refresh_bindings()
+
+    def _hold_focus(self) -> None:
+        """Give the keys to the table where it is shown, else to the screen."""
+        self.call_after_refresh(self.set_focus, self.query_one(BatchGrid) if self._page == "table" else None)
+
+    def action_makeup(self) -> None:
+        """Show what the batch is made of in place of its indicators, where there is no room for both."""
+        self.toggle_class("-makeup")
+        self.console_app.paint()
+        self.call_after_refresh(self.console_app.paint)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only keys that do something with what is shown."""
+        if action == "makeup":
+            return self._page == "table" and self.size.width < WIDE
+        if action == "order":
+            return self._page == "table"
+        return True
+
+    def action_log(self, logs: int) -> None:
+        """Look at the next log."""
+        ids = [view.id for view in self.console_app.snapshot.health]
+        if len(ids) < 2:
+            self.notify("There is one attempt log on this box" if ids else "There is no attempt log", markup=False)
+            return
+        shown = self._built[0] if self._built else None
+        place = ids.index(shown) if shown in ids else -1
+        self._view = ids[(place + logs) % len(ids)]
+        self._following = True
+        self.console_app.paint()
+
+    def action_filter(self) -> None:
+        """Type which runs to show."""
+        self._go("table")
+        self.add_class("-filtering")
+        self.query_one(Input).focus()
+
+    @on(Input.Changed)
+    def _filter(self, event: Input.Changed) -> None:
+        self._query = Terms(event.value)
+        self._following = True
+        self.console_app.paint()
+
+    @on(Input.Submitted)
+    def _filtered(self) -> None:
+        self.remove_class("-filtering")
+        self._hold_focus()
+
+    def action_back(self) -> None:
+        """Leave the filter, the page, the make-up, then drop the filter, then go back to the fleet."""
+        if self.has_class("-filtering"):
+            self.remove_class("-filtering")
+            self.query_one(Input).value = ""
+            self._hold_focus()
+        elif self._page != "table":
+            self.action_page("table")
+        elif self.has_class("-makeup"):
+            self.action_makeup()
+        elif self._query:
+            self.query_one(Input).value = ""
+        else:
+            self.console_app.action_room("fleet")
+
+    def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
+        """Offer this screen's views to the palette."""
+        looks = {f"Health: {NAMES[one]}": ("detail of the indicator", partial(self._look, one)) for one in INDICATORS}
+        return {
+            "Health: next order": ("key o", self.action_order),
+            "Health: bad rows and files": ("key b", lambda: self.action_page("bad")),
+            "Health: all reasons": ("key d", lambda: self.action_page("reasons")),
+            "Health: next log": ("key ]", lambda: self.action_log(1)),
+            **looks,
+        }
+
+    def _look(self, indicator: Indicator) -> None:
+        self._indicator = indicator
+        self._go("table")
+        self.action_page("detail")
+
+
+def _all_reasons(report: HealthReport, answer: Verdict, width: int) -> list[Line]:
+    """Return every reason of the verdict, and what is computed of each run and tier."""
+    lines: list[Line] = [(("Why", "accent"),)]
+    for text, ink in answer.reasons:
+        lines += prose(text, width, ink, "  ")
+    shown = sorted(report.runs, key=lambda one: {True: 0, None: 1, False: 2}[one.drift])[:RUNS]
+    for title, tiers in (("Everything", (report.tier,)), ("Tiers", report.tiers), ("Runs", shown)):
+        if len(tiers) > 1 or title != "Tiers":
+            lines += section(title, [line for one in tiers[:RUNS] for line in tier_lines(one, width)])
+    return lines
