@@ -132,7 +132,7 @@ async def test_the_table_says_what_differs_and_all_on_demand(console):
         await opened(app, pilot, NAMES)
         text = text_of(app)
         assert re.search(r"lora_r +8 +16 +8", text) and re.search(r"warmup +— +20 +—", text)
-        assert not re.search(r"model +tiny-llama", text) and "1 the same (d shows them)" in text
+        assert not re.search(r"model +tiny-llama", text) and "1 the same · 1 only names the runs (d shows them)" in text
         assert re.search(r"best|★", text)
         await press(pilot, "d")
         assert re.search(r"model +tiny-llama +tiny-llama", text_of(app))
@@ -266,7 +266,9 @@ def test_metrics_settings_and_choice():
     lora = replace(a, series={**a.series, "lora/grad": a.series["loss"], "soak/ttft": a.series["loss"]})
     assert metrics_of([lora, lora])[-1] == "tokens_per_sec"
     keys = [one.key for one in settings([a, b, c])]
-    assert keys == ["lora_r", "warmup", "learning_rate", "pid"]
+    assert keys == ["lora_r", "warmup", "learning_rate"]
+    named = [replace(run, config={"args.output_dir": run.name, "git_sha": run.name}) for run in (a, b)]
+    assert [one.key for one in settings(named)] == ["git_sha"], "where a run writes tells nothing of it"
     assert [one.key for one in settings([a, b], every=True)][-1] == "pid"
     assert wanted(["x", "y", "x"], {"y": a}.get) == ([a], 0, 1)
 
@@ -279,6 +281,18 @@ def test_the_table_fits(width, n):
     runs = (box() * 2)[:n]
     for line in table_lines(runs, width, every=True)[1:-8]:
         assert sum(cell_len(text) for text, _ in line) <= max(width, 13 + 9 * n) + 13
+
+
+def test_names_of_settings_are_told_in_full_where_there_is_room():
+    key = "per_device_train_batch_size"
+    runs = [replace(run, config={key: str(i)}) for i, run in enumerate(trio())]
+
+    def text(width):
+        return ["".join(piece for piece, _ in line) for line in table_lines(runs, width, every=False)]
+
+    assert any(re.match(rf"{key} +0 +1 +2", line) for line in text(120))
+    assert not any(key in line for line in text(60))
+    assert all(len(line) <= 80 for line in text(80))
 
 
 def test_a_run_by_tokens_keeps_every_point():

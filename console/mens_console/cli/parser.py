@@ -137,7 +137,7 @@ def _export(parser: argparse.ArgumentParser) -> None:
 def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folders, ids or names of the runs, at least two")
     parser.add_argument("--json", action="store_true", help="print the document mens-compare/1")
-    parser.add_argument("--all", action="store_true", help="settings that are the same in all runs, too")
+    parser.add_argument("--all", action="store_true", help="settings that are the same, or only name the runs, too")
     _search_in(parser)
 
 

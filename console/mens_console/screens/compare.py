@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 SMOOTHING: Final = 0.6
 LABEL: Final = 13
+WIDEST_LABEL: Final = 30
+"""Columns of the labels at most, and what each run keeps beside longer ones than `LABEL`."""
+ROOMY: Final = 14
 NARROWEST: Final = 9
 WIDEST: Final = 28
 BEST: Final = "★"
@@ -254,32 +258,41 @@ def _nothing(gone: int, width: int) -> list[Line]:
 
 def table_lines(runs: Sequence[RunView], width: int, *, every: bool) -> list[Line]:
     """Return the table: the runs' letters and names, their figures, and their settings."""
-    cells = max(NARROWEST, min(WIDEST, (width - LABEL) // len(runs)))
-    head: list[tuple[str, Ink]] = [(" " * LABEL, "")]
+    told = settings(runs, every=every)
+    room = min(width - ROOMY * len(runs), WIDEST_LABEL)
+    label_width = max(LABEL, min(max((cell_len(safe_text(one.key, 60)) + 1 for one in told), default=0), room))
+    cells = max(NARROWEST, min(WIDEST, (width - label_width) // len(runs)))
+    head: list[tuple[str, Ink]] = [(" " * label_width, "")]
     for letter, run in zip(LETTERS, runs, strict=False):
         head += [(f"{letter} ", "accent"), (fit(safe_text(run.name, 100), cells - 3) + " ", "strong")]
     lines: list[Line] = [tuple(head)]
     for row in figures(runs):
         label = f"{row.label}" if row.unit in ("", "s", "nats") else f"{row.unit}"
-        lines.append((_label(label), *(_piece(cell, cells) for cell in row.cells)))
-    told = settings(runs, every=every)
-    differ = sum(one.differs for one in told)
-    same = len(settings(runs, every=True)) - differ
-    hint = f" · {same} the same (d shows them)" if same and not every else f" · {same} the same" if same else ""
+        lines.append((_label(label, label_width), *(_piece(cell, cells) for cell in row.cells)))
+    found = settings(runs, every=True)
+    differ = sum(one.differs and not one.names for one in found)
+    names = sum(one.differs and one.names for one in found)
+    same = len(found) - differ - names
+    rest = [f"{same} the same"] * bool(same) + [f"{names} only {'name' if names > 1 else 'names'} the runs"] * bool(
+        names
+    )
+    hint = "".join(f" · {part}" for part in rest) + " (d shows them)" * bool(rest and not every)
     lines += [(), ((f"Settings: {differ} differ" if differ else "Settings: none differs", "accent"), (hint, "muted"))]
     for one in told:
         ink: Ink = "" if one.differs else "muted"
         values = [UNSAID if value is None else safe_text(value, 200) for value in one.values]
-        lines.append((_label(safe_text(one.key, 60)), *((fit(value, cells - 1) + " ", ink) for value in values)))
+        lines.append(
+            (_label(safe_text(one.key, 60), label_width), *((fit(value, cells - 1) + " ", ink) for value in values))
+        )
     return lines
 
 
-def _label(text: str) -> tuple[str, Ink]:
-    return fit(text, LABEL - 1) + " ", "muted"
+def _label(text: str, width: int) -> tuple[str, Ink]:
+    return fit(text, width - 1) + " ", "muted"
 
 
 def _piece(cell: Cell, cells: int) -> tuple[str, Ink]:
     """Return a figure in its column; the note gives way before the value does."""
-    text = f"{cell.text}{BEST}" if cell.best else cell.text
+    text = f"{cell.text} {BEST}" if cell.best else cell.text
     noted = f"{text} {cell.note}" if cell.note else text
     return fit(noted if len(noted) < cells else text, cells - 1) + " ", "good" if cell.best else cell.ink

@@ -6,6 +6,7 @@ Pure functions from views to rows and words, for the Compare screen and its head
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -36,8 +37,15 @@ UNITS: Final = {
     "loss": "nats", "eval_loss": "nats", "streaming_ce": "nats", "entropy": "nats", "token_entropy": "nats",
     "tokens_per_sec": "tok/s", "steps_per_sec": "step/s", "fixed_eval_ce": "nats",
 }  # fmt: skip
-_IDENTITY: Final = frozenset({"pid", "host", "hostname", "argv", "command", "git_sha", "started_at", "run_id"})
+_IDENTITY: Final = frozenset({"host", "hostname", "argv", "command", "git_sha"})
 """Settings that are a run's own and say little about it: listed last."""
+_NAMES: Final = frozenset(
+    {
+        "output_dir", "logging_dir", "log_dir", "save_dir", "run_name", "run_id", "wandb_run_id", "hub_model_id", "pid",
+        "started_at",
+    }
+)  # fmt: skip
+"""Settings that name a run, and so differ between any two: left out unless all are asked for."""
 
 
 def metrics_of(runs: Sequence[RunView], least: int = 2) -> list[str]:
@@ -83,6 +91,11 @@ class Setting:
     def differs(self) -> bool:
         """Whether any two runs say different things; to say nothing is different from saying something."""
         return len(set(self.values)) > 1
+
+    @property
+    def names(self) -> bool:
+        """Whether it only names the run, or where it writes."""
+        return re.split(r"[./]", self.key)[-1] in _NAMES
 
 
 # ---------------------------------------------------------------------- figures
@@ -210,11 +223,11 @@ def lasted(run: RunView) -> float:
 
 
 def settings(runs: Sequence[RunView], *, every: bool = False) -> list[Setting]:
-    """Return the settings that differ between runs, or `every` one; what is a run's own comes last."""
+    """Return the settings that differ between runs and do not only name them, or `every` one; a run's own come last."""
     keys = dict.fromkeys(key for run in runs for key in run.config)
     found = [Setting(key, tuple(run.config.get(key) for run in runs)) for key in keys]
-    chosen = [one for one in found if every or one.differs]
-    return sorted(chosen, key=lambda one: (one.key in _IDENTITY, not one.differs))
+    chosen = [one for one in found if every or (one.differs and not one.names)]
+    return sorted(chosen, key=lambda one: (one.names, one.key in _IDENTITY, not one.differs))
 
 
 def wanted(ids: Iterable[str], runs: Callable[[str], RunView | None]) -> tuple[list[RunView], int, int]:
