@@ -147,7 +147,7 @@ def test_seed_formulas_are_computed_and_do_not_decide():
     assert found.opening_entropy_trend.slope == pytest.approx(slope)
     assert found.seed_drift is True
     assert found.drift is not True
-    assert any("opening entropy slope -0.1438 per batch < -0.1: drift" in note for note in found.notes)
+    assert any("opening entropy -0.1438 (< -0.1: drift)" in note for note in found.notes)
 
 
 def test_peeking_changes_nothing():

@@ -6,19 +6,20 @@ Counting is `mens_console.health`'s, judging `signals`'s; here logs are found, f
 from __future__ import annotations
 
 import contextlib
-import csv
 import os
 import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mens_console.cli.common import Meter, colour, complain, settings_from
 from mens_console.cli.errors import NO, OK, WRONG, CommandError
-from mens_console.cli.healthdoc import csv_header, csv_rows, document
-from mens_console.cli.healthtable import batch_line, critical_now, lines, verdict
+from mens_console.cli.healthdoc import document
+from mens_console.cli.healthtable import critical_now, lines
+from mens_console.cli.healthtell import Teller, print_csv, print_json
 from mens_console.cli.status import paint, plain
 
 if TYPE_CHECKING:
@@ -26,15 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mens_console.health.follow import Follower
-    from mens_console.signals.generation import HealthReport, Judged
+    from mens_console.signals.generation import HealthReport
 
 _LOOK_S: Final = 0.25
 """How often logs that do not grow are looked at."""
 _TELL_S: Final = 1.0
 """Least time between two tellings of a log that grows."""
-_WAIT_S: Final = 0.005
-_PROGRESS_S: Final = 0.5
-_CLEAR: Final = "\x1b[H\x1b[2J"
+_WAIT_S: Final = 0.1
+_SPOOL: Final = "mens-health.standard-input"
 _CURE: Final = (
     "an attempt log has one JSON object a line, with fields such as persona_id, status, repairs and latency_ms; "
     "`mens-console contracts check FILE` says what a file lacks"
@@ -71,7 +71,7 @@ def _logs(arguments: argparse.Namespace) -> Iterator[list[Path]]:
         for path in arguments.paths:
             if path == Path("-"):
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mens-health-")))
-                paths.append(_spooled(folder / "standard-input.jsonl"))
+                paths.append(_spooled(folder / _SPOOL))
             elif path.is_dir():
                 found = _found_in(path, arguments)
                 if not found:
@@ -91,6 +91,25 @@ def _spooled(path: Path) -> Path:
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
     return path
+
+
+def _unspooled(report: HealthReport) -> HealthReport:
+    """Return the report with standard input called by its name."""
+
+    def name(path: str) -> str:
+        return "-" if path.endswith(_SPOOL) else path
+
+    return replace(
+        report,
+        sources=tuple(replace(source, path=name(source.path)) for source in report.sources),
+        bad=tuple(replace(row, path=name(row.path)) for row in report.bad),
+        batches=tuple(
+            replace(one, batch=replace(one.batch, first=("-", one.batch.first[1])))
+            if one.batch.first[0].endswith(_SPOOL)
+            else one
+            for one in report.batches
+        ),
+    )
 
 
 def _found_in(folder: Path, arguments: argparse.Namespace) -> list[Path]:
@@ -147,37 +166,36 @@ def _once(follower: Follower, arguments: argparse.Namespace) -> int:
         with Meter(sys.stderr) as meter:
             _read(follower, meter, final=True)
     except KeyboardInterrupt:
-        report = follower.report
-        share = f" ({100 * report.done // report.size} %)" if report.size else ""
-        complain(f"interrupted after {report.done:,} of {report.size:,} bytes{share}; this is what they say")
-        _told(report, arguments)
+        done, size = follower.progress
+        share = f" ({100 * done // size} %)" if size else ""
+        complain(f"interrupted after {done:,} of {size:,} bytes{share}; this is what they say")
+        _told(follower.report, arguments)
         raise
     return _told(follower.report, arguments)
 
 
 def _read(follower: Follower, meter: Meter, *, final: bool) -> None:
     """Read until nothing is known to wait."""
-    quiet, due = 0, time.monotonic() + _PROGRESS_S
+    quiet = 0
     while quiet < 2:  # a look may only notice that a log is another one now
         changed = follower.poll(time.time(), final=final)
         quiet = 0 if changed or follower.more else quiet + 1
         if not changed and follower.more:
-            time.sleep(_WAIT_S)
-        if (now := time.monotonic()) >= due:
-            meter.tell(follower.report.done, follower.report.size)
-            due = now + _PROGRESS_S
+            follower.wait(_WAIT_S)
+        meter.tell(*follower.progress)
 
 
 def _told(report: HealthReport, arguments: argparse.Namespace) -> int:
     """Print the whole report and return the exit status."""
+    report = _unspooled(report)
     _complain(report)
     if arguments.json:
-        _print_json(document(report), indent=True)
+        print_json(document(report), indent=True)
     elif arguments.csv:
-        _print_csv(report.batches, header=True)
+        print_csv(report.batches, header=True)
     elif report.batches:
         print("\n".join(lines(report, arguments.by, paint if colour(sys.stdout) else plain)))
-    return status(report)
+    return status(report, arguments.by)
 
 
 def _complain(report: HealthReport) -> None:
@@ -189,26 +207,12 @@ def _complain(report: HealthReport) -> None:
             complain(f"{source.path}: {why}; {_CURE}")
 
 
-def status(report: HealthReport) -> int:
+def status(report: HealthReport, by: str = "batch") -> int:
     """Return 1 where a run drifts or a critical band holds now, 2 where nothing could be judged, else 0."""
-    if report.tier.drift or critical_now(report):
+    if report.tier.drift or critical_now(report, by):
         return NO
     judged = any(band.band != "nodata" for one in report.batches for band in one.bands.values())
     return OK if judged else WRONG
-
-
-def _print_json(found: dict[str, object], *, indent: bool) -> None:
-    import orjson
-
-    print(orjson.dumps(found, option=orjson.OPT_INDENT_2 if indent else 0).decode(), flush=True)
-
-
-def _print_csv(batches: Sequence[Judged], *, header: bool) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    if header:
-        writer.writerow(csv_header())
-    writer.writerows(csv_rows(batches))
-    sys.stdout.flush()
 
 
 # ---------------------------------------------------------------------- as it grows
@@ -229,53 +233,11 @@ def _follow(follower: Follower, arguments: argparse.Namespace) -> int:
             if follower.report.rev != told and now >= due and not follower.more:
                 teller.tell(follower.report)
                 told, due = follower.report.rev, now + _TELL_S
-            if not changed:
-                time.sleep(_WAIT_S if follower.more else _LOOK_S)
+            if not changed and follower.more:
+                follower.wait(_WAIT_S)
+            elif not changed:
+                time.sleep(_LOOK_S)
     except KeyboardInterrupt:
         if follower.report.rev != told:
             teller.tell(follower.report)
         raise
-
-
-class Teller:
-    """Tells of a report again and again: on a terminal the whole table anew, else only what is new.
-
-    With `--json` each line is a document `mens-health/1` whose `batches` are those that changed since the line before;
-    with `--csv` a row for each batch once it is whole; otherwise a line for each whole batch and each new verdict.
-    """
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self._form = "json" if arguments.json else "csv" if arguments.csv else "text"
-        self._by = arguments.by
-        self._screen = self._form == "text" and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        self._ink = paint if colour(sys.stdout) else plain
-        self._known: dict[tuple[str, int], Judged] = {}
-        self._verdict = ""
-        self._first = True
-
-    def tell(self, report: HealthReport) -> None:
-        """Tell of what changed since the last time."""
-        fresh = [one for one in report.batches if self._known.get((one.batch.run_id, one.batch.index)) is not one]
-        self._known.update({(one.batch.run_id, one.batch.index): one for one in fresh})
-        if self._form == "json":
-            _print_json(document(report, fresh), indent=False)
-        elif self._form == "csv":
-            _print_csv([one for one in fresh if one.batch.complete or self._by != "batch"], header=self._first)
-        elif self._screen:
-            height = shutil.get_terminal_size().lines - 1
-            print(_CLEAR + "\n".join(lines(report, self._by, self._ink, runs=3)[:height]), flush=True)
-        elif self._first:
-            print("\n".join(lines(report, self._by, self._ink)), flush=True)
-        else:
-            self._tell_lines(report, fresh)
-        self._first = False
-
-    def _tell_lines(self, report: HealthReport, fresh: Sequence[Judged]) -> None:
-        for judged in fresh:
-            if judged.batch.complete or self._by != "batch":
-                print(batch_line(judged, self._ink), flush=True)
-        said = verdict(report, self._ink)
-        reasons = "\n".join([*report.tier.drift_reasons, said[0].partition("  ")[0]])
-        if reasons != self._verdict:
-            print("\n".join(said), flush=True)
-            self._verdict = reasons

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.bands import BANDS, NAMES, band_look, interval_text, latency_text, severity, value_text
-from mens_console.signals.generation import INDICATORS
+from mens_console.signals.generation import INDICATORS, MIN_ATTEMPTS
 from mens_console.signals.human import count, percent
 from mens_console.signals.tiers import named
 
@@ -34,12 +34,14 @@ _SHORT: Final[dict[Indicator, str]] = {
     "mean_latency": "latency",
 }
 _CELL: Final = 9
+_REASONS: Final = 6
+"""Critical bands that are told of one by one."""
 _CALM: Final = ("healthy", "nodata", "below_range")
 
 
 def lines(report: HealthReport, by: str, ink: Ink, *, runs: int | None = None) -> list[str]:
     """Return everything there is to say: about the newest `runs` runs where that is given."""
-    said = verdict(report, ink)
+    said = verdict(report, by, ink)
     if by != "batch":
         return [*said, "", *_groups(report, by, ink)]
     chosen = report.runs if runs is None else report.runs[-runs:]
@@ -51,18 +53,22 @@ def lines(report: HealthReport, by: str, ink: Ink, *, runs: int | None = None) -
     return said
 
 
-def state_of(report: HealthReport) -> tuple[str, str, str]:
+def state_of(report: HealthReport, by: str = "batch") -> tuple[str, str, str]:
     """Return glyph, words and ink of the verdict on everything that was read."""
-    held = critical_now(report)
+    held = critical_now(report, by)
     if report.tier.drift:
         return "✖", "drift" if not held else "drift, and critical", "bad"
     if held:
         return BANDS["critical"].glyph, "critical", "bad"
-    worst = min((band for one in newest(report) for band in one.bands.values()), key=_rank, default=None)
+    worst = min((band for one in _standing(report, by) for band in one.bands.values()), key=_rank, default=None)
     if worst is None:
-        return BANDS["nodata"].glyph, "nothing to judge", "muted"
+        return (
+            BANDS["nodata"].glyph,
+            f"nothing to judge{'' if not report.batches else f': fewer than {MIN_ATTEMPTS} attempts each'}",
+            "muted",
+        )
     look = band_look(worst.band)
-    tail = "" if report.tier.drift is not None else ", drift not judged yet"
+    tail = "" if report.tier.drift is not None or by != "batch" else ", drift not judged yet"
     return look.glyph, ("healthy" if worst.band == "healthy" else look.word) + tail, look.ink
 
 
@@ -70,24 +76,30 @@ def _rank(band: object) -> int:
     return band_look(getattr(band, "band", "")).rank
 
 
-def verdict(report: HealthReport, ink: Ink) -> list[str]:
+def verdict(report: HealthReport, by: str, ink: Ink) -> list[str]:
     """Return the first lines: the verdict, its reasons, the sums, and what could not be read."""
-    glyph, words, colour = state_of(report)
+    glyph, words, colour = state_of(report, by)
     tier = report.tier
-    said = [
-        ink(f"{glyph} {words}", colour)
-        + f"  {tier.batches} batch{'' if tier.batches == 1 else 'es'} of {len(tier.runs)} "
-        + f"run{'' if len(tier.runs) == 1 else 's'}, {tier.attempts:,} attempts"
-    ]
+    said = [ink(f"{glyph} {words}", colour) + f"  {_extent(report, by)}, {tier.attempts:,} attempts"]
     for reason in tier.drift_reasons:
         said += _wrapped(f"drift: {reason}", "  ")
-    for judged, name in critical_now(report):
-        where = _place(judged, alone=len(tier.runs) <= 1)
+    held = critical_now(report, by)
+    for judged, name in held[:_REASONS]:
+        where = _place(judged, by, alone=len(tier.runs) <= 1)
         said += _wrapped(f"critical: {NAMES[name]} of {where}: {judged.bands[name].reason}", "  ")
+    if len(held) > _REASONS:
+        said.append(f"  … and {len(held) - _REASONS} more critical bands")
     said += _wrapped(_sums(tier), "  ")
-    for note in tier.notes:
+    for note in tier.notes if by == "batch" else ():
         said += [ink(line, "muted") for line in _wrapped(note, "  ")]
     return said + [ink(line, "warn") for line in _unread(report)]
+
+
+def _extent(report: HealthReport, by: str) -> str:
+    n, runs = len(report.batches), len(report.tier.runs)
+    if by != "batch":
+        return f"{n:,} {by}{'' if n == 1 else 's'}"
+    return f"{n:,} batch{'' if n == 1 else 'es'} of {runs} run{'' if runs == 1 else 's'}"
 
 
 def _sums(tier: TierFigures) -> str:
@@ -127,13 +139,25 @@ def newest(report: HealthReport) -> list[Judged]:
     return [judged for kept in last.values() for judged in kept]
 
 
-def critical_now(report: HealthReport) -> list[tuple[Judged, Indicator]]:
+def _standing(report: HealthReport, by: str) -> list[Judged]:
+    """Return what the verdict rests on.
+
+    Of thousands of personas with a handful of attempts each some are always bad by chance: they count from 50 attempts.
+    """
+    least = MIN_ATTEMPTS if by == "persona" else 0
+    return [one for one in newest(report) if one.batch.n >= least]
+
+
+def critical_now(report: HealthReport, by: str = "batch") -> list[tuple[Judged, Indicator]]:
     """Return the critical bands that hold: those of the newest batches. An older one says how it was."""
-    return [(one, name) for one in newest(report) for name in INDICATORS if one.bands[name].band == "critical"]
+    standing = _standing(report, by)
+    return [(one, name) for one in standing for name in INDICATORS if one.bands[name].band == "critical"]
 
 
-def _place(judged: Judged, *, alone: bool) -> str:
+def _place(judged: Judged, by: str = "batch", *, alone: bool) -> str:
     batch = judged.batch
+    if by != "batch":
+        return f"{by} {safe_text(named(batch.run_id), 60)}"
     run = "" if alone else f" of run {safe_text(named(batch.run_id), 60)}"
     return f"batch {batch.index}{run}{'' if batch.complete else f', {batch.n} attempts so far'}"
 

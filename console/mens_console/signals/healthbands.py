@@ -142,8 +142,9 @@ def pollyanna(batch: BatchFigures, ladders: Ladders = LADDERS) -> Band:
 def anchor_diversity(batch: BatchFigures, whole: int = BATCH_SIZE, ladders: Ladders = LADDERS) -> Band:
     """Judge S1's ratio of different anchors to attempts; `whole` is how many attempts the batch will hold.
 
-    The ratio only falls as a batch grows. So a low one counts at any size, and a high one of a batch that still grows
-    only where Heaps' law, by this batch's own exponent, leaves it healthy at its full size.
+    The ratio only falls as a batch grows. So a low one counts at any size up to that, and a high one of a batch that
+    still grows only where Heaps' law, by this batch's own exponent, leaves it healthy at its full size. Of more
+    attempts than a batch holds (a tier, a whole run) a low one counts only where a batch of them would be as low.
     """
     ladder = ladders["anchor_diversity"]
     value, n = batch.anchor_diversity, batch.n
@@ -159,11 +160,11 @@ def anchor_diversity(batch: BatchFigures, whole: int = BATCH_SIZE, ladders: Ladd
     if point == "healthy" and n < MIN_ATTEMPTS:
         band = "undecided"
         reason += f"; the ratio falls as a batch grows, and {n} attempts are too few to call it healthy"
-    elif point == "healthy" and not batch.complete and n < whole:
+    elif (point == "healthy" and not batch.complete and n < whole) or (point != "healthy" and n > whole):
         full = diversity.ratio_at(value, n, exponent, whole)
-        if full == full and ladder.band(full) != "healthy":
+        if full == full and ladder.band(full) != point:
             band = "undecided"
-            reason += f"; with all {whole} attempts of the batch about {ladder.text(full)}"
+            reason += f"; in a batch of {whole} attempts about {ladder.text(full)}"
     return _band(ladder, band, value, n, None, reason, seed=value, point=point)
 
 

@@ -111,17 +111,13 @@ def seed_drift(trends: Mapping[str, Slope]) -> bool | None:
 
 
 def seed_notes(trends: Mapping[str, Slope]) -> tuple[str, ...]:
-    """Return what each of S1's rules says, in words."""
-    notes = []
+    """Return what S1's rules say, in one sentence; nothing where no slope is known."""
+    parts = []
     for name, words, sign, limit in SEED_RULES:
         if _known(trends[name]):
-            slope = trends[name].slope
-            holds = (slope - limit) * sign > 0.0
-            compared = f"{'>' if sign > 0 else '<'} {limit:+g}"
-            notes.append(
-                f"seed formula: {words} slope {slope:+.4f} per batch {compared}: {'drift' if holds else 'no drift'}"
-            )
-    return tuple(notes)
+            beyond = "drift" if (trends[name].slope - limit) * sign > 0.0 else "no drift"
+            parts.append(f"{words} {trends[name].slope:+.4f} ({'>' if sign > 0 else '<'} {limit:+g}: {beyond})")
+    return (f"seed formulas, slope per batch, for comparison: {', '.join(parts)}",) if parts else ()
 
 
 def _known(slope: Slope) -> bool:

@@ -1,0 +1,233 @@
+"""`mens-console health` on logs of every kind: what it says, in which form, and how it ends."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import jsonschema
+import pytest
+from scipy import stats
+
+from mens_console.signals.generation import INDICATORS
+from mens_contracts.health import HealthDocument
+
+MOVES = ["hook", "question", "quote", "weather", "dialogue", "memory", "object", "smell", "argument", "joke"]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def attempts(n, *, run="25K_a", seed=1, fall=None, **fixed):
+    """Return rows; `fall` is the attempt from which repairs and one opening move take over."""
+    rng = random.Random(seed)
+    for i in range(n):
+        bad = fall is not None and i >= fall
+        repaired = rng.random() < (0.35 if bad else 0.04)
+        row = {
+            "ts": f"2026-01-31T14:{i // 60 % 60:02}:{i % 60:02}Z", "run_id": run, "persona_id": f"p{i}", "stage": "B",
+            "attempt": 1, "status": "repair" if repaired else "success", "latency_ms": rng.randrange(900, 1300),
+            "prompt_tokens": 450, "completion_tokens": 320, "repairs": ["trait_leak"] if repaired else [],
+            "validator_scores": {"pollyanna": rng.choice((0.55, 0.6, 0.65)), "trait_leak": 0},
+            "opening_move": "hook" if bad and rng.random() < 0.8 else rng.choice(MOVES),
+            "constraint_categories": [], "anchors_used": [f"piața {rng.randrange(4 * n)}", "zacuscă"], "error": None,
+        }  # fmt: skip
+        yield row | fixed
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def told(cli, *words):
+    status, out, err = cli("health", *words, "--json")
+    return status, json.loads(out), err
+
+
+def test_figures_are_s1s(cli, box):
+    rows = [*attempts(650)]
+    log = write(box / "generation.log", rows)
+    status, found, _ = told(cli, log, "--batch-size", 300)
+    assert status == 0
+    jsonschema.validate(found, HealthDocument.model_json_schema(by_alias=True))
+    assert [one["batch_size"] for one in found["batches"]] == [300, 300, 50]
+    for one, start in zip(found["batches"], (0, 300, 600), strict=True):
+        part = rows[start : start + 300]
+        assert one["repair_rate"] == sum(bool(row["repairs"]) for row in part) / len(part)
+        assert one["success_rate"] == sum(row["status"] == "success" for row in part) / len(part)
+        assert one["mean_latency_ms"] == pytest.approx(statistics.mean(row["latency_ms"] for row in part))
+        moves = Counter(row["opening_move"] for row in part)
+        assert one["opening_move_entropy"] == pytest.approx(stats.entropy(list(moves.values())))
+        assert one["anchor_diversity"] == len({a for row in part for a in row["anchors_used"]}) / len(part)
+        assert one["total_tokens"] == 770 * len(part)
+        assert one["cost_usd"] == pytest.approx(770 * len(part) * 0.00045 / 1000)
+        assert list(one["bands"]) == list(INDICATORS)
+        assert all(band["reason"] for band in one["bands"].values())
+    rates = [one["repair_rate"] for one in found["batches"]]
+    tier = found["tier"]
+    assert (tier["total_personas"], tier["overall_success_rate"]) == (650, pytest.approx(1 - tier["repair_rate"]))
+    assert tier["repair_rate_trend"] == pytest.approx(stats.linregress(range(3), rates).slope)
+    assert tier["drift_detected"] is None
+    assert [one["tier"] for one in found["tiers"]] == ["25K"]
+    assert [one["tier"] for one in found["runs"]] == ["25K_a"]
+
+
+def test_drift_is_named_and_ends_with_1(cli, box):
+    log = write(box / "generation.log", attempts(3000, fall=2000))
+    status, found, _ = told(cli, log, "--batch-size", 200)
+    assert status == 1
+    assert found["tier"]["drift_detected"] is True
+    assert any(reason.startswith("repair rate rose from") for reason in found["tier"]["drift_reasons"])
+    status, out, _ = cli("health", log, "--batch-size", 200)
+    assert status == 1
+    assert out.startswith("✖ drift, and critical  15 batches of 1 run, 3,000 attempts")
+    assert "opening entropy fell from" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_critical_band_that_holds_ends_with_1_and_an_old_one_does_not(cli, box):
+    bad = [*attempts(100, repairs=["x"])]
+    good = [*attempts(300, seed=2)]
+    assert told(cli, write(box / "a.log", good + bad), "--batch-size", 100)[0] == 1
+    status, found, _ = told(cli, write(box / "b.log", bad + good), "--batch-size", 100)
+    assert status == 0
+    assert found["batches"][0]["bands"]["repair_rate"]["band"] == "critical"
+
+
+def test_interleaved_runs_are_kept_apart(cli, box):
+    one, other = attempts(120, run="25K_a"), attempts(120, run="", seed=3)
+    log = write(box / "x.log", [row for pair in zip(one, other, strict=True) for row in pair])
+    _, found, _ = told(cli, log, "--batch-size", 60)
+    assert [(b["run_id"], b["index"]) for b in found["batches"]] == [("25K_a", 0), ("25K_a", 1), ("", 0), ("", 1)]
+    assert found["tier"]["repair_rate_trend"] is None
+    assert "(no run id)" in cli("health", log)[1]
+
+
+def test_missing_fields_are_null_and_nodata(cli, box):
+    rows = [{"run_id": "a", "persona_id": i, "latency_ms": 5} for i in range(60)]
+    status, found, _ = told(cli, write(box / "x.log", rows))
+    one = found["batches"][0]
+    assert status == 2, "one batch, nothing of it can be judged"
+    for name in ("success_rate", "repair_rate", "opening_move_entropy", "anchor_diversity", "total_tokens", "cost_usd"):
+        assert one[name] is None, name
+    assert {band["band"] for band in one["bands"].values()} == {"nodata"}
+    assert found["tier"]["overall_success_rate"] is None
+
+
+def test_bad_rows_are_counted_shown_and_never_fatal(cli, box):
+    log = write(box / "x.log", attempts(100))
+    with log.open("ab") as file:
+        file.write(b'not json\n[1, 2]\n{"unrelated": 1}\n\xff\xfe\n{"run_id": "25K_a", "persona_id": "to')
+    status, found, _ = told(cli, log)
+    assert (status, found["bad_rows"], len(found["batches"])) == (0, 5, 1)
+    assert {row["line"] for row in found["bad"]} == {101, 102, 103, 104, 105}
+    assert "5 rows are no attempts" in cli("health", log)[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"not json\n", os.urandom(2000)])
+def test_nothing_to_judge_ends_with_2(cli, box, content):
+    log = box / "x.log"
+    log.write_bytes(content)
+    status, out, err = cli("health", log)
+    assert (status, out) == (2, "")
+    assert str(log) in err
+
+
+def test_what_cannot_be_read_is_said(cli, box):
+    assert cli("health", box / "none.log")[0] == 2
+    assert "no such file" in cli("health", box / "none.log")[2]
+    (box / "sub").mkdir()
+    status, _, err = cli("health", box / "sub")
+    assert (status, "holds no attempt log" in err) == (2, True)
+    os.mkfifo(box / "pipe")
+    status, _, err = cli("health", box / "pipe")
+    assert (status, str(box / "pipe") in err) == (2, True)
+    assert cli("health", "--follow", "-")[0] == 2
+    assert cli("health", box, "--batch-size", "0")[0] == 2
+
+
+def test_folders_gzip_and_standard_input_are_read_alike(cli, box, monkeypatch):
+    rows = [*attempts(250)]
+    log = write(box / "runs" / "generation.log", rows) if (box / "runs").mkdir() is None else None
+    packed = box / "generation.log.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(log.read_bytes())))
+    found = [told(cli, name, "--batch-size", 100)[1] for name in (log, box / "runs", packed, "-")]
+    for one in found:
+        for batch in one["batches"]:
+            del batch["first"]
+    assert all(one["batches"] == found[0]["batches"] and one["tier"] == found[0]["tier"] for one in found)
+    assert found[3]["sources"][0]["path"] == "-"
+
+
+def test_groups(cli, box):
+    rows = [*attempts(120, run="25K_a"), *attempts(120, run="25K_b", seed=2), *attempts(60, run="1M_a", seed=3)]
+    for row in rows[::2]:
+        row["persona_id"] = "same"
+    log = write(box / "x.log", rows)
+    for by, names in (("run", {"25K_a", "25K_b", "1M_a"}), ("tier", {"25K", "1M"})):
+        found = told(cli, log, "--by", by)[1]["batches"]
+        assert {one["run_id"] for one in found} == names
+        assert sum(one["batch_size"] for one in found) == 300
+    out = cli("health", log, "--by", "persona")[1]
+    assert "61 personas, 300 attempts" in out, "ids are those of all runs"
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_csv_is_one_row_a_batch_and_no_formula(cli, box):
+    log = write(box / "x.log", attempts(130, run='=cmd|"/c calc"!A0'))
+    status, out, _ = cli("health", log, "--batch-size", 100, "--csv")
+    rows = [*csv.DictReader(io.StringIO(out))]
+    assert (status, len(rows)) == (0, 2)
+    assert rows[0]["run_id"].startswith("'=cmd")
+    assert not [cell for row in rows for cell in row.values() if cell and cell[0] in "=@"]
+    assert (rows[0]["batch_size"], rows[0]["complete"], rows[1]["complete"]) == ("100", "true", "false")
+    assert rows[0]["opening_entropy_band"] == "healthy"
+
+
+def test_hostile_names_do_not_reach_the_terminal(cli, box):
+    rows = [*attempts(60, run="\x1b]0;owned\x07\u202eevil")]
+    out = cli("health", write(box / "x.log", rows))[1]
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def wait_for(condition, process):
+    end = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, "it ended by itself"
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
+def test_following_tells_what_is_new_until_interrupted(box, tmp_path):
+    log, out = write(box / "x.log", attempts(250)), tmp_path / "out"
+    words = [sys.executable, "-m", "mens_console", "health", str(log), "--follow", "--json", "--batch-size", "100"]
+    with out.open("wb") as file:
+        process = subprocess.Popen(words, stdout=file, stderr=subprocess.DEVNULL)
+    documents = lambda: [json.loads(line) for line in out.read_text().splitlines()]  # noqa: E731
+    try:
+        wait_for(lambda: out.read_text().count("\n") == 1, process)
+        assert [one["index"] for one in documents()[0]["batches"]] == [0, 1, 2]
+        with log.open("a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in attempts(100, seed=9))
+        wait_for(lambda: out.read_text().count("\n") >= 2 and documents()[-1]["tier"]["total_personas"] == 350, process)
+        new = [one["index"] for document in documents()[1:] for one in document["batches"]]
+        assert set(new) == {2, 3}, "only what changed"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        process.wait()
