@@ -6,14 +6,31 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from screens.box import NOW, box, run, series, snapshot
 
 from mens_console.screens import empty, facts, rows
 from mens_console.screens.curves import marks_of, panels_of, short, start_wall
+from mens_console.screens.help import signs
 from mens_console.screens.query import Query
 from mens_console.screens.spark import spark_of
-from mens_console.screens.words import CALM, LOOKS, age, clock_text, eta_text, firing, look, next_change, rate_of
+from mens_console.screens.words import (
+    CALM,
+    LOOKS,
+    SEVERITY_LOOKS,
+    STANDINGS,
+    TREND_GLYPHS,
+    age,
+    clock_text,
+    eta_text,
+    firing,
+    legend,
+    look,
+    next_change,
+    rate_of,
+)
 from mens_console.store.snapshot import LIVE_STATES, Mark
+from mens_widgets.face import MARK_GLYPHS
 
 
 @pytest.mark.parametrize(
@@ -163,3 +180,14 @@ def test_empty_pages_teach():
     assert "No training run found" in refused and "permission denied" in refused and "nothing" in refused
     assert "tee run/train.log" in str(empty.no_logs(snapshot([]), 80))
     assert "logging_steps" in str(empty.no_rows(80))
+
+
+def test_the_legend_has_every_glyph_and_fits():
+    told = {(glyph, word) for _, group in legend() for glyph, _, words in group for word in words.split(", ")}
+    assert told >= {(one.glyph, one.word) for one in LOOKS.values()}
+    assert told >= {(glyph, word) for glyph, word, _ in (*STANDINGS.values(), *SEVERITY_LOOKS.values())}
+    assert {glyph for glyph, _ in told} >= {*MARK_GLYPHS.values(), *TREND_GLYPHS.values()}
+    for width in (60, 76, 98):
+        lines = ["".join(text for text, _ in line) for line in signs(width)]
+        assert max(map(cell_len, lines)) <= width
+        assert all(any(f" {glyph} " in line and word in line for line in lines) for glyph, word in told)

@@ -1,6 +1,6 @@
 """The help overlay and the key table of the documentation, both generated from the bindings themselves.
 
-Nothing here names a key: what is bound is what is shown.
+Nothing here names a key or a glyph: what is bound is what is shown, and glyphs are those of the tables of words.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from mens_console.screens.sheet import Line, Sheet
+from mens_console.screens.words import legend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -106,8 +107,24 @@ def _beside(left: Line, right: Line, half: int) -> Line:
     return (*left, (" " * max(1, half - used), ""), *right)
 
 
+def signs(width: int) -> list[Line]:
+    """Return what the glyphs mean, as many beside each other as fit."""
+    lines: list[Line] = []
+    for title, found in legend():
+        lines.append(((title, "accent"),))
+        line: Line = ()
+        for glyph, ink, text in found:
+            sign: Line = ((f" {glyph} ", ink), (f"{text} ", ""))
+            if line and sum(cell_len(piece) for piece, _ in (*line, *sign)) > width:
+                lines.append(line)
+                line = ()
+            line = (*line, *sign)
+        lines.append(line)
+    return lines
+
+
 class HelpScreen(ModalScreen[None]):
-    """The keys of the screen beneath."""
+    """The keys of the screen beneath, and the glyphs of all."""
 
     CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
@@ -129,9 +146,9 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the keys."""
         with VerticalScroll() as box:
-            box.border_title = f"Keys · {self._name}"
+            box.border_title = f"Keys and signs · {self._name}"
             box.border_subtitle = "Esc closes"
-            yield Sheet(lambda width: write(self._keys, width))
+            yield Sheet(lambda width: write(self._keys, width) + signs(width))
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the list."""

@@ -74,6 +74,28 @@ STANDINGS: Final[dict[str, tuple[str, str, Ink]]] = {
 """Where an alert stands, in one glyph and one word, with the ink; what fires has the ink of its severity."""
 
 
+def legend() -> list[tuple[str, list[tuple[str, Ink, str]]]]:
+    """Return what the glyphs mean, in groups: glyph, ink, and the words that share it."""
+    from mens_widgets.face import MARK_GLYPHS
+
+    marks = {"nan": "NaN or infinite"}
+    return [
+        ("States", _shared((one.glyph, one.ink, one.word) for one in LOOKS.values())),
+        ("Alerts", _shared((glyph, ink, word) for glyph, word, ink in SEVERITY_LOOKS.values())),
+        ("Where alerts stand", _shared((glyph, ink, word) for glyph, word, ink in STANDINGS.values())),
+        ("Trend of the loss", _shared((glyph, TREND_INKS[name], name) for name, glyph in TREND_GLYPHS.items())),
+        ("On charts", _shared((glyph, "", marks.get(kind, kind)) for kind, glyph in MARK_GLYPHS.items())),
+    ]
+
+
+def _shared(signs: Iterable[tuple[str, Ink, str]]) -> list[tuple[str, Ink, str]]:
+    """Put the words of one glyph and ink together, in the order of the table."""
+    words: dict[tuple[str, Ink], list[str]] = {}
+    for glyph, ink, word in signs:
+        words.setdefault((glyph, ink), []).append(word)
+    return [(glyph, ink, ", ".join(found)) for (glyph, ink), found in words.items()]
+
+
 def look(state: str) -> Look:
     """Return the look of a diagnosed state."""
     return LOOKS.get(str(state), _ODD)
