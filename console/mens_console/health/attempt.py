@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Raw, Struct, defstruct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _LIMIT: Final = 2**53
 """Numbers beyond are no measurement: nothing that is counted here comes near."""
@@ -47,6 +50,15 @@ TELLING: Final = tuple(
 )
 """A row that carries none of these, readably, is no attempt: a time, a run and a message are in any log."""
 ABSENT: Final = Raw()
+WORDS: Final[dict[str, Callable[[Any], Any]]] = {
+    "run_id": lambda word: word | int | None if word else int | None,
+    "stage": lambda word: word | None if word else None,
+    "status": lambda word: word | None if word else None,
+    "repairs": lambda word: _several(word) | None,
+    "opening_move": lambda word: word | None if word else None,
+}
+"""Fields that hold few different words, and their type with a word's."""
+_MOST_WORDS: Final = 64
 _MOST_NAMES: Final = 256
 _LONGEST_NAME: Final = 256
 
@@ -62,38 +74,56 @@ class OpenRow(
 
 @dataclass(slots=True)
 class Layout:
-    """The typed row of one log, as far as its validators and further fields are known.
+    """The typed row of one log, as far as its validators, its further fields and its recurring words are known.
 
-    `row` and `scores` are the types, `decoder` refuses what they do not foresee, so that it can be learned.
+    `row` and `scores` are the types; `decoder` refuses what they do not foresee, so that it can be learned.
     """
 
     validators: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     full: bool = False
     """Names were met beyond the bound (256 of each kind, 256 characters long): those are not counted one by one."""
+    words: dict[str, tuple[str, ...] | None] = field(default_factory=lambda: dict.fromkeys(WORDS, ()))
+    """What the fields of few words were seen to hold: words decoded to one object each are counted twice as fast. None
+    where there are too many."""
     row: Any = field(init=False)
     scores: Any = field(init=False)
     decoder: msgspec.json.Decoder[Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self.scores = _struct("Scores", [(name, Score, None) for name in self.validators], closed=not self.full)
-        known = [(name, kind, ABSENT if kind is Raw else None) for name, kind in FIELDS.items()]
-        known[PLACES["validator_scores"]] = ("validator_scores", self.scores | None, None)
+        kinds = {**FIELDS, "validator_scores": self.scores | None}
+        for name, words in self.words.items():
+            if words is not None:
+                kinds[name] = WORDS[name](Literal[words] if words else None)
+        known = [(name, kind, ABSENT if kind is Raw else None) for name, kind in kinds.items()]
         further = [(name, Raw, ABSENT) for name in self.unknown]
         self.row = _struct("Attempt", known + further, closed=not self.full)
         self.decoder = msgspec.json.Decoder(self.row)
 
-    def learn(self, validators: set[str], unknown: set[str]) -> Layout:
-        """Return a layout that foresees these names too: this one where nothing is new or nothing more may be."""
-        new_validators = sorted(filter(_usable, validators - set(self.validators)))
-        new_unknown = sorted(filter(_usable, unknown - set(self.unknown)))
-        room = _MOST_NAMES - len(self.validators), _MOST_NAMES - len(self.unknown)
-        odd = not all(map(_usable, validators | unknown))
-        full = self.full or odd or len(new_validators) > room[0] or len(new_unknown) > room[1]
-        names = (*self.validators, *new_validators[: room[0]]), (*self.unknown, *new_unknown[: room[1]])
-        if names == (self.validators, self.unknown) and full == self.full:
+    def learn(self, rows: Iterable[dict[str, Any]]) -> Layout:
+        """Return a layout that foresees what these rows hold: this one where nothing is new or nothing more may be.
+
+        Rows are values by field, scores a dictionary.
+        """
+        validators: set[str] = set()
+        unknown: set[str] = set()
+        words: dict[str, set[str]] = {name: set() for name, known in self.words.items() if known is not None}
+        for values in rows:
+            validators.update(values.get("validator_scores") or ())
+            unknown.update(values.keys() - FIELDS.keys())
+            for name, met in words.items():
+                met.update(_words(values.get(name)))
+        learned = Layout.__new__(Layout)
+        full = self.full
+        learned.validators, more = _more(self.validators, validators)
+        learned.unknown, still_more = _more(self.unknown, unknown)
+        learned.full = full or more or still_more
+        learned.words = {name: _vocabulary(known, words.get(name, ())) for name, known in self.words.items()}
+        if all(getattr(learned, name) == getattr(self, name) for name in ("validators", "unknown", "full", "words")):
             return self
-        return Layout(*names, full)
+        learned.__post_init__()
+        return learned
 
     def build(self, values: dict[str, Any]) -> Row:
         """Return a row of readable values by field; the scores are those of the known validators."""
@@ -104,6 +134,29 @@ class Layout:
         known = (values.get(name, nothing) for name, nothing in zip(FIELDS, absent, strict=True))
         row: Row = self.row(*known, *(values.get(name, ABSENT) for name in self.unknown))
         return row
+
+
+def _several(kind: Any) -> Any:
+    return tuple[kind, ...] if kind else tuple[()]
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    return (value,) if type(value) is str else value if type(value) is tuple else ()
+
+
+def _vocabulary(known: tuple[str, ...] | None, met: Iterable[str]) -> tuple[str, ...] | None:
+    """Return the words with those met; None where they are too many, or so long that they hardly recur."""
+    if known is None:
+        return None
+    together = (*known, *sorted(set(met) - set(known)))
+    return together if len(together) <= _MOST_WORDS and all(map(_usable, together)) else None
+
+
+def _more(known: tuple[str, ...], met: set[str]) -> tuple[tuple[str, ...], bool]:
+    """Return the names with those met, and whether some had to be left out."""
+    new = sorted(filter(_usable, met - set(known)))
+    room = _MOST_NAMES - len(known)
+    return (*known, *new[:room]), len(new) > room or not all(map(_usable, met))
 
 
 def _usable(name: str) -> bool:

@@ -6,18 +6,17 @@ Pure: the same count gives the same bits, however it was put together.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections import Counter
-from itertools import accumulate, chain, repeat
-from operator import mul
+from itertools import chain, repeat, starmap
 from typing import TYPE_CHECKING, Final
 
-from mens_console.health.partial import add_counts
+import numpy as np
+
+from mens_console.health.partial import MANY
 from mens_console.signals.diversity import entropy, miller_madow, rarefied
 from mens_console.signals.generation import USD_PER_1000_TOKENS, BatchFigures, ScoreFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from numpy.typing import NDArray
 
     from mens_console.health.partial import Partial, Sums
 
@@ -33,7 +32,7 @@ def figures(
     measured = partial.measured
     n = partial.n
     draw = draw_of(batch_size)
-    mean, deviation = _latency_moments(partial)
+    mean, p95, deviation = _latencies(partial)
     tokens = partial.prompt_tokens + partial.completion_tokens
     anchors = partial.anchors.values()
     success = partial.statuses.get("success", 0)
@@ -50,7 +49,7 @@ def figures(
         statuses=_ordered(partial.statuses),
         latency_n=measured.get("latency_ms", 0),
         latency_mean=mean,
-        latency_p95=_p95(partial),
+        latency_p95=p95,
         latency_deviation=deviation,
         scores={name: _score(partial.scores[name]) for name in sorted(partial.scores)},
         openings=_ordered(partial.openings),
@@ -89,42 +88,52 @@ def _ordered(counts: dict[str, int]) -> dict[str, int]:
 
 
 def _score(sums: Sums) -> ScoreFigures:
-    n, total, squares = sums.moments()
-    return ScoreFigures(n, total / n, _deviation(n, total, squares))
+    if sums.n + len(sums.values) > MANY:
+        n, total, squares = sums.moments()
+        return ScoreFigures(n, total / n, _deviation(n, total, squares))
+    values = sums.values
+    n = len(values)
+    mean = math.fsum(values) / n
+    return ScoreFigures(n, mean, _spread(np.sort(np.array(values, np.float64)), mean))
+
+
+def _spread(ordered: NDArray[np.float64], mean: float) -> float:
+    """Return the sample standard deviation of sorted values, so that it is the same in whatever order they came."""
+    if len(ordered) < 2:
+        return math.nan
+    apart = ordered - mean
+    return math.sqrt(float((apart * apart).sum()) / (len(ordered) - 1))
 
 
 def _deviation(n: int, total: float, squares: float) -> float:
-    """Return the sample standard deviation; NaN of fewer than two."""
+    """Return the sample standard deviation of what is known by its sums alone; NaN of fewer than two."""
     if n < 2:
         return math.nan
     spread = squares - total * total / n
     return math.sqrt(spread / (n - 1)) if spread > squares * _ROUNDING else 0.0
 
 
-def _latency_moments(partial: Partial) -> tuple[float, float]:
-    n = partial.measured.get("latency_ms", 0)
+def _latencies(partial: Partial) -> tuple[float, float, float]:
+    """Return mean, nearest-rank 95th percentile and sample standard deviation; NaN where nothing was measured.
+
+    The percentile is the value at place ⌈0.95 n⌉ of the sorted ones.
+    """
+    values, counts = partial.latencies, partial.latency_counts
+    n = len(values) + sum(counts.values())
     if not n:
-        return math.nan, math.nan
-    total, squares = math.fsum(_latencies(partial)), math.fsum(map(mul, _latencies(partial), _latencies(partial)))
-    return total / n, _deviation(n, total, squares)
+        return math.nan, math.nan, math.nan
+    ordered = np.array(values, np.float64)
+    if counts:
+        counted = np.repeat(np.fromiter(counts, np.float64), np.fromiter(counts.values(), np.int64))
+        ordered = np.concatenate((ordered, counted))
+    ordered.sort()
+    mean = _total(values, counts) / n
+    return mean, float(ordered[(_PER_CENT * n + 99) // 100 - 1]), _spread(ordered, mean)
 
 
-def _latencies(partial: Partial) -> Iterable[float]:
-    if not partial.latency_counts:
-        return partial.latencies
-    counted = chain.from_iterable(repeat(value, times) for value, times in partial.latency_counts.items())
-    return chain(partial.latencies, counted)
-
-
-def _p95(partial: Partial) -> float:
-    """Return the nearest-rank percentile: the value at place ⌈0.95 n⌉ of the sorted latencies."""
-    n = partial.measured.get("latency_ms", 0)
-    if not n:
-        return math.nan
-    rank = (_PER_CENT * n + 99) // 100
-    if not partial.latency_counts:
-        return float(sorted(partial.latencies)[rank - 1])
-    counts = dict(partial.latency_counts)
-    add_counts(counts, Counter(partial.latencies))
-    values = sorted(counts)
-    return float(values[bisect_left(list(accumulate(counts[value] for value in values)), rank)])
+def _total(values: list[float], counts: dict[float, int]) -> float:
+    """Return the sum, rounded once."""
+    if counts:
+        return math.fsum(chain(values, chain.from_iterable(starmap(repeat, counts.items()))))
+    total = sum(values)
+    return float(total) if type(total) is int else math.fsum(values)

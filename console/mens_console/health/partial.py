@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mens_console.health.attempt import Layout, Row
 
-_MANY: Final = 1 << 16
+MANY: Final = 1 << 16
 """Values that are kept one by one; more are compacted."""
 
 
@@ -42,7 +42,7 @@ class Sums(Struct):
         self.n += other.n
         self.total = exact_sum([*self.total, *other.total])
         self.squares = exact_sum([*self.squares, *other.squares])
-        if len(self.values) > _MANY:
+        if len(self.values) > MANY:
             self.n += len(self.values)
             self.total = exact_sum([*self.total, *self.values])
             self.squares = exact_sum([*self.squares, *map(mul, self.values, self.values)])
@@ -118,7 +118,7 @@ class Partial(Struct):
     def _add_latencies(self, other: Partial) -> None:
         self.latencies.extend(other.latencies)
         add_counts(self.latency_counts, other.latency_counts)
-        if len(self.latencies) > _MANY:
+        if len(self.latencies) > MANY:
             add_counts(self.latency_counts, Counter(self.latencies))
             self.latencies = []
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LONGEST: Final = 64 << 20
 """A longer line (bytes) is no attempt."""
 _SAMPLE: Final = 160
+_LOOKS: Final = frozenset({1, 32, 256})
+"""After so many rows that were not foreseen it is looked what they have in common."""
 SAMPLES: Final = 50
 """Bad lines that are kept of a log; the others are counted."""
 _NEWLINE, _RETURN, _BEGIN, _END = b"\n\r{}"
@@ -132,23 +134,33 @@ class RowReader:
         if not lines[-1]:
             lines.pop()
         found = self._try_lines(lines)
-        validators, unknown = _names(found)
-        learned = self.layout.learn(validators, unknown)
-        if learned is not self.layout:
-            self.layout = learned
+        while found is None:
             found = self._try_lines(lines)
         return self._assemble(lines, found, start)
 
-    def _try_lines(self, lines: list[bytes]) -> list[Row | dict[str, Any] | BadLineError | None]:
-        """Return of each line its row, or its fields where the row's type does not foresee them; None of a blank."""
+    def _try_lines(self, lines: list[bytes]) -> list[Row | dict[str, Any] | BadLineError | None] | None:
+        """Return of each line its row, or its fields where the row's type does not foresee them; None of a blank.
+
+        None where the type foresees more now: try again. That comes to an end, since it foresees so much and no more.
+        """
         decode = self.layout.decoder.decode
         found: list[Row | dict[str, Any] | BadLineError | None] = []
+        odd: list[dict[str, Any]] = []
         for line in lines:
             try:
                 found.append(decode(line))
             except (ValueError, RecursionError):
-                found.append(_read(line))
-        return found
+                found.append(read := _read(line))
+                if isinstance(read, dict):
+                    odd.append(read)
+                    # At once for the first, and again for some more: most often a few rows show all there is.
+                    if len(odd) in _LOOKS and self._learned(odd):
+                        return None
+        return None if self._learned(odd) else found
+
+    def _learned(self, odd: list[dict[str, Any]]) -> bool:
+        before, self.layout = self.layout, self.layout.learn(odd)
+        return self.layout is not before
 
     def _assemble(
         self, lines: list[bytes], found: list[Row | dict[str, Any] | BadLineError | None], start: int
@@ -181,16 +193,6 @@ def _read(line: bytes) -> dict[str, Any] | BadLineError | None:
         return read_line(line)
     except BadLineError as error:
         return error
-
-
-def _names(found: Sequence[Any]) -> tuple[set[str], set[str]]:
-    validators: set[str] = set()
-    unknown: set[str] = set()
-    for values in found:
-        if isinstance(values, dict):
-            validators.update(values.get("validator_scores") or ())
-            unknown.update(values.keys() - FIELDS.keys())
-    return validators, unknown
 
 
 def _object_ends(data: bytes) -> np.ndarray[Any, Any] | None:
