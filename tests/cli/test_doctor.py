@@ -1,12 +1,19 @@
 import json
 import os
+import socket
 import sys
+import time
+from dataclasses import replace
 
 import pytest
 from cli.runs import healthy
 
 from mens_console.cli import doctor
+from mens_console.config import Settings
+from mens_console.config.settings import NotifySettings
 from mens_console.ingest.aliases import describe
+from mens_console.notify.heartbeat import Beat, process_start, root_names, write_beat
+from mens_console.notify.routes import AppriseRoute
 
 
 def levels(findings):
@@ -17,7 +24,7 @@ def test_findings_are_told_with_cures(cli, box):
     healthy(box)
     code, out, err = cli("doctor", box, box / "good")
     assert (code, err) == (0, "")
-    for topic in ("terminal", "program", "watching", "configuration", "folders", "GPU", "fields"):
+    for topic in ("terminal", "program", "watching", "configuration", "folders", "notifications", "GPU", "fields"):
         assert f"\n{topic}\n" in f"\n{out}"
     assert f"{box}: readable" in out
     assert f"Python {sys.version.split()[0]}" in out
@@ -115,3 +122,40 @@ def test_gpus_and_what_they_do_not_tell(tmp_path):
 def test_a_missing_package_fails(monkeypatch):
     monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
     assert [finding.level for finding in doctor.program()] == ["ok", "ok", "fail"]
+
+
+def told(findings, level=None):
+    return " | ".join(f"{one.text} → {one.cure}" for one in findings if level in (None, one.level))
+
+
+def test_notifications_are_counted_and_never_shown(monkeypatch):
+    monkeypatch.setattr("mens_console.notify.routes.is_installed", lambda: True)
+    secret = "json://user:hunter2@example.invalid"
+    usable = AppriseRoute(secret)
+    monkeypatch.setattr("mens_console.notify.routes.apprise_routes", lambda *_: ([usable], ["notify address 2: bad"]))
+    settings = Settings(notify=NotifySettings(apprise=(secret, "hunter2")))
+    found = list(doctor.notifications(settings, {"MENS_NOTIFY": f"{secret} hunter2"}))
+    assert "1 of 2 addresses in $MENS_NOTIFY can be used" in told(found, "ok")
+    assert "notify address 2: bad" in told(found, "warn") and "hunter2" not in told(found)
+    assert "no address in [notify] apprise" in told(doctor.notifications(Settings(), {}), "note")
+
+
+def test_addresses_without_apprise_are_a_fault_and_none_are_not(monkeypatch):
+    monkeypatch.setattr("mens_console.notify.routes.is_installed", lambda: False)
+    assert "pip install" in told(doctor.notifications(Settings(), {}), "note")
+    settings = Settings(notify=NotifySettings(apprise=("json://hunter2@x",)))
+    found = list(doctor.notifications(settings, {}))
+    assert "Apprise is not installed" in told(found, "fail") and "1 address in [notify] apprise" in told(found)
+    assert "hunter2" not in told(found)
+
+
+def test_who_watches_and_who_did(tmp_path):
+    path, here = tmp_path / "watch.json", socket.gethostname()
+    assert "nobody watches" in told(doctor.daemon(path, [tmp_path]), "note")
+    started = process_start(os.getpid())
+    beat = Beat(os.getpid(), here, started, time.time(), root_names([tmp_path]), "", "1")
+    write_beat(path, beat)
+    assert f"watch: daemon alive, now (process {os.getpid()} on {here})" in told(doctor.daemon(path, [tmp_path]), "ok")
+    write_beat(path, replace(beat, beat_at=time.time() - 600))
+    (silent,) = doctor.daemon(path, [tmp_path])
+    assert silent.level == "warn" and "daemon silent" in silent.text and "watch --notify" in silent.cure

@@ -20,6 +20,7 @@ from mens_console.cli.common import colour, settings_from
 from mens_console.cli.errors import NO, OK
 from mens_console.cli.status import paint, plain
 from mens_console.config import ConfigError
+from mens_console.config.state import state_folder
 from mens_console.ingest.text import safe_text
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         findings += [Finding("configuration", "fail", str(problem)) for problem in error.problems]
     else:
         findings += [*configuration(settings), *roots(settings.roots), *fed(settings)]
+        findings += [*notifications(settings, os.environ), *daemon(state_folder() / "watch.json", settings.roots)]
     findings += [*gpu(_DRIVER), *readers()]
     if arguments.json:
         import orjson
@@ -197,6 +199,54 @@ def fed(settings: Settings) -> Iterator[Finding]:
 
     for level, text in drift(settings):
         yield Finding("contract drift", level, text)
+
+
+def notifications(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at where notifications go, without sending one. Addresses are secrets: they are counted, never shown."""
+    from mens_console.notify.routes import apprise_routes, is_installed
+    from mens_console.notify.sender import INSTALL
+
+    wanted = settings.notify.apprise
+    source = "$MENS_NOTIFY" if "MENS_NOTIFY" in environ else "[notify] apprise"
+    many = f"{len(wanted)} address{'es' * (len(wanted) != 1)}"
+    if is_installed():
+        yield Finding("notifications", "ok", f"Apprise {_version('apprise')} is installed")
+    else:
+        problem, _, cure = INSTALL.partition(": ")
+        yield Finding("notifications", "fail" if wanted else "note", problem, cure)
+        if wanted:
+            yield Finding("notifications", "note", f"{many} in {source} wait for it")
+        return
+    if not wanted:
+        yield Finding("notifications", "note", f"no address in {source}: nothing is sent (docs/alerts.md)")
+        return
+    routes, problems = apprise_routes(wanted, environ)
+    if routes:
+        yield Finding("notifications", "ok", f"{len(routes)} of {many} in {source} can be used")
+    for problem in problems:
+        yield Finding("notifications", "warn", problem, "`mens-console alerts test RULE` tries them all")
+
+
+def daemon(heartbeat: Path, paths: Sequence[Path]) -> Iterator[Finding]:
+    """Say whether somebody watches these folders and notifies, and since when nobody does."""
+    from mens_console.notify.heartbeat import read_heartbeat
+    from mens_console.screens.alertfacts import notifier_line
+
+    beat = read_heartbeat(heartbeat, paths)
+    text, ink = notifier_line(beat, time.time())
+    if beat is None:
+        text = "nobody watches these folders and notifies"
+    start = "mens-console watch --notify, as a service where it must not end (docs/alerts.md)"
+    level: Level = "ok" if ink == "good" else "note" if beat is None else "warn"
+    where = f" (process {beat.pid} on {beat.host})" if beat is not None else ""
+    yield Finding("notifications", level, f"watch: {text}{where}", "" if ink == "good" else start)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "of an unknown version"
 
 
 def gpu(driver: Path, binding: Callable[[], Any] | None = None) -> Iterator[Finding]:
