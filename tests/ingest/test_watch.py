@@ -196,9 +196,13 @@ def test_real_kernel_hints_and_no_echo_of_our_own_reading(tmp_path):
     assert watched is None or watched >= 2
     log.write_bytes(b"1\n")
     wait_for(log)
-    before = len(seen)
-    log.read_bytes()
+    for number in range(2):  # one write gives several events: those before a mark have come when the mark has
+        mark = log.with_name(f"mark{number}")
+        before = len(seen)
+        log.read_bytes()
+        mark.write_bytes(b"1\n")
+        wait_for(mark)
+    assert str(log) not in seen[before:]
     os.replace(log, log.with_name("moved"))
     wait_for(log.with_name("moved"))
-    assert seen[before:].count(str(log)) <= 1
     watcher.close()
