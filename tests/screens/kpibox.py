@@ -113,6 +113,6 @@ def hostile():
     return KpiReport((one, model("plain")), sources, feeds, (HOSTILE,), 1, compare=compare)
 
 
-def many():
-    """Every KPI as if it were of a tier above, and infinite."""
+def infinite():
+    """Every KPI is infinite."""
     return replace(two(), models=(model("inf", values=tuple(replace(one, value=math.inf) for one in values())),))

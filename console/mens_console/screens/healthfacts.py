@@ -30,8 +30,8 @@ FIELDS: Final = 20
 def distribution(counts: Mapping[str, int], of: int, width: int, ink: str = "accent", most: int = MOST) -> list[Line]:
     """Return the largest counts as bars of their share `of` all, largest first; the rest in one line."""
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    label = max(8, min(24, width - 26))
-    gauge = max(4, min(24, width - label - 16))
+    label = max(8, min(24, width - 21))
+    gauge = max(4, min(24, width - label - 15))
     lines: list[Line] = []
     for name, n in ranked[:most]:
         share = n / of if of else math.nan
@@ -74,7 +74,7 @@ def batch_lines(batch: BatchFigures, width: int) -> list[Line]:
 
 def score_lines(batch: BatchFigures, width: int) -> list[Line]:
     """Return each validator's mean score, deviation and number."""
-    label = max(8, min(24, width - 26))
+    label = max(8, min(24, width - 24))
     return [
         (
             (fit(safe_text(name, 60), label) + " ", ""),

@@ -48,7 +48,8 @@ class KpiScreen(Room):
     KpiScreen #page { height: 1fr; }
     KpiScreen #stage { width: 3fr; height: 1fr; }
     KpiScreen #table { height: 1fr; scrollbar-size-vertical: 1; background: $background; }
-    KpiScreen #about { border-top: solid $border; max-height: 40%; }
+    KpiScreen #about { border-top: solid $border; height: 5; }
+    KpiScreen.-tall #about { height: 9; }
     KpiScreen #aside { width: 2fr; height: 1fr; border-left: solid $border; padding-left: 1; display: none;
         scrollbar-size-vertical: 1; background: $background; }
     KpiScreen.-wide #aside { display: block; }
@@ -116,6 +117,7 @@ class KpiScreen(Room):
         model = self._model_of(report)
         wide = self.size.width >= WIDE
         self.set_class(wide, "-wide")
+        self.set_class(self.size.height >= ROOMY, "-tall")
         self.set_class(self._page > 0 or model is None, "-other")
         self._write("#tabs", lambda _: [self._tabs(report, model)])
         self._show_table(report, model)
