@@ -27,6 +27,7 @@ class Band(OpenModel):
     seed: float | None = Field(default=None, description="by the plain formula, where that is another number")
     unit: str = ""
     definition: str = ""
+    point: BandName = Field(default="nodata", description="the band of the value alone, whether or not it counts")
 
 
 class Bands(OpenModel):
@@ -129,6 +130,7 @@ class Tier(OpenModel):
     drift_detected: bool | None = Field(description="null where nothing could be judged")
     drift_reasons: list[str]
     notes: list[str] = Field(default=[])
+    seed_drift: bool | None = Field(default=None, description="by S1's rules on plain slopes, for comparison")
     latency_baseline_ms: float | None = None
     baseline_batches: list[Count] = Field(default=[])
 

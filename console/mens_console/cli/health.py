@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.cli.common import Meter, colour, complain, settings_from
 from mens_console.cli.errors import NO, OK, WRONG, CommandError
-from mens_console.cli.healthdoc import document
+from mens_console.cli.healthdoc import document, problems
 from mens_console.cli.healthtable import critical_now, lines
 from mens_console.cli.healthtell import Teller, print_csv, print_json
 from mens_console.cli.status import paint, plain
@@ -83,7 +83,7 @@ def _logs(arguments: argparse.Namespace) -> Iterator[list[Path]]:
                 raise CommandError(f"{path}: no such file or folder; name an attempt log, or a folder that holds some")
         if not paths:
             raise CommandError("there is no attempt log to read: name a file, or a folder that holds some")
-        yield list(dict.fromkeys(paths))
+        yield [path.absolute() for path in dict.fromkeys(paths)]  # workers have a working directory of their own
 
 
 def _spooled(path: Path) -> Path:
@@ -199,10 +199,10 @@ def _told(report: HealthReport, arguments: argparse.Namespace) -> int:
 
 
 def _complain(report: HealthReport) -> None:
+    for problem in problems(report):
+        complain(problem)
     for source in report.sources:
-        if source.problem:
-            complain(f"{source.path}: {source.problem}")
-        elif not source.rows:
+        if not source.problem and not source.rows:
             why = f"{source.bad_rows:,} lines, none of them an attempt" if source.bad_rows else "it is empty"
             complain(f"{source.path}: {why}; {_CURE}")
 

@@ -61,12 +61,19 @@ def document(report: HealthReport, batches: Sequence[Judged] | None = None) -> d
             }
             for row in report.bad
         ],
-        "problems": [
-            f"{safe_text(source.path, 4096)}: {safe_text(source.problem, 2000)}"
-            for source in report.sources
-            if source.problem
-        ],
+        "problems": problems(report),
     }
+
+
+def problems(report: HealthReport) -> list[str]:
+    """Return what keeps logs from being read, each with its path."""
+    return [
+        safe_text(
+            source.problem if source.problem.startswith(source.path) else f"{source.path}: {source.problem}", 4096
+        )
+        for source in report.sources
+        if source.problem
+    ]
 
 
 def batch_document(judged: Judged) -> dict[str, Any]:

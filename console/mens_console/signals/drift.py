@@ -27,7 +27,7 @@ CANDIDATES: Final = 10
 """Batches after which the baseline is pinned, whatever was found."""
 ALLOWANCE: Final = 1.0
 """What is taken off each batch's deviation, in standard errors, before it adds up."""
-LIMIT: Final = 4.0
+LIMIT: Final = 5.0
 """Sum from which the figure has shifted."""
 MOST: Final = 4.0
 """Largest deviation that one batch may add, so that no single one makes a drift."""
@@ -249,3 +249,16 @@ def batches_text(indices: Sequence[int]) -> str:
     if len(indices) == indices[-1] - indices[0] + 1:
         return f"batches {indices[0]}–{indices[-1]}"
     return "batches " + ", ".join(map(str, indices))
+
+
+def describe() -> str:
+    """Return the table of what is watched, as Markdown."""
+    lines = ["| figure | shifts when it | no drift by itself: a batch's ordinary variation |", "|---|---|---|"]
+    for watch in WATCHES:
+        floor = (
+            f"{100 * watch.floor:g} % of the baseline"
+            if watch.relative
+            else watch.shown.format(watch.scale * watch.floor)
+        )
+        lines.append(f"| {watch.name} | {'rises' if watch.direction > 0 else 'falls'} | {floor} |")
+    return "\n".join(lines)

@@ -53,9 +53,10 @@ def repair_rate(batch: BatchFigures, ladders: Ladders = LADDERS) -> Band:
         reason = f"{_lies(ladder, value, point)}, and so does all of its interval {_ends(ladder, interval)}"
         return _band(ladder, point, value, n, interval, f"{reason} (n = {n}){missing}", point=point)
     edges = " and ".join(ladder.text(edge.at) for edge in over)
+    first, last = (ladder.bands.index(ladder.band(end)) for end in interval)
     reason = (
-        f"{_lies(ladder, value, point)}, but its interval {_ends(ladder, interval)} (n = {n}) reaches over {edges}; "
-        f"{_would_decide(ladder, value)}{missing}"
+        f"{_lies(ladder, value, point)}, but its interval {_ends(ladder, interval)} (n = {n}) reaches over {edges}, so "
+        f"it is {' or '.join(ladder.bands[first : last + 1])}; {_would_decide(ladder, value)}{missing}"
     )
     return _band(ladder, "undecided", value, n, interval, reason, point=point)
 
