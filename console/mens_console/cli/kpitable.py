@@ -29,6 +29,9 @@ _VERDICTS: Final = {
     "nodata": ("— no data", "muted"),
 }
 _BAR: Final = 20
+_NAME: Final = 46
+_PAIR: Final = 35
+"""Columns of a model's name beside its facts, and of one of two."""
 
 
 def report_lines(report: KpiReport, now: float, ink: Ink) -> list[str]:
@@ -43,7 +46,7 @@ def _model(model: ModelKpis, now: float, ink: Ink) -> list[str]:
     facts = [f"{model.tasks} tasks"] if model.tasks else []
     if math.isfinite(model.updated):
         facts.append(f"newest {duration(max(now - model.updated, 0.0))} ago")
-    lines = [f"{ink(safe_text(model.model, 60), 'strong')}  {', '.join(facts)}".rstrip()]
+    lines = [f"{ink(safe_text(model.model, _NAME), 'strong')}  {', '.join(facts)}".rstrip()]
     for tier, title in _TIERS.items():
         values = [value for value in model.values if value.tier == tier and (tier < 3 or not math.isnan(value.value))]
         if values:
@@ -56,7 +59,7 @@ def _value(value: KpiValue, ink: Ink) -> list[str]:
     text = measure(value.value, value.unit) if known else "—"
     interval = bounds(value.interval, value.unit)
     n = (f"n={value.n} {value.of}".strip() if value.n else "n not told") if known else ""
-    line = f"    {value.name:<22} {text:>11}  {interval:<19} {n}".rstrip()
+    line = f"    {value.name:<22} {text:>10}  {interval:<17} {n}".rstrip()
     lines = [line if known else ink(line, "muted")]
     notes = [] if not value.reason else [value.reason]
     if value.tier == 1 and not value.decides:
@@ -142,7 +145,7 @@ def _where(source: str) -> str:
 
 def comparison_lines(base: str, other: str, deltas: Sequence[KpiDelta], ink: Ink) -> list[str]:
     """Return how `other` differs from `base`, the KPIs that decide first."""
-    lines = [f"{ink(safe_text(other, 60), 'strong')} against {ink(safe_text(base, 60), 'strong')}"]
+    lines = [f"{ink(safe_text(other, _PAIR), 'strong')} against {ink(safe_text(base, _PAIR), 'strong')}"]
     tier = ""
     for delta in deltas:
         definition = BY_ID.get(delta.id)

@@ -193,8 +193,8 @@ def _mean(definition: Definition, table: Table) -> KpiValue:
         definition.blank(reason),
         value=estimate.value,
         n=len(tasks),
-        of=f"{_of(table)} that compile",
-        interval=estimate.interval,
+        of=f"passing {_of(table)}",
+        interval=estimate.interval and (max(estimate.interval[0], 0.0), estimate.interval[1]),
         method="Student's t",
     )
 
@@ -258,7 +258,10 @@ def share_interval(figure: Figure) -> tuple[tuple[float, float] | None, str, str
 
 
 def sampled_pass(evidence: Evidence) -> KpiValue | None:
-    """Return pass@k by the unbiased estimator where tasks have several samples, k as large as all of them allow."""
+    """Return pass@k by the unbiased estimator where all tasks have two samples or more.
+
+    k is half of what the task with the fewest samples has, 2 at least: at k = n it says no more than yes or no a task.
+    """
     column = evidence.table.columns["first"]
     known = ~np.isnan(column)
     tasks, places = np.unique(evidence.table.tasks[known], return_inverse=True)
@@ -266,9 +269,9 @@ def sampled_pass(evidence: Evidence) -> KpiValue | None:
         return None
     samples = np.bincount(places, minlength=len(tasks)).astype(int)
     passes = np.bincount(places, weights=column[known], minlength=len(tasks)).astype(int)
-    k = min(int(samples.min()), MAX_K)
-    if k < 2:
+    if samples.min() < 2:
         return None
+    k = min(max(int(samples.min()) // 2, 2), MAX_K)
     shares = [pass_at_k(int(n), int(c), k) for n, c in zip(samples, passes, strict=True)]
     estimate = clustered_share(shares, int(samples.sum()))
     return KpiValue(

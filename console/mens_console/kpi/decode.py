@@ -210,11 +210,11 @@ def format_of(head: bytes, make: Callable[[], Shard]) -> Format:
     `make` gives the shard of each generation of the file.
     """
     head = head.removeprefix(BOM).lstrip()
-    first, newline, _ = head.partition(b"\n")
+    first, newline, after = head.partition(b"\n")
     rows, trouble = objects(first.strip())
     document = bool(newline) and first[:1] in (b"{", b"[") and bool(trouble) and not rows
     document = document and not first.rstrip().endswith(b"}")
-    if _SUMMARY.search(first, 0, 4096):
+    if not after.strip() and _SUMMARY.search(first, 0, 4096):
         document = True  # on one line, which may be longer than any line of a log
     decoder = DocumentDecoder if document else LineDecoder
     return Format("kpi", 99, lambda *_: True, partial(decoder, make), document=document)

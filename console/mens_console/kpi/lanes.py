@@ -81,9 +81,8 @@ def burden(table: Table) -> KpiValue:
     if not len(tasks):
         return replace(BURDEN, reason="UNDERFED: wants attempts")
     estimate = mean_interval(means.tolist())
-    return replace(
-        BURDEN, value=estimate.value, n=len(tasks), of="tasks", interval=estimate.interval, method="Student's t"
-    )
+    interval = estimate.interval and (max(estimate.interval[0], 0.0), estimate.interval[1])
+    return replace(BURDEN, value=estimate.value, n=len(tasks), of="tasks", interval=interval, method="Student's t")
 
 
 def compactness_loss(before: Table, after: Table) -> KpiValue:
@@ -99,7 +98,7 @@ def compactness_loss(before: Table, after: Table) -> KpiValue:
         COMPACTNESS,
         value=math.expm1(estimate.value),
         n=len(logs),
-        of="tasks valid on both sides",
+        of="shared tasks",
         interval=interval,
         method="Student's t of the logarithms",
         reason="" if interval else "no interval: all are equal, or one alone",

@@ -85,7 +85,8 @@ class Rows:
     diagnosed: int = 0
     """Generations that told their diagnostics, be they none."""
     diagnostics: Counter[str] = field(default_factory=Counter)
-    afflicted: Counter[str] = field(default_factory=Counter)
+    afflicted: dict[str, set[int]] = field(default_factory=dict)
+    """By class of diagnostics the tasks that had it; a task without a name is told by its place, as -2, -3, …"""
 
     def add(self, one: Generation) -> None:
         """Append a generation."""
@@ -98,7 +99,7 @@ class Rows:
             for category, count in one.diagnostics.items():
                 if count > 0:
                     self.diagnostics[category] += count
-                    self.afflicted[category] += 1
+                    self.afflicted.setdefault(category, set()).add(self.tasks[-1] if one.task else -1 - len(self.tasks))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,11 +174,13 @@ def joined(parts: Iterable[Rows], names: Names) -> Table:
     tasks[unnamed] = -1 - np.arange(len(unnamed))
     lanes = _concatenated([np.array(one.lanes, dtype=np.int64) for one in rows], np.int64)
     diagnostics: Counter[str] = Counter()
-    afflicted: Counter[str] = Counter()
-    for one in rows:
+    afflicted: dict[str, set[tuple[int, int]]] = {}
+    for place, one in enumerate(rows):
         diagnostics.update(one.diagnostics)
-        afflicted.update(one.afflicted)
-    return Table(columns, tasks, lanes, names, sum(one.diagnosed for one in rows), diagnostics, afflicted)
+        for category, had in one.afflicted.items():
+            afflicted.setdefault(category, set()).update((0 if task >= 0 else place + 1, task) for task in had)
+    counted = {category: len(had) for category, had in afflicted.items()}
+    return Table(columns, tasks, lanes, names, sum(one.diagnosed for one in rows), diagnostics, counted)
 
 
 def _concatenated(parts: list[NDArray[np.float64]] | list[NDArray[np.int64]], kind: type = np.float64) -> NDArray:  # type: ignore[type-arg]

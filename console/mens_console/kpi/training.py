@@ -68,7 +68,7 @@ def figures(told: Mapping[str, float], path: str, at: float) -> list[Figure]:
     if (value := told.get("val_loss", math.nan)) == value:
         steps = told.get("val_steps")
         n = None if steps is None else int(steps)
-        found.append(Figure("val_loss_last_epoch", value, n, "validation steps" if n else "", path, at=at))
+        found.append(Figure("val_loss_last_epoch", value, n, "eval steps" if n else "", path, at=at))
     if (value := told.get("loss", math.nan)) == value:
         found.append(Figure("train_loss", value, None, "", path, at=at))
     found += _skips(told, path, at)

@@ -1,0 +1,53 @@
+"""Who feeds which reader: the producer's own name of a field, and the nearest one where nothing does."""
+
+import json
+
+from mens_console.config.loader import load_settings
+from mens_console.store.engine import Engine
+from mens_console.store.feeds import run_feeds
+from mens_console.store.report import run_document
+from mens_contracts.status import Run
+
+
+def feeds(folder, rows, name="telemetry.jsonl"):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    snapshot = Engine([folder], load_settings([folder], {}), watch=False).load()
+    Run.model_validate(run_document(snapshot.runs[0]))
+    return {feed.reader: feed for feed in run_feeds(snapshot.runs[0])}
+
+
+def step(number, **more):
+    return {"ts_ms": 1_700_000_000_000 + number, "event": "step", "payload": {"step": number, "loss": 2.0, **more}}
+
+
+def test_a_field_is_told_by_the_name_its_producer_gave_it(tmp_path):
+    found = feeds(tmp_path / "run", [step(i, lr=0.1, steps_per_sec_ema=2.0) for i in range(1, 9)])
+    told = {name: (found[name].state, found[name].field, found[name].rows) for name in found}
+    assert told["Run · loss"] == ("fed", "loss", 8)
+    assert told["Run · learning rate"] == ("alias", "lr", 8)
+    assert told["Run · steps/s"] == ("alias", "steps_per_sec_ema", 8)
+
+
+def test_what_nothing_feeds_names_the_nearest_field_seen(tmp_path):
+    found = feeds(tmp_path / "run", [step(i, steps_per_sec_ema=2.0, supervised_ratio=0.5) for i in range(1, 9)])
+    tokens, ratio = found["Run · tokens/s"], found["Run · supervised ratio"]
+    assert (tokens.state, tokens.field, tokens.nearest, tokens.rows) == ("underfed", "", "steps_per_sec_ema", 8)
+    assert (ratio.state, ratio.nearest) == ("underfed", "supervised_ratio")
+    assert found["Run · gradient norm"].nearest == ""
+
+
+def test_the_same_holds_of_what_a_worker_process_read(tmp_path):
+    from mens_console.ingest.frames import pack_chunk, read_frame, unpack_chunk
+    from mens_console.ingest.records import Batch
+    from mens_console.ingest.tail import Chunk
+
+    data = memoryview(pack_chunk(Chunk(Batch(spelled={"loss": "train/loss"}), 0, 1)))
+    at = 0
+
+    def read(count):
+        nonlocal at
+        at += count
+        return bytes(data[at - count : at])
+
+    assert unpack_chunk(*read_frame(read)).batch.spelled == {"loss": "train/loss"}
