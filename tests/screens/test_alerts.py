@@ -510,3 +510,16 @@ async def test_the_palette_offers_what_works(console):
             assert app.is_running, name
             app.action_room("alerts")
             await settle(pilot, 1)
+
+
+async def test_names_are_told_in_full_where_there_is_room(console):
+    long = [run(f"{name}-experiment-of-tonight") for name in ("first", "second")]
+    shown = [replace(one, alerts=(alert("disk_before_checkpoint", one.id),)) for one in long]
+    async with console(snapshot(shown), (120, 40)) as (app, pilot):
+        await press(pilot, "8")
+        text = text_of(app)
+        assert all(one.name in text for one in long) and "disk_before_checkpoint" in text
+        assert "limit" in text and "since" in text
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot)
+        assert "since" in text_of(app) and long[0].name not in "".join(table(app))

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rich.cells import cell_len
+
 from mens_console.ingest.text import safe_text
 from mens_console.screens.query import Terms
 from mens_console.screens.rows import TONES
@@ -36,6 +38,10 @@ COLUMNS: Final = (
     Column("flaps", "flaps", 5, align="right", priority=40),
     Column("advice", "what to do", 24, flex=2, priority=30),
 )
+WIDEST: Final = {"run": 32, "rule": 26}
+"""Columns that the names of runs and of rules take where they are so long; what matters less gives way to them."""
+BESIDE: Final = 54
+"""Columns for what is never given up for a name: severity, state, value, since and last, and what lies between."""
 MOST_COUNTED: Final = 99_999
 NAN_RULES: Final = frozenset({"nan_loss", "nan_grad", "hidden_nan"})
 """Rules for which NaN is the value that was seen; elsewhere it means that nothing was measured."""
@@ -191,6 +197,22 @@ def _place(entry: Entry, depth: int, under: dict[str, list[Entry]], out: list[En
 
 
 # What a row says
+
+
+def columns_for(shown: Iterable[Entry], width: int) -> tuple[Column, ...]:
+    """Return the columns for these alerts in `width` cells, such that names are told in full where that can be."""
+    rule = run = 0
+    for entry in shown:
+        rule = max(rule, 2 * entry.depth + len(entry.alert.rule))
+        run = max(run, cell_len(entry.place[: WIDEST["run"]]))
+    room = width - BESIDE
+    least = {column.key: column.width for column in COLUMNS}
+    asked = {"rule": min(rule, WIDEST["rule"], room - least["run"])}
+    asked["run"] = min(run, room - max(asked["rule"], least["rule"]))
+    return tuple(
+        replace(column, width=asked[column.key], flex=1) if asked.get(column.key, 0) > column.width else column
+        for column in COLUMNS
+    )
 
 
 def rev_of(entry: Entry, now: float) -> tuple[object, ...]:

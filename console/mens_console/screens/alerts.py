@@ -25,6 +25,7 @@ from mens_console.screens.alertrows import (
     AlertQuery,
     Entry,
     called,
+    columns_for,
     entries,
     ordered,
     rev_of,
@@ -134,6 +135,7 @@ class AlertsScreen(Room):
         order = ORDERS[self._order]
         self._shown = {entry.key: entry for entry in ordered(wanted, order)}
         grid = self.query_one(Grid)
+        grid.columns = columns_for(self._shown.values(), grid.size.width)
         grid.sort = (order.column, False)
         grid.empty = self._nothing(found)
         self._rows = self._build(now)
