@@ -380,3 +380,29 @@ def test_tier_one_is_what_the_catalogue_says_decides():
         "compile_pass_at_1", "compile_pass_at_n", "canonical_pass_at_1", "task_success", "semantic_task_success",
         "time_to_first_valid_ms", "serve_tokens_per_sec", "repair_stall_rate",
     )  # fmt: skip
+
+
+def test_a_dear_report_is_not_made_anew_at_every_poll_and_comes_in_the_end(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("mens_console.kpi.follow.time.monotonic", lambda: clock[0])
+    from mens_console.kpi import follow
+
+    def slow(*arguments):
+        clock[0] += 1.0
+        return make(*arguments)
+
+    make = follow.make_report
+    monkeypatch.setattr(follow, "make_report", slow)
+    path = write(tmp_path / "e.jsonl", [event("a")])
+    follower = KpiFollower([path])
+    follower.poll(1.0)
+    first = follower.report
+    with path.open("a") as file:
+        file.write(json.dumps(event("b")) + "\n")
+    assert follower.poll(2.0)
+    assert follower.report is first
+    assert not follower.poll(3.0)
+    clock[0] += 9.0
+    assert follower.poll(4.0)
+    assert follower.report.models[0].tasks == 2
+    assert not follower.poll(5.0)

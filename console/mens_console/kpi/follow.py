@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SLICE_S: Final = 0.02
 """How long a poll reads before it returns; what is left waits for the next one."""
+CHEAP_S: Final = 0.05
+"""A report that is made in less is always made anew; a dearer one takes a tenth of the time at most."""
 
 
 class KpiFollower:
@@ -32,6 +34,8 @@ class KpiFollower:
         self._sources: dict[str, Source] = {}
         self._gathered = Gathered()
         self._report: KpiReport | None = None
+        self._stale = True
+        self._cost, self._not_before = 0.0, float("-inf")
         self._rev = 0
         self._turn = 0
         self.adopt(paths)
@@ -41,11 +45,11 @@ class KpiFollower:
         wanted = files_of(paths)
         for path in self._sources.keys() - set(wanted):
             self._sources.pop(path).close()
-            self._report = None
+            self._stale = True
         for path in wanted:
             if path not in self._sources:
                 self._sources[path] = Source(path, self._names, self._fds)
-                self._report = None
+                self._stale = True
 
     def poll(self, now: float, *, final: bool = False, slice_s: float = SLICE_S) -> bool:
         """Read what is new for about `slice_s` seconds; True where the report changed.
@@ -66,9 +70,9 @@ class KpiFollower:
             if time.monotonic() >= until:
                 self._turn = (self._turn + offset + (not source.more)) % len(sources)
                 break
-        if changed:
-            self._report = None
-        return changed
+        waited = self._stale and self._report is not None and time.monotonic() >= self._not_before
+        self._stale |= changed
+        return changed or waited
 
     @property
     def more(self) -> bool:
@@ -77,18 +81,29 @@ class KpiFollower:
 
     @property
     def gathered(self) -> Gathered:
-        """What the report is made of."""
-        _ = self.report
+        """What the report is made of, all that was read included."""
+        self._make()
         return self._gathered
 
     @property
     def report(self) -> KpiReport:
-        """The report as of the last poll; made when first asked for after a change."""
-        if self._report is None:
-            sources = list(self._sources.values())
-            self._rev += 1
-            self._gathered = gather(sources, self._names, self._gathered)
-            self._report = make_report(sources, self._gathered, self._rev)
+        """The report as of the last poll; while much is being read it may be a little older, and poll tells again."""
+        if self._report is None or (self._cost <= CHEAP_S or time.monotonic() >= self._not_before):
+            return self._make()
+        return self._report
+
+    def _make(self) -> KpiReport:
+        if self._report is not None and not self._stale:
+            return self._report
+        begun = time.monotonic()
+        sources = list(self._sources.values())
+        self._rev += 1
+        self._gathered = gather(sources, self._names, self._gathered)
+        self._report = make_report(sources, self._gathered, self._rev)
+        ended = time.monotonic()
+        self._cost = ended - begun
+        self._not_before = ended + 9 * self._cost
+        self._stale = False
         return self._report
 
     def close(self) -> None:
