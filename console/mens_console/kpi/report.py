@@ -150,6 +150,7 @@ def make_report(sources: Sequence[Source], gathered: Gathered, rev: int) -> KpiR
         tuple(source.problem for source in sources if source.problem)[:PROBLEMS],
         rev,
         compare=partial(Gathered.compare, gathered),
+        conflict=partial(Gathered.conflict, gathered),
     )
 
 

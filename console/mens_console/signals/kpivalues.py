@@ -140,3 +140,5 @@ class KpiReport:
 
     It works on what the report was made of, costs up to a second, and may be called on any thread.
     """
+    conflict: Callable[[str, str], str] | None = field(default=None, compare=False, repr=False)
+    """Says why two models ought not to be compared (their evidence is of different sets of tasks), or ""."""
