@@ -5,7 +5,7 @@ It reads views alone, so that screens and documents say the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mens_console.ingest.aliases import nearest
 from mens_console.signals.kpivalues import Feed
@@ -30,7 +30,7 @@ def _of_run(reader: Reader, run: RunView) -> Feed:
         if series is None or not series.points:
             continue
         spelling = run.spelled.get(wanted, wanted)
-        state = "fed" if spelling == reader.wants[0] else "alias"
+        state: Literal["fed", "alias"] = "fed" if spelling == reader.wants[0] else "alias"
         return Feed(reader.name, reader.wants[0], state, spelling, series.source, series.points)
     seen = [*run.series, *run.spelled.values()]
     near = next(iter(nearest(reader.wants[0], seen, 1)), "")
