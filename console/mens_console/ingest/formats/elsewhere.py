@@ -10,7 +10,6 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.formats.base import Format
-from mens_console.ingest.formats.jsontext import objects
 from mens_console.ingest.formats.lines import BOM
 from mens_console.ingest.records import Batch
 
@@ -45,6 +44,8 @@ def recognise_elsewhere(name: str, head: bytes) -> Format | None:
 
 
 def _rows(head: bytes) -> Iterator[dict[str, object]]:
+    from mens_console.ingest.formats.jsontext import objects  # loads a JSON reader, which few commands need
+
     lines = (line for line in head.removeprefix(BOM).splitlines() if line.lstrip().startswith(b"{"))
     for _, line in zip(range(_ROWS), lines, strict=False):
         yield from objects(line)[0]
