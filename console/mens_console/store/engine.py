@@ -25,26 +25,27 @@ from mens_console.signals.metricrules import with_custom
 from mens_console.signals.rules import adjusted
 from mens_console.store.alertbook import AlertBook
 from mens_console.store.box import Box
+from mens_console.store.budget import Budget
 from mens_console.store.desk import Desk
 from mens_console.store.generation import WORKERS as LOG_WORKERS
 from mens_console.store.generation import Generation, follow_attempts
+from mens_console.store.histories import Histories
 from mens_console.store.judge import Judge
-from mens_console.store.memory import give_back
-from mens_console.store.probe import SystemProbe, pid_exists
+from mens_console.store.probe import SystemProbe
 from mens_console.store.reading import WORKERS, Reader
 from mens_console.store.run import RunState
 from mens_console.store.snapshot import EMPTY, Snapshot
-from mens_console.store.view import view
+from mens_console.store.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mens_console.config import Settings
     from mens_console.ingest.discover import FoundRun
     from mens_console.signals.alerts import Silence
     from mens_console.store.box import MachineSource
     from mens_console.store.probe import ProcessProbe
-    from mens_console.store.snapshot import NotifierView, RunView
+    from mens_console.store.snapshot import NotifierView
 
 SCAN_S = 1.0
 """Between two searches for new runs and files, so that one appears within two seconds."""
@@ -56,20 +57,8 @@ LONGEST_REST_S = 1.0
 """How long the engine sleeps at most: what is in sight is never older."""
 NEWS_S = 0.2
 """Between two searches when the kernel hints at files that nobody knows."""
-REFOLD_S = 5.0
-"""Between two judgements of a run anew because rows went in before its end."""
 SLICE_S = 0.04
 """How long one step may read before it publishes what it has."""
-WEIGH_S = 1.0
-"""Between two weighings of the points in memory."""
-LARGE_BYTES = 8_000_000
-"""A history that leaves so much behind leaves as much freed: it is given back to the system."""
-TIDY_S = 1.0
-"""And once more so long after: by then nobody looks at a snapshot of the time before any more."""
-VIEWS_PER_S = 50
-"""Views of runs out of sight rebuilt in a second: each costs some 200 µs, and thousands of runs may move at once."""
-COLD_POINTS = 512
-"""Rows an axis keeps of a run that went cold."""
 
 
 class Engine:
@@ -122,12 +111,14 @@ class Engine:
         self._watcher: Watcher | None = None
         self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}
-        self._views: dict[str, RunView] = {}
         book = book or AlertBook(None, clock=clock)
         reducers = (self._box.alerts, self._generation.alerts)
         self._desk = Desk(
             book, self._runs, reducers, self._wake.set, author=_author(), boot=probe.boot_time(), notifier=notifier
         )
+        self._views = Views(self._runs, self._desk)
+        self._histories = Histories(self._runs, self._desk.recall)
+        self._budget = Budget(self._runs, settings.memory_budget_mb * 1_000_000, self._reader.restart)
         self._snapshot: Snapshot = replace(EMPTY, roots=self.roots, replay=replay)
         self._changed = True
         self._scanned_at = self._stepped_at = float("-inf")
@@ -135,15 +126,7 @@ class Engine:
         self._news = False
         self._failure = ""
         self._restless_until = float("-inf")
-        self._grew = False
-        self._wanted: str | None = None
-        self._in_sight: frozenset[str] = frozenset()
-        self._viewed_at = float("-inf")
-        self._weighed_at = float("-inf")
-        self._view_turn = 0
         self._not_before = self._held_until = float("-inf")
-        self._turn = 0
-        self._tidy_at = math.inf
         self._checked_folders = -1
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -199,8 +182,7 @@ class Engine:
         The wanted one's points are loaded again if it went cold. Where thousands of runs move at once, these are
         followed closely and the others refreshed in turn.
         """
-        self._wanted = run_id
-        self._in_sight = frozenset(in_sight) | ({run_id} if run_id is not None else set())
+        self._views.want(run_id, in_sight)
         self._wake.set()
 
     def acknowledge(self, run_id: str, fingerprint: str, note: str = "") -> None:
@@ -295,14 +277,14 @@ class Engine:
         self._stepped_at = now
         hints = {self._hints.popleft() for _ in range(len(self._hints))}
         if self._reader.beat.crowded:
-            hints.update(str(path) for run_id in self._in_sight for path in self._sources_of(run_id))
+            hints.update(str(path) for run_id in self._views.in_sight for path in self._sources_of(run_id))
         unknown = [path for path in hints if not self._reader.beat.hint(path)]
         if unknown:
             self._news, self._restless_until = True, now + RESTLESS_S
         if self._is_time_to_search(now):
             self._search(now, one_shot=one_shot)
         more = self._read(now, one_shot=one_shot)
-        self._fold_histories(now)
+        self._histories.fold(now)
         unseen = self._box.view is None
         self._changed |= self._box.attend(self._runs.values(), self._judge.pids, now)
         self._desk.follow_machine(self._box.alerts, first=unseen)
@@ -311,16 +293,15 @@ class Engine:
             more |= self._generation.more
         self._judge.refresh(self._runs.values(), now)
         self._changed |= self._desk.attend(now)
-        self._keep_budget(now)
+        self._budget.keep(self._views.wanted, now)
         self._publish_changes(now, one_shot=one_shot)
         return more
 
     def _forget_times(self) -> None:
         """Put nothing off any longer: the clock was set back, and what was due by it may be hours away."""
-        self._scanned_at = self._restless_until = self._viewed_at = self._weighed_at = float("-inf")
-        self._judge.begin_again()
-        for run in self._runs.values():
-            run.folded_at = float("-inf")
+        self._scanned_at = self._restless_until = float("-inf")
+        for part in (self._views, self._budget, self._judge, self._histories):
+            part.begin_again()
 
     def _sources_of(self, run_id: str) -> Iterable[Path]:
         run = self._runs.get(run_id)
@@ -342,7 +323,7 @@ class Engine:
             self._admit(run_id, fresh)
         for run_id in [r for r in self._runs if r not in found]:
             self._reader.forget(self._runs.pop(run_id))
-            self._views.pop(run_id, None)
+            self._views.drop(run_id)
             self._changed = True
 
     def _admit(self, run_id: str, fresh: FoundRun) -> None:
@@ -362,50 +343,10 @@ class Engine:
         """Read for a slice of time; True where more is known to wait."""
         until = time.monotonic() + SLICE_S
         for source in self._reader.due(now):
-            self._grew |= self._reader.read(source, now, one_shot=one_shot)
+            self._budget.grew |= self._reader.read(source, now, one_shot=one_shot)
             if time.monotonic() > until:
                 break
         return self._reader.busy
-
-    def _fold_histories(self, now: float) -> None:
-        """Judge what was read whole, and what had rows put in before its end (not more often than it is worth)."""
-        for run in self._runs.values():
-            late = run.stale_signals and now - run.folded_at >= REFOLD_S
-            if (run.history or late) and run.caught_up:
-                run.folded_at = now
-                for _ in run.fold():
-                    time.sleep(0)
-                self._desk.recall(run.signals.alerts)
-                if run.nbytes > LARGE_BYTES:
-                    give_back()
-                    self._tidy_at = now + TIDY_S
-        if now >= self._tidy_at:
-            self._tidy_at = math.inf
-            give_back()
-
-    def _keep_budget(self, now: float) -> None:
-        """Let the runs that nobody looked at for longest go cold until the points fit the budget."""
-        wanted = self._runs.get(self._wanted) if self._wanted is not None else None
-        if wanted is not None:
-            self._turn += 1
-            wanted.wanted_at = self._turn
-            if wanted.cold:
-                wanted.cold = False
-                self._reader.restart(wanted)
-        if not self._grew or now - self._weighed_at < WEIGH_S:
-            return
-        self._grew, self._weighed_at = False, now
-        budget = self.settings.memory_budget_mb * 1_000_000
-        if sum(run.nbytes for run in self._runs.values()) <= budget:
-            return
-        warm = sorted((r for r in self._runs.values() if not r.history and r is not wanted), key=_warmth)
-        total = sum(run.nbytes for run in self._runs.values())
-        for run in warm:
-            if total <= budget:
-                break
-            before = run.nbytes
-            run.chill(COLD_POINTS)
-            total -= before - run.nbytes
 
     def _publish_changes(self, now: float, *, one_shot: bool) -> None:
         scanning = not self._searched or any(run.history for run in self._runs.values())
@@ -414,18 +355,7 @@ class Engine:
         if not hurried and time.monotonic() < self._not_before:
             self._held_until = self._not_before
             return
-        room = math.inf if hurried else VIEWS_PER_S * min(now - self._viewed_at, 1.0)
-        for run in self._stale_views():
-            run_id = run.found.id
-            if not run.shown(now):
-                self._changed |= self._views.pop(run_id, None) is not None
-            elif room <= 0 and run_id not in self._in_sight and run_id in self._views:
-                break
-            else:
-                self._views[run_id] = view(run, now, self._desk.dress, pid_exists)
-                run.dirty = False
-                self._changed, self._viewed_at = True, now
-                room -= 1
+        self._changed |= self._views.renew(now, hurried=hurried)
         failure = (self._failure,) if self._failure else ()
         asked = (*self.settings.problems, *self._rule_problems)
         book = (self._desk.book.problem,) if self._desk.book.problem else ()
@@ -437,7 +367,7 @@ class Engine:
         self._snapshot = Snapshot(
             self._snapshot.rev + 1,
             now,
-            tuple(self._views.values()),
+            tuple(self._views.by_id.values()),
             problems,
             self.roots,
             scanning,
@@ -447,23 +377,11 @@ class Engine:
             silences=self._desk.silences,
             left_at=self._desk.left_at,
             notifier=self._desk.notifier,
-            by_id=dict(self._views),
+            by_id=dict(self._views.by_id),
             health=self._generation.views,
             kpi=self._generation.kpi,
         )
         self._publish(self._snapshot)
-
-    def _stale_views(self) -> Iterator[RunState]:
-        """Yield the runs whose views are out of date: those in sight, then the others in turn."""
-        for run_id in self._in_sight:
-            if run_id in self._runs and self._runs[run_id].dirty:
-                yield self._runs[run_id]
-        runs, start = list(self._runs.values()), self._view_turn
-        for i in range(start, start + len(runs)):
-            run = runs[i % len(runs)]
-            if run.dirty:
-                yield run
-                self._view_turn = i % len(runs)
 
     def _watch_problems(self) -> tuple[str, ...]:
         return tuple(self._watcher.problems) if self._watcher is not None else ()
@@ -475,8 +393,3 @@ def _author() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
-
-
-def _warmth(run: RunState) -> tuple[float, float]:
-    updated = run.updated_at
-    return run.wanted_at, updated if updated == updated else 0.0
