@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mens_console.health.partial import MANY
+from mens_console.health.partial import CROWD, MANY
 from mens_console.signals.diversity import entropy, miller_madow, rarefied
 from mens_console.signals.generation import USD_PER_1000_TOKENS, BatchFigures, ScoreFigures
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mens_console.health.partial import Partial, Sums
 
 _PER_CENT: Final = 95
+_LIMITS: Final = {
+    "anchors": f"more than {CROWD} different anchors are not told apart: no diversity of anchors",
+    "personas": f"more than {CROWD} different personas are not told apart, nor duplicate attempts",
+}
 _ROUNDING: Final = 2.0**-50
 """Of the mean of squares: a variance below is what rounding left."""
 
@@ -35,12 +39,13 @@ def figures(
     mean, p95, deviation = _latencies(partial)
     tokens = partial.prompt_tokens + partial.completion_tokens
     anchors = partial.anchors.values()
+    anchors_told = measured.get("anchors_used") and "anchors" not in partial.crowded
     success = partial.statuses.get("success", 0)
     return BatchFigures(
         run_id=run_id,
         index=index,
         n=n,
-        personas=len(partial.personas),
+        personas=CROWD if "personas" in partial.crowded else len(partial.personas),
         complete=n >= batch_size,
         success=success,
         success_or_repaired=success + partial.statuses.get("repair", 0),
@@ -55,9 +60,9 @@ def figures(
         openings=_ordered(partial.openings),
         opening_entropy=entropy(partial.openings.values()),
         opening_entropy_corrected=miller_madow(partial.openings.values()),
-        anchors=len(anchors),
+        anchors=CROWD if "anchors" in partial.crowded else len(anchors),
         anchor_mentions=sum(anchors),
-        anchor_diversity=len(anchors) / n if measured.get("anchors_used") else math.nan,
+        anchor_diversity=len(anchors) / n if anchors_told else math.nan,
         anchor_rarefied=rarefied(anchors, draw) / draw,
         rarefied_to=draw,
         prompt_tokens=partial.prompt_tokens,
@@ -67,9 +72,10 @@ def figures(
         ended=partial.ended if measured.get("ts") else math.nan,
         first=partial.first or ("", 0),
         measured={name: measured[name] for name in sorted(measured)},
-        duplicates=partial.keyed - len(partial.seen),
+        duplicates=0 if "personas" in partial.crowded else partial.keyed - len(partial.seen),
         clock_back=partial.clock_back,
         stages=_ordered(partial.stages),
+        limits=tuple(_LIMITS[name] for name in sorted(partial.crowded)),
     )
 
 

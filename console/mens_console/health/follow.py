@@ -5,11 +5,15 @@ A log's history is counted in worker processes where it is long, and remembered 
 
 from __future__ import annotations
 
+import gc
 import math
+from collections import deque
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from mens_console.health.backlog import WORTHWHILE, Backlog
+from mens_console.health.checkpoint import load, place_of, save
 from mens_console.health.gzipped import GzipLog
 from mens_console.health.source import LiveLog, Place
 from mens_console.health.tally import Options, Tally
@@ -17,10 +21,18 @@ from mens_console.ingest.safeopen import FdCache
 from mens_console.signals.generation import BATCH_SIZE, USD_PER_1000_TOKENS, HealthReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from mens_console.health.checkpoint import SavedRun
     from mens_console.health.fold import By
+    from mens_console.health.rows import Block
+    from mens_console.signals.generation import BatchFigures
 
+_WORTH_KEEPING: Final = 4 << 20
+"""New bytes that make a checkpoint worth writing."""
+_SAVED_EVERY: Final = 1 << 30
+"""Bytes after which workers' answers are kept, though there are more to come."""
+_JUDGED_AT_ONCE: Final = 32
 _PATIENCE: Final = 3
 """Failures of workers after which this process reads by itself."""
 Log: TypeAlias = LiveLog | GzipLog
@@ -54,9 +66,12 @@ class Follower:
         self._report: HealthReport | None = None
         self._backlog: tuple[LiveLog, Backlog, Place] | None = None
         self._failures = 0
+        self._saved_at = 0
         self._begin()
+        self._recall()
 
     def _begin(self) -> None:
+        self._recalled: tuple[deque[BatchFigures], list[SavedRun]] | None = None
         self._tally = Tally(self.options)
         self._logs: list[Log] = [
             GzipLog(path) if path.endswith(".gz") else LiveLog(path, self._fds) for path in self._paths
@@ -65,7 +80,8 @@ class Follower:
     @property
     def more(self) -> bool:
         """Whether bytes are known to wait."""
-        return self._backlog is not None or any(log.more for log in self._logs)
+        busy = self._backlog is not None or self._recalled is not None
+        return busy or any(log.more for log in self._logs)
 
     @property
     def waiting(self) -> bool:
@@ -84,21 +100,32 @@ class Follower:
         With `final` nobody writes any more: a last line without a newline counts, too.
         """
         self._now = now
+        if self._recalled is not None:
+            return self._poll_recalled(*self._recalled)
         if self._backlog is not None:
             return self._poll_backlog(*self._backlog)
         before = self._looks()
-        for log in self._logs:
-            block = log.next(now) if isinstance(log, GzipLog) else log.next(now, final=final)
-            if isinstance(log, LiveLog) and log.restarted and self._tally.attempts:
-                self._begin_again()
-                return self._changed()
-            if block is not None:
-                self._tally.read(block, log.path)
-                self._offer_backlog(log)
-                return self._changed()
-            if log.more:
-                break
+        with _no_collection():
+            for log in self._logs:
+                block = self._next(log, now, final=final)
+                if isinstance(log, LiveLog) and log.restarted and self._tally.attempts:
+                    self._begin_again()
+                    return self._changed()
+                if block is not None:
+                    self._tally.read(block, log.path)
+                    self._offer_backlog(log)
+                    return self._changed()
+                if log.more:
+                    break
         return before != self._looks() and self._changed()
+
+    def _next(self, log: Log, now: float, *, final: bool) -> Block | None:
+        block = log.next(now)
+        if block is None and final and isinstance(log, LiveLog) and not log.more:
+            if log is self._logs[-1]:
+                self._save()  # a line that has no end yet is in no checkpoint
+            block = log.next(now, final=True)
+        return block
 
     def wait(self, seconds: float) -> None:
         """Wait until workers have something to hand over, at most so long; returns at once where there are none."""
@@ -107,6 +134,40 @@ class Follower:
 
     def _looks(self) -> list[tuple[str | None, int]]:
         return [(source.problem, source.size) for source in (log.source for log in self._logs)]
+
+    # ------------------------------------------------------------------ the checkpoint
+
+    def _recall(self) -> None:
+        """Go on from the checkpoint, if there is one of these logs."""
+        file = self._checkpoint()
+        saved = None if file is None else load(file, self.options, self._logs)
+        if saved is None:
+            return
+        self._tally.attempts = saved.attempts
+        self._saved_at = self.progress[0]
+        self._recalled = deque(batch for run in saved.runs for batch in run.batches), saved.runs
+
+    def _poll_recalled(self, batches: deque[BatchFigures], runs: list[SavedRun]) -> bool:
+        """Judge some of the batches of the checkpoint anew, for judgements are not kept."""
+        for _ in range(min(len(batches), _JUDGED_AT_ONCE)):
+            self._tally.remember(batches.popleft())
+        if not batches:
+            for run in runs:
+                self._tally.resume(run.name, run.attempts, run.last_ts, run.open)
+            self._recalled = None
+        return self._changed()
+
+    def _checkpoint(self) -> Path | None:
+        if self._cache is None or self.options.by != "batch" or not self._paths:
+            return None
+        return place_of(self._cache, self._paths[0], self.options)
+
+    def _save(self) -> None:
+        """Keep what was counted, where that is worth it and all of it stands in whole lines of the logs."""
+        done = self.progress[0]
+        file = self._checkpoint() if done - self._saved_at >= _WORTH_KEEPING and self._recalled is None else None
+        if file is not None and save(file, self.options, self._tally, self._logs):
+            self._saved_at = done
 
     # ------------------------------------------------------------------ workers
 
@@ -134,6 +195,8 @@ class Follower:
             log.note = backlog.problem
             place = log.place() or place
             self._backlog = (log, backlog, place)
+            if self.progress[0] - self._saved_at >= _SAVED_EVERY:
+                self._save()
             return self._changed()
         if not backlog.finished:
             return False
@@ -142,6 +205,7 @@ class Follower:
             log.note = backlog.problem
         backlog.close()
         self._backlog = None
+        self._save()
         return self._changed()
 
     def _changed(self) -> bool:
@@ -162,9 +226,27 @@ class Follower:
         if self._backlog is not None:
             self._backlog[1].close()
             self._backlog = None
+        self._save()
         for log in self._logs:
             log.close()
 
     def _begin_again(self) -> None:
-        self.close()
+        if self._backlog is not None:
+            self._backlog[1].close()
+            self._backlog = None
+        for log in self._logs:
+            log.close()
+        self._saved_at = 0
         self._begin()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no garbage in cycles meanwhile: rows make none, and looking costs a tenth of the time."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MANY: Final = 1 << 16
 """Values that are kept one by one; more are compacted."""
+CROWD: Final = 1 << 18
+"""Different anchors, and personas, that are told apart in one group."""
 
 
 class Sums(Struct):
@@ -84,6 +86,8 @@ class Partial(Struct):
     """Attempts older than the one before them, both in here."""
     first: tuple[str, int] | None = None
     measured: dict[str, int] = field(default_factory=dict)
+    crowded: set[str] = field(default_factory=set)
+    """Which of `anchors` and `personas` held more than `CROWD` different ones and were given up."""
 
     def merge(self, other: Partial) -> None:
         """Add the attempts that follow these in the run. The other is used up."""
@@ -103,11 +107,22 @@ class Partial(Struct):
         self.keyed += other.keyed
         self.personas |= other.personas
         self.seen |= other.seen
+        self.crowded |= other.crowded
+        self.give_up_crowds()
         self.prompt_tokens += other.prompt_tokens
         self.completion_tokens += other.completion_tokens
         self._follow(other)
         if self.first is None:
             self.first = other.first
+
+    def give_up_crowds(self) -> None:
+        """Forget what has become too many to tell apart; a whole run can hold millions."""
+        if len(self.anchors) > CROWD or "anchors" in self.crowded:
+            self.crowded.add("anchors")
+            self.anchors = {}
+        if len(self.seen) > CROWD or len(self.personas) > CROWD or "personas" in self.crowded:
+            self.crowded.add("personas")
+            self.personas, self.seen = set(), set()
 
     def _follow(self, other: Partial) -> None:
         self.started, self.ended = min(self.started, other.started), max(self.ended, other.ended)
@@ -190,6 +205,7 @@ def count(rows: Sequence[Row], layout: Layout, first: tuple[str, int], *, whole:
     _count_times(partial, ts)
     for name, column in (("constraint_categories", given), ("error", error)):
         measured[name] = _there(column)
+    partial.give_up_crowds()
     return partial
 
 

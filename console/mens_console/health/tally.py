@@ -5,15 +5,18 @@ Fed with the counts of pieces in order, whoever made them; gives a report. Reads
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from mens_console.health.figures import figures
 from mens_console.health.fold import Counted, Group, counts, fold
 from mens_console.health.partial import Partial, went_back
 from mens_console.signals.generation import BATCH_SIZE, USD_PER_1000_TOKENS, HealthReport, Judged
 from mens_console.signals.runjudge import RunJudge
-from mens_console.signals.tiers import tier, tier_name
+from mens_console.signals.tiers import added, empty, tier, tier_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
     from mens_console.health.frames import Piece
     from mens_console.health.rows import Block
     from mens_console.signals.generation import BadRow, BatchFigures, LogSource, TierFigures
+_PARTIAL: Final = msgspec.msgpack.Decoder(Partial)
+MOST_PERSONAS: Final = 20_000
+"""Personas that are counted one by one, where attempts are grouped by persona: each takes some 10 KB."""
+OTHERS: Final = "(other personas)"
+_IDLE: Final = 100_000
+"""Attempts of other runs after which a run is thought to have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +47,36 @@ class Options:
 
 
 @dataclass(slots=True)
-class _Run:
+class Run:
     """One run (or one other group): its finished batches, and the count of the one that grows."""
 
     judge: RunJudge
     attempts: int = 0
     last_ts: float | None = None
     batches: list[Judged] = field(default_factory=list)
-    open: Partial | None = None
     newest: Judged | None = None
-    """The batch that grows, judged as it stands; None where that is not known."""
+    """The batch that grows, judged as it stands when the report was made."""
     figures: TierFigures | None = None
+    touched: int = 0
+    """Attempts of all runs when it was last added to."""
+    _open: Partial | None = None
+    _packed: bytes = b""
+
+    @property
+    def open(self) -> Partial | None:
+        """The count of the batch that grows, None where the next attempt begins one."""
+        if self._packed:
+            self._open, self._packed = _PARTIAL.decode(zlib.decompress(self._packed)), b""
+        return self._open
+
+    @open.setter
+    def open(self, partial: Partial | None) -> None:
+        self._open, self._packed = partial, b""
+
+    def pack(self) -> None:
+        """Keep the count in a tenth of its space."""
+        if self._open is not None:
+            self._packed, self._open = zlib.compress(msgspec.msgpack.encode(self._open), 1), None
 
 
 class Tally:
@@ -56,9 +84,10 @@ class Tally:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.runs: dict[str, _Run] = {}
+        self.runs: dict[str, Run] = {}
         self.attempts = 0
         self._unjudged: set[str] = set()
+        self._swept = 0
 
     @property
     def phases(self) -> dict[str, int]:
@@ -87,10 +116,7 @@ class Tally:
     def take(self, counted: Counted) -> None:
         """Merge a count that follows those of its run that were taken before."""
         (name, index), partial = counted
-        run = self._run(name)
-        self._unjudged.add(name)
-        run.attempts += partial.n
-        self.attempts += partial.n
+        run = self._add(name, partial.n)
         last = partial.last_ts
         if run.open is None:
             partial.clock_back += went_back(run.last_ts, partial.first_ts)
@@ -104,22 +130,51 @@ class Tally:
 
     def take_figures(self, batch: BatchFigures, first_ts: float | None, last_ts: float | None) -> None:
         """Take a whole batch that was counted elsewhere; the times are those of its first and last timed attempts."""
-        run = self._run(batch.run_id)
-        self._unjudged.add(batch.run_id)
-        run.attempts += batch.n
-        self.attempts += batch.n
+        run = self._add(batch.run_id, batch.n)
         if back := went_back(run.last_ts, first_ts):
             batch = replace(batch, clock_back=batch.clock_back + back)
         run.last_ts = run.last_ts if last_ts is None else last_ts
         run.batches.append(run.judge.add(batch))
 
-    def _run(self, name: str) -> _Run:
+    def remember(self, batch: BatchFigures) -> None:
+        """Take a whole batch in again that was taken before, in order."""
+        run = self.run(batch.run_id)
+        self._unjudged.add(batch.run_id)
+        run.batches.append(run.judge.add(batch))
+
+    def resume(self, name: str, attempts: int, last_ts: float | None, growing: Partial | None) -> None:
+        """Continue a run whose whole batches are remembered."""
+        run = self.run(name)
+        self._unjudged.add(name)
+        run.attempts, run.last_ts, run.open = attempts, last_ts, growing
+
+    def run(self, name: str) -> Run:
+        """Return the run of that name, a new one where it is not known."""
         run = self.runs.get(name)
         if run is None:
-            run = self.runs[name] = _Run(RunJudge(name, size=self.options.batch_size))
+            run = self.runs[name] = Run(RunJudge(name, size=self.options.batch_size))
         return run
 
-    def _finish(self, run: _Run, name: str, index: int) -> None:
+    def _add(self, name: str, attempts: int) -> Run:
+        if self.options.by == "persona" and name not in self.runs and len(self.runs) >= MOST_PERSONAS:
+            name = OTHERS
+        run = self.run(name)
+        self._unjudged.add(name)
+        run.attempts += attempts
+        self.attempts += attempts
+        run.touched = self.attempts
+        if self.attempts - self._swept > _IDLE:
+            self._sweep()
+        return run
+
+    def _sweep(self) -> None:
+        """Pack the counts of runs that have most likely ended: a log may hold thousands of them."""
+        self._swept = self.attempts
+        for run in self.runs.values():
+            if self.attempts - run.touched > _IDLE:
+                run.pack()
+
+    def _finish(self, run: Run, name: str, index: int) -> None:
         if run.open is not None:
             run.batches.append(run.judge.add(self._figures(run.open, name, index)))
             run.open = None
@@ -135,7 +190,11 @@ class Tally:
             run.newest = None
             if run.open is not None:
                 run.newest = run.judge.peek(self._figures(run.open, name, len(run.batches)))
-            run.figures = run.judge.figures(run.newest.batch if run.newest else None)
+            batch = run.newest.batch if run.newest else None
+            if self.options.by == "persona" and batch is not None:
+                run.figures = added(empty(name), batch)
+            else:
+                run.figures = run.judge.figures(batch)
         self._unjudged.clear()
 
     def report(
@@ -155,13 +214,14 @@ class Tally:
                 batches.append(run.newest)
             if run.figures is not None:
                 runs.append(run.figures)
+        told = self.options.by in ("batch", "run")  # what else is grouped is not made of runs
         return HealthReport(
             rev=rev,
             batch_size=self.options.batch_size,
             batches=tuple(batches),
             tier=tier("all", runs),
-            tiers=tuple(tier(name, members) for name, members in _by_tier(runs).items()),
-            runs=tuple(runs),
+            tiers=tuple(tier(name, members) for name, members in _by_tier(runs).items()) if told else (),
+            runs=tuple(runs) if told else (),
             sources=sources,
             bad_rows=sum(source.bad_rows for source in sources),
             bad=bad,
