@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import contract_reference
 import reference
 
 if TYPE_CHECKING:
@@ -238,6 +239,11 @@ def pages() -> dict[Path, str]:
 
     parts = {
         "README.md": {"formats": formats, "keys": keys},
+        "docs/contracts.md": {
+            "contracts": contract_reference.contracts,
+            "aliases": contract_reference.aliases,
+            "taxonomy": contract_reference.taxonomy,
+        },
         "docs/formats.md": {"formats": formats, "fields": fields},
         "docs/headless.md": {"commands": commands, "settings": environment, "bindings": bindings},
         "docs/generation-health.md": {"bands": bands, "shifts": shifts},
@@ -252,6 +258,7 @@ def pages() -> dict[Path, str]:
     }
     more = "## Bands of generation health\n\nWhat they mean: [generation-health.md](generation-health.md)."
     made = {ROOT / "docs/thresholds.md": f"{describe()}\n{more}\n\n{bands()}\n"}
+    made[ROOT / "docs/contract-reference.md"] = contract_reference.page()
     for page, names in parts.items():
         text = (ROOT / page).read_text()
         for name, body in names.items():

@@ -67,6 +67,15 @@ def test_a_log_whose_names_have_drifted(cli, log):
     )
 
 
+def test_optional_fields_that_nobody_writes_are_one_line(cli, log):
+    row = {key: value for key, value in ATTEMPT.items() if key not in ("error", "anchors_used")}
+    status, out, _ = cli("contracts", "check", log(row, row))
+    assert status == 0 and "· optional, and in none of them: anchors_used, error" in out
+    assert (
+        "· error: absent in 1 of 2 objects (line 1); it is optional" in cli("contracts", "check", log(row, ATTEMPT))[1]
+    )
+
+
 def test_the_worst_file_decides(cli, log):
     good, bad = log(ATTEMPT), log({"status": "x"}, name="bad.jsonl")
     assert cli("contracts", "check", good, bad, "--contract", "mens_generation_attempt_v1")[0] == 1

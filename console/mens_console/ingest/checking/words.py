@@ -48,6 +48,9 @@ def _findings(tally: Tally) -> Iterator[tuple[str, str, str]]:
     bad = [row for row in rows if row[1] == "bad"]
     rest = [row for row in rows if row[1] != "bad"]
     yield from bad
+    never = [safe_text(one.path, _NAME) for one in fields if _is_never(one)]
+    if never:
+        yield "·", "muted", f"optional, and in none of them: {', '.join(never)}"
     yield from rest[:_UNKNOWN_SHOWN]
     if len(rest) > _UNKNOWN_SHOWN:
         yield "·", "muted", f"… and {len(rest) - _UNKNOWN_SHOWN} more (--json lists all)"
@@ -63,8 +66,12 @@ def _of_field(one: Field) -> Iterator[tuple[str, str, str]]:
         yield "✗", "bad", f"{path}: {got} in {_places(spot)}{_quoted(spot)}; wants {one.want}"
     if one.missing.count and one.required:
         yield "✗", "bad", f"{path}: missing in {_share(one)}{_at(one.missing)}"
-    elif one.missing.count and one.objects:
+    elif one.missing.count and not _is_never(one):
         yield "·", "muted", f"{path}: absent in {_share(one)}{_at(one.missing)}; it is optional"
+
+
+def _is_never(one: Field) -> bool:
+    return not one.required and 0 < one.objects == one.missing.count
 
 
 def _of_unknown(one: Unknown) -> tuple[str, str, str]:
