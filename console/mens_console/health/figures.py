@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _PER_CENT: Final = 95
 _LIMITS: Final = {
     "anchors": f"more than {CROWD} different anchors are not told apart: no diversity of anchors",
-    "personas": f"more than {CROWD} different personas are not told apart, nor duplicate attempts",
+    "personas": f"more than {CROWD} different personas are not told apart",
+    "repeats": f"among more than {CROWD} attempts those that occur again are not told",
 }
 _ROUNDING: Final = 2.0**-50
 """Of the mean of squares: a variance below is what rounding left."""
@@ -72,7 +73,7 @@ def figures(
         ended=partial.ended if measured.get("ts") else math.nan,
         first=partial.first or ("", 0),
         measured={name: measured[name] for name in sorted(measured)},
-        duplicates=0 if "personas" in partial.crowded else partial.keyed - len(partial.seen),
+        duplicates=0 if "repeats" in partial.crowded else partial.keyed - len(partial.seen),
         clock_back=partial.clock_back,
         stages=_ordered(partial.stages),
         limits=tuple(_LIMITS[name] for name in sorted(partial.crowded)),

@@ -87,7 +87,7 @@ class Partial(Struct):
     first: tuple[str, int] | None = None
     measured: dict[str, int] = field(default_factory=dict)
     crowded: set[str] = field(default_factory=set)
-    """Which of `anchors` and `personas` held more than `CROWD` different ones and were given up."""
+    """Which of `anchors`, `personas` and `repeats` (of attempts) were more than `CROWD` and given up."""
 
     def merge(self, other: Partial) -> None:
         """Add the attempts that follow these in the run. The other is used up."""
@@ -120,9 +120,12 @@ class Partial(Struct):
         if len(self.anchors) > CROWD or "anchors" in self.crowded:
             self.crowded.add("anchors")
             self.anchors = {}
-        if len(self.seen) > CROWD or len(self.personas) > CROWD or "personas" in self.crowded:
+        if len(self.personas) > CROWD or "personas" in self.crowded:
             self.crowded.add("personas")
-            self.personas, self.seen = set(), set()
+            self.personas = set()
+        if len(self.seen) > CROWD or "repeats" in self.crowded:
+            self.crowded.add("repeats")
+            self.seen = set()
 
     def _follow(self, other: Partial) -> None:
         self.started, self.ended = min(self.started, other.started), max(self.ended, other.ended)

@@ -50,7 +50,9 @@ class Options:
 class Run:
     """One run (or one other group): its finished batches, and the count of the one that grows."""
 
-    judge: RunJudge
+    name: str
+    size: int
+    """Attempts of a whole batch."""
     attempts: int = 0
     last_ts: float | None = None
     batches: list[Judged] = field(default_factory=list)
@@ -59,8 +61,16 @@ class Run:
     figures: TierFigures | None = None
     touched: int = 0
     """Attempts of all runs when it was last added to."""
+    _judge: RunJudge | None = None
     _open: Partial | None = None
     _packed: bytes = b""
+
+    @property
+    def judge(self) -> RunJudge:
+        """The judge of its batches."""
+        if self._judge is None:
+            self._judge = RunJudge(self.name, size=self.size)
+        return self._judge
 
     @property
     def open(self) -> Partial | None:
@@ -152,7 +162,7 @@ class Tally:
         """Return the run of that name, a new one where it is not known."""
         run = self.runs.get(name)
         if run is None:
-            run = self.runs[name] = Run(RunJudge(name, size=self.options.batch_size))
+            run = self.runs[name] = Run(name, self.options.batch_size)
         return run
 
     def _add(self, name: str, attempts: int) -> Run:
@@ -185,16 +195,15 @@ class Tally:
 
     def _judge_newest(self) -> None:
         """Judge as they stand the batches that grew since the last time."""
+        alone = RunJudge(size=self.options.batch_size) if self.options.by == "persona" else None
         for name in self._unjudged:
             run = self.runs[name]
-            run.newest = None
-            if run.open is not None:
-                run.newest = run.judge.peek(self._figures(run.open, name, len(run.batches)))
-            batch = run.newest.batch if run.newest else None
-            if self.options.by == "persona" and batch is not None:
-                run.figures = added(empty(name), batch)
-            else:
-                run.figures = run.judge.figures(batch)
+            batch = None if run.open is None else self._figures(run.open, name, len(run.batches))
+            if alone is not None and batch is not None:  # one persona has no trend: all are judged by one judge
+                run.newest, run.figures = alone.peek(batch), added(empty(name), batch)
+                continue
+            run.newest = None if batch is None else run.judge.peek(batch)
+            run.figures = run.judge.figures(batch)
         self._unjudged.clear()
 
     def report(
