@@ -8,11 +8,14 @@ import tracemalloc
 
 import pytest
 from contracts.samples import ATTEMPT, EVENT, KPI, SCORECARD_ROW
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mens_console.ingest.checking.check import check_file
 from mens_console.ingest.checking.places import Places
 from mens_console.ingest.checking.recognise import UnknownContractError, named
 from mens_console.ingest.checking.stream import CHUNK, LONGEST, Stream
+from mens_console.ingest.checking.words import lines_of, report_document
 from mens_contracts.registry import CONTRACTS
 from mens_contracts.taxonomy import document
 
@@ -214,3 +217,21 @@ def test_lines_do_not_depend_on_how_they_are_read(log, monkeypatch, cut):
 def test_an_unknown_id_has_a_near_one():
     with pytest.raises(UnknownContractError, match="mens_generation_attempt_v1"):
         named("mens_generation_attempts_v1")
+
+
+JUNK = [b"\xff", b"\0", b"{", b"]", b'"', b"NaN", b"1e999", b"\n", b"\xef\xbb\xbf", b"\\ud800", b"9" * 500, b"\x1b[2J"]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), st.sampled_from(JUNK)), max_size=5), st.booleans())
+def test_whatever_is_in_it_there_is_a_report(log, damage, packed):
+    data = b"".join(json.dumps(row).encode() + b"\n" for row in (ATTEMPT, EVENT, KPI, SCORECARD_ROW))
+    data = gzip.compress(data) if packed else data
+    for share, cut, junk in damage:
+        at = int(share * len(data))
+        data = data[:at] + junk + data[at + cut :]
+    log.write_bytes(data)
+    report = check_file(str(log))
+    found = json.loads(json.dumps(report_document(report)))
+    assert found["verdict"] in ("fits", "does not fit", "unreadable") and bool(report.problem) >= (report.rows == 0)
+    assert "\x1b" not in "\n".join(lines_of(report, lambda text, ink: text))
