@@ -249,7 +249,7 @@ def test_entropy_of_many_tokens_is_a_sample_of_them_and_of_none_is_unknown():
     p = torch.softmax(logits.double(), -1)
     whole = -(p * p.log()).sum(-1)
     found = token_entropy(logits, shifted=False)
-    assert found == pytest.approx(float(whole.flatten()[::4].mean()), rel=1e-6)
+    assert found == pytest.approx(float(whole.flatten()[::8].mean()), rel=1e-6)
     assert found == pytest.approx(float(whole.mean()), rel=0.02)
     mask = torch.zeros(4, 1001)
     assert token_entropy(logits, mask=mask) is None
