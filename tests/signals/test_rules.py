@@ -12,7 +12,9 @@ from mens_console.signals.alerts import AlertState, Observation, Signal, fingerp
 from mens_console.signals.checkpoints import CheckpointFact, checkpoint_observations, forecast
 from mens_console.signals.diagnosis import diagnose
 from mens_console.signals.evidence import ErrorFact, Evidence, ProcessFact
+from mens_console.signals.generation import Band, BatchFigures, Judged, TierFigures
 from mens_console.signals.gpu import EccCounts, GpuSample, XidEvent
+from mens_console.signals.healthalerts import RULE_OF, batch_observations, drift_observation
 from mens_console.signals.layers import LayerSignals
 from mens_console.signals.machine import MachineView, machine_observations
 from mens_console.signals.pairs import LayerRow, PairTable
@@ -20,14 +22,15 @@ from mens_console.signals.rules import RULES
 from mens_console.signals.run import RunSignals
 
 NAN = math.nan
-RUN, GPU = "run", "gpu:GPU-1"
+GENERATION = {*RULE_OF.values(), "generation_drift"}
+RUN, GPU, LOG = "run", "gpu:GPU-1", "generation:logs/r"
 
 
 class Lab:
     """A run that logs a row every two seconds, and whose alerts are looked at after each thing that happens."""
 
     def __init__(self, rule):
-        self.rule, self.entity = rule, GPU if rule.startswith("gpu_") else RUN
+        self.rule, self.entity = rule, GPU if rule.startswith("gpu_") else LOG if rule in GENERATION else RUN
         self.signals, self.layers = RunSignals(RUN), LayerSignals(RUN)
         self.layers.table(PairTable(("p0", "p1", "p2", "p3")))
         self.step, self.wall, self.machine = 0, 1000.0, None
@@ -95,6 +98,21 @@ class Lab:
             self.note()
         return self
 
+    def batch(self, band, indicator="repair_rate", drift=None):
+        """A whole batch of attempts, one indicator of which is in `band`."""
+        self.step, self.wall = self.step + 1, self.wall + 100.0
+        figures = BatchFigures(
+            "r", self.step, 1000, 1000, True, 900, 990, 50, {}, {}, 1000, 10.0, 20.0, 1.0, {}, {}, 2.2, 2.2,
+            900, 900, 0.9, 0.9, 500, 1, 1, 0.1, self.wall - 100.0, self.wall, ("a", 0),
+        )  # fmt: skip
+        judged = Judged(figures, {indicator: Band(band, 0.5, 1000, (0.4, 0.6), "so it is", unit="share")})
+        self.signals.take(batch_observations(LOG, judged, RULES))
+        reasons = ("repair rate rose",) if drift else ()
+        tier = TierFigures("r", ("r",), 1, 1000, 1000, 0.9, 0.9, 0.1, 1, 0.1, drift=drift, drift_reasons=reasons)
+        self.signals.take([drift_observation(LOG, tier, self.wall)])
+        self.note()
+        return self
+
     def later(self, seconds=600.0):
         self.wall += seconds
         self.signals.advance(self.wall)
@@ -108,6 +126,15 @@ def healthy(lab):
 
 def nothing(lab):
     pass
+
+
+def band(indicator, worst):
+    """Return what makes the rule of an indicator fire, and what ends it."""
+    return (
+        lambda x: x.batch("healthy", indicator),
+        lambda x: x.batch(worst, indicator).batch("undecided", indicator),
+        lambda x: x.batch("nodata", indicator).batch("below_range", indicator),
+    )
 
 
 SOUND, SLOW = EccCounts(volatile_uncorrected=0), ("hw_thermal",)
@@ -163,6 +190,11 @@ PROVOKED = {
     ),
     "checkpoint_overdue": (
         nothing, lambda x: x.save([100, 200, 300], 510), lambda x: x.save([100, 200, 300, 510], 520),
+    ),
+    **{rule: band(name, "critical" if name == "pollyanna" else "warning") for name, rule in RULE_OF.items()},
+    "generation_drift": (
+        lambda x: x.batch("healthy", drift=False), lambda x: x.batch("healthy", drift=True),
+        lambda x: x.batch("healthy").batch("healthy", drift=False),
     ),
     "gpu_thermal": (lambda x: x.gpu(throttle=()), lambda x: x.gpu(4, throttle=SLOW), lambda x: x.gpu(throttle=())),
     "gpu_power": (
