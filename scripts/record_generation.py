@@ -11,6 +11,7 @@ diagnostics are measured; the wall clock alone is set to that of the box that th
 from __future__ import annotations
 
 import argparse
+import math
 import platform
 import random
 import tempfile
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recording import evaluated, functions, personas
+from recording import evaluated, functions, personas, texts
 
 from mens_console.collectors import AttemptLogger, GenerationRecorder
 from mens_console.demo.recorder import Recorder
@@ -27,9 +28,9 @@ from mens_console.demo.recording import Recording, shipped
 
 POLL_S = 1.0
 ATTEMPTS = 9000
-HEALTHY = 0.45
+HEALTHY = 0.4
 """Share of the attempts that is generated at temperature 1, before the cooling begins."""
-COLD = 0.24
+COLD = 0.2
 RETRIES = 3
 ORDERS = (5, 6)
 SAMPLES = 3
@@ -46,7 +47,7 @@ def persons(path: Path, run_id: str, clock: object, count: int) -> Iterator[None
     done = number = 0
     while done < count:
         number += 1
-        trait = rng.choice(personas.TRAITS)
+        trait = rng.choice(texts.TRAITS)
         for stage in ("B", "C"):
             for attempt in range(1, RETRIES + 1):
                 share = done / count
@@ -74,22 +75,22 @@ def row_facts(row: dict[str, object], sketch: personas.Sketch) -> None:
     row["error"] = f"still {', '.join(sketch.problems)}" if sketch.problems else None
 
 
-def programs(path: Path, run_id: str, clock: object) -> Iterator[None]:
+def programs(path: Path, run_id: str, clock: object, marks: list[evaluated.Marks]) -> Iterator[None]:
     """Have every model write every function, and record each request; one request a step."""
     recorder = GenerationRecorder(path, run_id=run_id, task_set=TASK_SET, clock=clock)  # type: ignore[arg-type]
     writers = {f"code-ngram-{order}": functions.Writer(order, random.Random(order)) for order in ORDERS}
     for sample in range(SAMPLES):
         for reference in functions.references():
             for model, writer in writers.items():
-                request(recorder, writer, model, reference, sample)
+                marks.append(request(recorder, writer, model, reference, sample))
                 yield
     recorder.close()
 
 
 def request(
     recorder: GenerationRecorder, writer: functions.Writer, model: str, reference: functions.Reference, sample: int
-) -> None:
-    """Have one function written, and repaired until it compiles or enough is enough."""
+) -> evaluated.Marks:
+    """Have one function written, and repaired until it compiles or enough is enough; return marks of the last."""
     text, problems = "", []
     tokens: list[str] = []
     with recorder.task(reference.name, model=model, sample=sample, max_attempts=MAX_ATTEMPTS) as task:
@@ -111,9 +112,7 @@ def request(
             task_success=valid and functions.behaves(text, reference),
             semantic_task_success=valid and functions.shape(text, reference),
         )
-        words = text.lower().split()
-        task.facts["placeholders"] = sum(words.count(each) for each in evaluated.PLACEHOLDERS)
-        task.facts["richness"] = round(len(set(tokens)) / max(len(tokens), 1), 3)
+    return evaluated.Marks.of(tokens)
 
 
 def main() -> None:
@@ -137,13 +136,14 @@ def main() -> None:
         lane.mkdir()
         recorders = Recorder(sketches, clock=clock), Recorder(lane, clock=clock)
         requests = SAMPLES * len(functions.references()) * len(ORDERS)
+        marks: list[evaluated.Marks] = []
         loops = (
             (persons(sketches / "generation.jsonl", run_id, clock, options.attempts), options.attempts),
-            (programs(lane / "generation-events.jsonl", run_id.replace("25K", "eval"), clock), requests),
+            (programs(lane / "generation-events.jsonl", run_id.replace("25K", "eval"), clock, marks), requests),
         )
         play(loops, recorders, options.seconds)
         items = [reference.source for reference in functions.references()]
-        evaluated.write(lane, evaluated.read(lane / "generation-events.jsonl"), "functions", "1", items)
+        evaluated.write(lane, evaluated.read(lane / "generation-events.jsonl"), marks, "functions", "1", items)
         for recorder in recorders:
             recorder.poll()
         save(recorders, options.out)
@@ -158,7 +158,8 @@ def play(loops: tuple[tuple[Iterator[None], int], ...], recorders: tuple[Recorde
         now = time.monotonic() - began
         for place in sorted(running):
             loop, count = loops[place]
-            while place in running and done[place] <= min(now / seconds, 1.0) * count:
+            due = now / seconds * count if now < seconds else math.inf  # what is left at the end is made at once
+            while place in running and done[place] <= due:
                 if next(loop, loop) is loop:
                     running.remove(place)
                 done[place] += 1
@@ -174,7 +175,7 @@ def play(loops: tuple[tuple[Iterator[None], int], ...], recorders: tuple[Recorde
 def save(recorders: tuple[Recorder, ...], out: Path) -> None:
     """Write both recordings and say how large they are."""
     told = (
-        ("personas", "sketches by an n-gram model that is cooled from temperature 1 to a quarter: they become alike"),
+        ("personas", "sketches by an n-gram model that is cooled from temperature 1 to a fifth: they become alike"),
         ("code-lane", "functions by two n-gram models over the same tasks, compiled, checked and repaired"),
     )
     for recorder, (scenario, summary) in zip(recorders, told, strict=True):

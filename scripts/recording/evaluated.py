@@ -1,6 +1,7 @@
-"""What an evaluation leaves beside its events: a benchmark summary a model, the rows of a scorecard and its summary.
+"""What an evaluation leaves beside its events: a benchmark summary a model, and the summary of a scorecard.
 
-Computed from the events that the recorder wrote, with nothing added.
+Computed from the events that the recorder wrote, and from a few marks of the outputs. Neither repeats the tasks one by
+one: these are in the events, and would be counted twice.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,22 @@ from mens_contracts.benchmark import BenchmarkSummary
 from mens_contracts.scorecard import EVENT_SCHEMA_ID, ScorecardEvent, ScorecardSummary
 
 Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Marks of an output: how often it says that something is left to do, and its distinct tokens per token."""
+
+    placeholders: int
+    richness: float
+
+    @classmethod
+    def of(cls, tokens: Sequence[str]) -> Marks:
+        """Count them in an output's tokens."""
+        said = sum(token.lower().strip("# ") in PLACEHOLDERS for token in tokens)
+        return cls(said, round(len(set(tokens)) / max(len(tokens), 1), 3))
+
+
 PLACEHOLDERS = ("todo", "pass", "...", "notimplemented")
 
 
@@ -25,18 +43,19 @@ def read(path: Path) -> list[Event]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
-def write(folder: Path, events: Sequence[Event], name: str, version: str, items: Sequence[str]) -> None:
-    """Write all documents of one evaluation into its folder."""
+def write(
+    folder: Path, events: Sequence[Event], marks: Sequence[Marks], name: str, version: str, items: Sequence[str]
+) -> None:
+    """Write all documents of one evaluation into its folder; `marks` are those of each event's last output."""
     models = sorted({event["model"] for event in events})
     digest = hashlib.sha256("\n".join(items).encode()).hexdigest()
-    rows = [_row(event) for event in events]
-    (folder / "events.all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    rows = [_row(event, marked) for event, marked in zip(events, marks, strict=True)]
     conditions = []
     for model in models:
         own = [event for event in events if event["model"] == model]
         summary = _benchmark(model, own, {"name": name, "version": version, "digest": digest, "tasks": len(items)})
         _save(folder / f"benchmark-{model}.json", BenchmarkSummary.model_validate(summary).model_dump(by_alias=True))
-        conditions.append(_condition(model, own, [row for row in rows if row["condition_id"] == model]))
+        conditions.append(_condition(model, [row for row in rows if row["condition_id"] == model]))
     card = {
         "schema": "vox_mens_scorecard_summary_v1",
         "schema_version": 1,
@@ -112,7 +131,6 @@ def _benchmark(model: str, events: Sequence[Event], benchmark: dict[str, Any]) -
             "failure_rate": _rate(events, lambda event: any(row["strictness"] for row in event["attempts"]))
         },
         "diagnostics": dict(diagnostics),
-        "items": [_item(event) for event in events],
         "sources": ["generation-events.jsonl"],
     }
 
@@ -121,28 +139,7 @@ def _canonical_at_1(event: Event) -> bool:
     return bool(event["attempts"][0]["compile_pass"] and event["attempts"][0]["canonical_pass"])
 
 
-def _item(event: Event) -> dict[str, Any]:
-    return {
-        "task_id": event["task_id"],
-        "sample": event["sample"],
-        "lane": event["lane"],
-        "attempts": len(event["attempts"]),
-        "compile_pass_1": event["attempts"][0]["compile_pass"],
-        "compile_pass_n": event["compile_pass"],
-        "canonical_pass_1": _canonical_at_1(event),
-        "task_success": event["task_success"],
-        "semantic_task_success": event["semantic_task_success"],
-        "repair_depth": len(event["attempts"]) - 1 if event["compile_pass"] else None,
-        "repair_stalled": event["repair_stalled"],
-        "time_to_first_valid_ms": event["time_to_first_valid_ms"],
-        "latency_ms": event["duration_ms"],
-        "output_tokens": event["output_tokens"],
-        "strictness_failure": any(row["strictness"] for row in event["attempts"]),
-        "diagnostics": event["attempts"][0]["diagnostics"],
-    }
-
-
-def _row(event: Event) -> dict[str, Any]:
+def _row(event: Event, marked: Marks) -> dict[str, Any]:
     last = event["attempts"][-1]
     first_valid = event["time_to_first_valid_ms"]
     row = {
@@ -163,16 +160,16 @@ def _row(event: Event) -> dict[str, Any]:
         "repair_stalled": bool(event["repair_stalled"]),
         "tokens_in": event["prompt_tokens"],
         "tokens_out": event["output_tokens"],
-        "placeholder_marker_hits": event["placeholders"],
+        "placeholder_marker_hits": marked.placeholders,
         "trivial_placeholder_output": last["output_bytes"] < 20,
-        "construct_richness_score": event["richness"],
-        "anti_stub_pass": not event["placeholders"],
+        "construct_richness_score": marked.richness,
+        "anti_stub_pass": not marked.placeholders,
     }
     ScorecardEvent.model_validate(row)
     return row
 
 
-def _condition(model: str, events: Sequence[Event], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _condition(model: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     def share(name: str) -> float:
         return sum(row[name] for row in rows) / len(rows)
 
@@ -201,6 +198,6 @@ def _condition(model: str, events: Sequence[Event], rows: Sequence[dict[str, Any
         "placeholder_hits_total": sum(row["placeholder_marker_hits"] for row in rows),
         "placeholder_event_rate": sum(row["placeholder_marker_hits"] > 0 for row in rows) / len(rows),
         "trivial_placeholder_rate": share("trivial_placeholder_output"),
-        "construct_richness_mean": statistics.fmean(event["richness"] for event in events),
+        "construct_richness_mean": share("construct_richness_score"),
         "anti_stub_pass_rate": share("anti_stub_pass"),
     }

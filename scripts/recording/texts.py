@@ -34,20 +34,20 @@ NAME is the one who opens ANCHOR every day .
 NAME is the one who opens ANCHOR every day .
 """
 MIDDLES = """
-The rent is due on the ninth and the envelope is thin .
+The rent at ANCHOR is due on the ninth and the envelope is thin .
 There are four hours between the shifts , and two of them belong to the bus .
 NAME sends half of it home and keeps the receipts in a tin from ANCHOR .
 Her brother went to ANCHOR and writes only about football .
-The doctor said less salt , so the soup tastes of nothing .
+The doctor at ANCHOR said less salt , so the soup tastes of nothing .
 He counts in one language and swears in another .
-On Sundays there is choir , and after it the argument about the choir .
+On Sundays there is choir at ANCHOR , and after it the argument about the choir .
 The knee is bad since the winter at ANCHOR .
 Nobody asks twice , which NAME calls manners .
-The cow was sold and the bell was kept .
+The cow was sold at ANCHOR and the bell was kept .
 She learned to drive at fifty , on the field behind ANCHOR .
 The boy translates at the office and leaves out the worst .
 There is always somebody at ANCHOR who knows the price .
-He fixes radios that nobody collects .
+He fixes radios for ANCHOR that nobody collects .
 The letter from the bank lies under the bread , unopened .
 She is stubborn about the stove and right about the stove .
 He was proud of the roof until it leaked .

@@ -11,7 +11,7 @@ from collectors.written import rows
 from mens_console.collectors.derived import Attempts, runtime_kpi
 from mens_console.collectors.generation import KPI_FILE, GenerationRecorder
 from mens_console.collectors.guard import CollectorWarning
-from mens_contracts.event import GenerationEvent
+from mens_contracts.event import EventAttempt, GenerationEvent
 from mens_contracts.runtime_kpi import RuntimeGenerationKpi
 
 SCHEMA = Path(__file__).parents[2] / "contracts" / "eval" / "runtime-generation-kpi.schema.json"
@@ -49,6 +49,7 @@ def written(recorder):
     records = rows(Path(recorder.path).with_name(KPI_FILE))
     for event in events:
         GenerationEvent.model_validate(event)
+        assert {name for row in event["attempts"] for name in row} == EventAttempt.model_fields.keys()
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
     for record in records:
         RuntimeGenerationKpi.model_validate(record)
@@ -288,7 +289,7 @@ def test_a_full_disk_is_told_once(tmp_path, watch):
 
 
 def test_derived_facts_are_those_of_the_rows_alone():
-    row = dict.fromkeys(("prompt_tokens", "output_tokens", "tokenizer", "diagnostics", "canonical_pass"))
+    row = dict.fromkeys(("prompt_tokens", "output_tokens", "diagnostics", "canonical_pass"))
     first = {**row, "compile_pass": False, "output_bytes": 3, "start_ms": 0.0, "duration_ms": 10.0}
     second = {**first, "compile_pass": True, "start_ms": 12.0, "duration_ms": 8.5}
     facts = Attempts([first, second], validated=True).facts()

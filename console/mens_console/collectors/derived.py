@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 RUNTIME_KPI: Final = "vox_runtime_generation_kpi_v1"
 SURFACES: Final = ("vox-cli", "mcp")
@@ -19,10 +19,11 @@ _TRUEST: Final = ("model", "other", "whitespace", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The rows of one request's attempts, in order; at least one."""
+    """The rows of one request's attempts, in order; at least one. `tokenizers` counted the tokens of their outputs."""
 
     rows: Sequence[Mapping[str, Any]]
     validated: bool
+    tokenizers: Collection[str] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return the event's derived fields."""
@@ -63,7 +64,7 @@ class Attempts:
 
     def tokenizer(self) -> str:
         """Return how tokens were counted, by the weakest way of any attempt."""
-        ways: set[str] = {row["tokenizer"] for row in self.rows if row["tokenizer"]} or {"unknown"}
+        ways = sorted(self.tokenizers) or ["unknown"]
         return max(ways, key=lambda way: _TRUEST.index(way) if way in _TRUEST else 1)
 
 

@@ -124,6 +124,8 @@ class GenerationRecorder:
 
     def _event(self, task: Task) -> dict[str, Any]:
         began = self._clock() - task.duration_ms / 1000
+        rows = [one.row for one in task.attempts]
+        tokenizers = {one.tokenizer for one in task.attempts if one.tokenizer}
         given = {name: value for name, value in task.facts.items() if value is not None}
         return {
             "schema": EVENT,
@@ -132,12 +134,12 @@ class GenerationRecorder:
             "id": str(uuid.uuid4()),
             "model": "unknown",
             **given,
-            **Attempts([one.row for one in task.attempts], bool(task.facts["validate_requested"])).facts(),
+            **Attempts(rows, bool(task.facts["validate_requested"]), tokenizers).facts(),
             "task_success": task.task_success,
             "semantic_task_success": task.semantic_task_success,
             "duration_ms": task.duration_ms,
             "error": task.error,
-            "attempts": [one.row for one in task.attempts],
+            "attempts": rows,
         }
 
 

@@ -100,6 +100,8 @@ class Attempt:
         self._output: str | None = None
         self._tokens: tuple[int | None, str | None] = None, None
         self._ended = False
+        self.tokenizer: str | None = None
+        """How its tokens were counted; None where there is no output."""
         self.row: dict[str, Any] = {
             "attempt": place,
             "start_ms": elapsed_ms(),
@@ -109,7 +111,6 @@ class Attempt:
             "first_token_ms": None,
             "prompt_tokens": None,
             "output_tokens": None,
-            "tokenizer": None,
             "output_bytes": None,
             "code_bytes": None,
             "compile_pass": None,
@@ -201,7 +202,7 @@ class Attempt:
         tokens, tokenizer = self._tokens
         if tokens is None:
             tokens, tokenizer = len(output.split()), WHITESPACE
-        self.row["output_tokens"], self.row["tokenizer"] = tokens, tokenizer or "unknown"
+        self.row["output_tokens"], self.tokenizer = tokens, tokenizer or "unknown"
         if self._strict:
             found = extras(output)
             self.row["strictness"], self.row["code_bytes"] = list(found.kinds), found.code_bytes
