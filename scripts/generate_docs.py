@@ -58,7 +58,7 @@ def nodes() -> list[type[DOMNode]]:
     from mens_console.screens.digest import DigestScreen
     from mens_console.screens.fleet import FleetScreen
     from mens_console.screens.hardware import HardwareScreen
-    from mens_console.screens.health import BatchGrid, HealthScreen
+    from mens_console.screens.health import HealthScreen
     from mens_console.screens.help import HelpScreen
     from mens_console.screens.kpi import KpiScreen
     from mens_console.screens.logs import LogsScreen
@@ -73,8 +73,7 @@ def nodes() -> list[type[DOMNode]]:
 
     return [
         ConsoleApp, HelpScreen, FleetScreen, Grid, RunScreen, Chart, CompareScreen, LoraScreen, Heatmap, Matrix,
-        HealthScreen, BatchGrid, KpiScreen, HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, LogsScreen,
-        LogView,
+        HealthScreen, KpiScreen, HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, LogsScreen, LogView,
     ]  # fmt: skip
 
 

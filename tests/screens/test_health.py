@@ -13,7 +13,8 @@ from screens.test_snapshots import SIZES, Picture, Screen
 from textual.widgets import Input
 
 from mens_console.screens.bands import BANDS, state_text, value_text
-from mens_console.screens.health import BatchGrid, HealthScreen
+from mens_console.screens.health import HealthScreen
+from mens_console.screens.healthdesk import BatchGrid
 from mens_console.screens.healthfacts import distribution
 from mens_console.screens.healthshelf import BatchRows, key_of, spans
 from mens_console.screens.healthverdict import standings, verdict
@@ -93,7 +94,7 @@ async def test_every_key(console):
         for key, place in (("j", 1), ("down", 2), ("k", 1), ("up", 0), ("G", 33), ("j", 33), ("g", 0)):
             await pilot.press(key)
             await settle(pilot)
-            assert grid.cursor_key == room._rows[place].key, key
+            assert grid.cursor_key == room._desk.rows[place].key, key
         for key, name in (
             ("l", "repair trend"),
             ("right", "opening entropy"),
@@ -145,7 +146,7 @@ async def test_a_filter_keeps_runs_and_escape_clears_it(console):
     async with console(box_with(view(several())), (120, 40)) as (app, pilot):
         room = await opened(app, pilot, "slash", *"100k", "enter")
         assert "8 of 34 batches" in text_of(app)
-        assert {row.key.split()[1] for row in room._rows} == {"100K_b"}
+        assert {row.key.split()[1] for row in room._desk.rows} == {"100K_b"}
         await pilot.press("slash")
         room.query_one(Input).value = "nowhere"
         await settle(pilot)
@@ -245,6 +246,14 @@ async def test_a_backlog_says_how_much_was_read(console):
         assert "of 13.0 MB" not in text_of(app)
 
 
+@pytest.mark.parametrize("sources", [(source(done=12_999_400),), (source(), source("x", done=0, problem="gone"))])
+async def test_a_torn_last_line_and_a_file_that_cannot_be_read_are_no_backlog(console, sources):
+    made = replace(holding(2), sources=sources)
+    async with console(box_with(view(made)), (120, 40)) as (app, pilot):
+        await opened(app, pilot)
+        assert "reading" not in text_of(app)
+
+
 async def test_twenty_thousand_batches_build_only_what_is_seen(console):
     rows = [judged(batch(i)) for i in range(200)]
     many = [replace(rows[i % 200], batch=replace(rows[i % 200].batch, index=i)) for i in range(20_000)]
@@ -252,10 +261,10 @@ async def test_twenty_thousand_batches_build_only_what_is_seen(console):
     async with console(box_with(view(made)), (120, 40)) as (app, pilot):
         room = await opened(app, pilot)
         assert room.query_one(BatchGrid).cursor_key == "19999 25K_20260131"
-        assert len(room._rows) == 20_000 and len(room._rows._built) < 100
+        assert len(room._desk.rows) == 20_000 and len(room._desk.rows._built) < 100
         await pilot.press("G")
         await settle(pilot)
-        assert room.query_one(BatchGrid).cursor_key == "0 25K_20260131" and len(room._rows._built) < 200
+        assert room.query_one(BatchGrid).cursor_key == "0 25K_20260131" and len(room._desk.rows._built) < 200
 
 
 # ---------------------------------------------------------------------- parts
@@ -305,7 +314,9 @@ def test_verdicts(made, glyph, words):
 def test_without_a_drift_verdict_nothing_is_green():
     rows = [judged(batch(i)) for i in range(8)]
     answer = verdict(made := report({"r": (rows, None, ())}), standings(made))
-    assert answer.ink != "good" and "drift not decided yet" in answer.words
+    assert answer.ink != "good" and answer.words.endswith("drift not decided yet")
+    two = report({"r": (rows, None, ()), "s": ([judged(batch(i, "s")) for i in range(8)], False, ())})
+    assert verdict(two, standings(two)).words.endswith("drift not decided yet in 1 of 2 runs")
 
 
 def test_a_warning_slips_and_a_critical_band_collapses_without_drift():

@@ -167,6 +167,14 @@ async def test_a_comparison_that_is_refused_says_why(console):
         await until(pilot, lambda: "cannot be compared" in text_of(app))
 
 
+async def test_models_of_different_tasks_are_compared_but_decide_nothing(console):
+    why = "vox-qlora-r16 was given tasks of suite 3, vox-qlora-r8 of suite 4"
+    async with console(box_with(two(conflict=lambda base, other: why)), (120, 40)) as (app, pilot):
+        await opened(app, pilot, "c")
+        await compared(app, pilot)
+        assert "decides nothing: " + why in text_of(app)
+
+
 async def test_a_new_report_is_compared_anew_and_the_old_one_stands_meanwhile(console):
     asked = []
 

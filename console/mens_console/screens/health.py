@@ -15,17 +15,17 @@ from textual.widgets import Input
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.bands import NAMES
+from mens_console.screens.healthdesk import BatchDesk, BatchGrid
 from mens_console.screens.healthempty import no_attempts
-from mens_console.screens.healthfacts import bad_lines, batch_lines, run_lines
+from mens_console.screens.healthfacts import bad_lines, batch_lines, reason_lines, run_lines
 from mens_console.screens.healthlines import (
     batch_title,
     detail_lines,
     indicator_lines,
     section,
-    tier_lines,
     why_lines,
 )
-from mens_console.screens.healthshelf import ORDERS, BatchRows, columns
+from mens_console.screens.healthshelf import ORDERS, columns
 from mens_console.screens.healthverdict import (
     Verdict,
     freshness,
@@ -38,7 +38,7 @@ from mens_console.screens.healthverdict import (
 )
 from mens_console.screens.query import Terms
 from mens_console.screens.room import Room
-from mens_console.screens.sheet import Line, Sheet, prose
+from mens_console.screens.sheet import Line, Sheet
 from mens_console.signals.generation import INDICATORS
 from mens_console.signals.human import some, step
 from mens_widgets.grid import Grid
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from mens_console.screens.healthchart import CourseChart
-    from mens_console.signals.generation import HealthReport, Indicator, Judged, TierFigures
+    from mens_console.signals.generation import HealthReport, Indicator, Judged
     from mens_console.store.snapshot import HealthView, Snapshot
 
 Page = Literal["table", "detail", "bad", "reasons"]
@@ -60,16 +60,6 @@ BROAD: Final = 170
 """Columns from which on it has more room."""
 RUNS: Final = 30
 """Lines about runs beside the table."""
-HISTORY: Final = 64
-"""Batches that a sparkline looks back."""
-
-
-class BatchGrid(Grid):
-    """The table of batches; there is nothing to mark."""
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer no marks."""
-        return action != "mark"
 
 
 class HealthScreen(Room):
@@ -131,13 +121,8 @@ class HealthScreen(Room):
         self._indicator: Indicator = INDICATORS[0]
         self._order = 0
         self._query = Terms("")
-        self._following = True
-        self._left_at = 0
-        """How many batches there were when the cursor left the newest."""
-        self._rows: BatchRows | None = None
-        self._built: tuple[object, ...] = ()
+        self._desk = BatchDesk()
         self._answer: tuple[HealthReport, Verdict] | None = None
-        self._tiers: tuple[HealthReport, dict[str, TierFigures]] | None = None
         self._chart: CourseChart | None = None
 
     def body(self) -> ComposeResult:
@@ -217,46 +202,19 @@ class HealthScreen(Room):
 
     def _show_table(self, view: HealthView) -> None:
         """Give the table its rows, and keep the cursor with the newest batch while it follows."""
-        grid = self.query_one(BatchGrid)
-        built = (view.id, view.report, self._order, self._query.text)
-        if built[:1] != self._built[:1]:
-            self._following = True
-        if self._rows is None or built[:2] != self._built[:2] or built[2:] != self._built[2:]:
-            named = len(view.report.runs) > 1
-            if len(grid.columns) != len(columns(named=named)):
-                grid.columns = columns(named=named)
+        grid, desk = self.query_one(BatchGrid), self._desk
+        if desk.build(view, self._order, self._query):
+            if len(grid.columns) != len(columns(named=desk.named)):
+                grid.columns = columns(named=desk.named)
                 grid.forget()
-            self._rows = BatchRows(view.report, self._order, self._query, named=named)
-            self._built = built
             grid.empty = "no run id matches; Esc clears the filter" if self._query else "no batch yet"
-            grid.set_rows(self._rows)
-        if self._following and len(self._rows):
-            grid.cursor_key = self._rows[self._newest].key
-
-    @property
-    def _newest(self) -> int:
-        """The place of the row to stay with: the newest, or the worst."""
-        return -1 if self._order == 1 else 0
+            grid.set_rows(desk.rows)
+        if desk.following and len(desk.rows):
+            grid.cursor_key = desk.rows[desk.newest].key
 
     def _judged(self) -> Judged | None:
         """Return the batch under the cursor."""
-        rows = self._rows
-        position = rows.find(self.query_one(BatchGrid).cursor_key) if rows is not None else None
-        return rows.report.batches[position] if rows is not None and position is not None else None
-
-    def _history(self, judged: Judged) -> Sequence[Judged]:
-        """Return the batches of the same run up to this one, the newest of them."""
-        rows = self._rows
-        position = rows.find(self.query_one(BatchGrid).cursor_key) if rows is not None else None
-        span = rows.span_of(judged.batch.run_id) if rows is not None else None
-        if rows is None or position is None or span is None:
-            return [judged]
-        return rows.report.batches[max(span.start, position + 1 - HISTORY) : position + 1]
-
-    def _tier(self, report: HealthReport, run_id: str) -> TierFigures | None:
-        if self._tiers is None or self._tiers[0] is not report:
-            self._tiers = report, {one.tier: one for one in report.runs}
-        return self._tiers[1].get(run_id)
+        return self._desk.judged(self.query_one(BatchGrid).cursor_key)
 
     def _show_batch(self, view: HealthView, now: float) -> None:
         judged = self._judged()
@@ -264,7 +222,7 @@ class HealthScreen(Room):
             self._write("#indicators", lambda _: ())
             self._write("#makeup", lambda _: ())
             return
-        history, tier = self._history(judged), self._tier(view.report, judged.batch.run_id)
+        history, tier = self._desk.history(judged), self._desk.tier(judged.batch.run_id)
         size, zone = view.report.batch_size, self.console_app.zone
         most = 1 if self.size.height < 30 else 3
 
@@ -286,22 +244,21 @@ class HealthScreen(Room):
         """Fill the page that takes the table's place."""
         judged = self._judged()
         if self._page == "detail" and judged is not None:
-            tier, title = self._tier(view.report, judged.batch.run_id), self._title(view, judged, now)
+            tier, title = self._desk.tier(judged.batch.run_id), self._title(view, judged, now)
             self._write("#sheet", lambda width: detail_lines(judged, tier, self._indicator, width, title))
             self._show_course(judged)
         elif self._page == "bad":
             self._write("#sheet", lambda width: bad_lines(view.report, now, width))
         elif self._page == "reasons":
-            self._write("#sheet", lambda width: _all_reasons(view.report, self._answer_of(view), width))
+            self._write("#sheet", lambda width: reason_lines(view.report, self._answer_of(view), width))
 
     def _title(self, view: HealthView, judged: Judged, now: float) -> Line:
         return batch_title(judged, now, self.console_app.zone, view.report.batch_size)
 
     def _show_course(self, judged: Judged) -> None:
         """Draw the indicator over all batches of the run."""
-        rows = self._rows
-        span = rows.span_of(judged.batch.run_id) if rows is not None else None
-        if rows is None or span is None:
+        span = self._desk.rows.span_of(judged.batch.run_id)
+        if span is None:
             return
         if self._chart is None:
             # What it stands on takes a while to load, and the table needs none of it.
@@ -309,21 +266,17 @@ class HealthScreen(Room):
 
             self._chart = CourseChart(zone=self.console_app.zone)
             self.query_one("#course").mount(self._chart)
-        self._chart.course(rows.report, span, self._indicator, judged.batch.index)
+        self._chart.course(self._desk.rows.report, span, self._indicator, judged.batch.index)
 
     def _tell(self, view: HealthView, now: float) -> None:
-        rows, report = self._rows, view.report
-        total = len(rows) if rows is not None else 0
-        parts = [f"{some(total, 'batch')} of {step(report.batch_size)}, {ORDERS[self._order]}"]
+        report = view.report
+        parts = [f"{some(len(self._desk.rows), 'batch')} of {step(report.batch_size)}, {ORDERS[self._order]}"]
         if self._query:
-            parts[0] = f"{step(total)} of {some(len(report.batches), 'batch')} · run {safe_text(self._query.text, 40)}"
-        if self._order < 2 and total:
-            newer = total - self._left_at
-            end = "g" if self._order == 0 else "G"
-            parts.append(
-                "following" if self._following else f"+{newer} newer ({end})" if newer > 0 else f"{end} follows"
-            )
-        found = [(" " + " · ".join([*parts, freshness(report, now)]), "muted")]
+            shown, wish = step(len(self._desk.rows)), safe_text(self._query.text, 40)
+            parts[0] = f"{shown} of {some(len(report.batches), 'batch')} · run {wish}"
+        parts += self._desk.place_words()
+        back = [] if self._page == "table" else ["Esc goes back"]
+        found = [(" " + " · ".join([*back, *parts, freshness(report, now)]), "muted")]
         found += [(f" · {text}", ink) for text, ink in troubles(report)]
         self._write("#status", lambda _: [tuple(found)])
 
@@ -338,12 +291,7 @@ class HealthScreen(Room):
 
     @on(Grid.Highlighted)
     def _moved(self) -> None:
-        grid, rows = self.query_one(BatchGrid), self._rows
-        if rows is not None and len(rows):
-            following = grid.cursor_key == rows[self._newest].key
-            if self._following and not following:
-                self._left_at = len(rows)
-            self._following = following
+        self._desk.moved(self.query_one(BatchGrid).cursor_key)
         self.console_app.paint()
 
     @on(Grid.Selected)
@@ -378,7 +326,7 @@ class HealthScreen(Room):
     def action_order(self) -> None:
         """Take the next order of batches and go to its first."""
         self._order = (self._order + 1) % len(ORDERS)
-        self._following = True
+        self._desk.following = True
         self.console_app.paint()
 
     def action_page(self, page: Page) -> None:
@@ -421,10 +369,9 @@ class HealthScreen(Room):
         if len(ids) < 2:
             self.notify("There is one attempt log on this box" if ids else "There is no attempt log", markup=False)
             return
-        shown = self._built[0] if self._built else None
-        place = ids.index(shown) if shown in ids else -1
+        place = ids.index(self._desk.view) if self._desk.view in ids else -1
         self._view = ids[(place + logs) % len(ids)]
-        self._following = True
+        self._desk.following = True
         self.console_app.paint()
 
     def action_filter(self) -> None:
@@ -436,7 +383,7 @@ class HealthScreen(Room):
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
         self._query = Terms(event.value)
-        self._following = True
+        self._desk.following = True
         self.console_app.paint()
 
     @on(Input.Submitted)
@@ -474,15 +421,3 @@ class HealthScreen(Room):
         self._indicator = indicator
         self._go("table")
         self.action_page("detail")
-
-
-def _all_reasons(report: HealthReport, answer: Verdict, width: int) -> list[Line]:
-    """Return every reason of the verdict, and what is computed of each run and tier."""
-    lines: list[Line] = [(("Why", "accent"),)]
-    for text, ink in answer.reasons:
-        lines += prose(text, width, ink, "  ")
-    shown = sorted(report.runs, key=lambda one: {True: 0, None: 1, False: 2}[one.drift])[:RUNS]
-    for title, tiers in (("Everything", (report.tier,)), ("Tiers", report.tiers), ("Runs", shown)):
-        if len(tiers) > 1 or title != "Tiers":
-            lines += section(title, [line for one in tiers[:RUNS] for line in tier_lines(one, width)])
-    return lines

@@ -30,11 +30,12 @@ class CourseChart(ChartFace):
     def __init__(self, *, zone: tzinfo | None = None) -> None:
         super().__init__(smoothing=0.0, zone=zone, empty="not measured in any batch of this run", id="chart")
         self.step_name = "batch"
-        self._drawn: tuple[object, ...] = ()
+        self._drawn: tuple[HealthReport, Span, Indicator] | None = None
 
     def course(self, report: HealthReport, span: Span, indicator: Indicator, index: int) -> None:
         """Show a run's batches; what was not measured is no point."""
-        if self._drawn != (report, span, indicator):
+        drawn = self._drawn
+        if drawn is None or drawn[0] is not report or drawn[1:] != (span, indicator):
             self._drawn = (report, span, indicator)
             batches = report.batches[span.start : span.end]
             values = np.fromiter((figure(one, indicator) for one in batches), np.float64, len(batches))

@@ -20,11 +20,13 @@ from mens_widgets.text import fit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mens_console.screens.healthverdict import Verdict
     from mens_console.signals.generation import BatchFigures, HealthReport, LogSource
 
 MOST: Final = 12
 """Names that a distribution shows; the rest is summed up."""
 FIELDS: Final = 20
+MOST_RUNS: Final = 30
 
 
 def distribution(counts: Mapping[str, int], of: int, width: int, ink: str = "accent", most: int = MOST) -> list[Line]:
@@ -105,6 +107,18 @@ def run_lines(report: HealthReport, width: int, most: int) -> list[Line]:
             break
         lines += tier_lines(tier, width)
     return lines[:most]
+
+
+def reason_lines(report: HealthReport, answer: Verdict, width: int) -> list[Line]:
+    """Return every reason of the verdict, and what is computed of each run and tier."""
+    lines: list[Line] = [(("Why", "accent"),)]
+    for text, ink in answer.reasons:
+        lines += prose(text, width, ink, "  ")
+    shown = sorted(report.runs, key=lambda one: {True: 0, None: 1, False: 2}[one.drift])[:MOST_RUNS]
+    for title, tiers in (("Everything", (report.tier,)), ("Tiers", report.tiers), ("Runs", shown)):
+        if len(tiers) > 1 or title != "Tiers":
+            lines += section(title, [line for one in tiers[:MOST_RUNS] for line in tier_lines(one, width)])
+    return lines
 
 
 # ---------------------------------------------------------------------- what was not read

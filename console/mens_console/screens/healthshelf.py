@@ -91,8 +91,10 @@ class Places:
         wanted = [i for one in self.spans for i in range(one.start, one.end)]
         if order == 2:
             return sorted(wanted, key=lambda i: (severity(batches[i].bands.values()), -i))
-        ended = {i: one if math.isfinite(one := batches[i].batch.ended) else -math.inf for i in wanted}
-        return sorted(wanted, key=lambda i: (ended[i], i), reverse=order == 0)
+        ended = [one if (one := batches[i].batch.ended) == one else -math.inf for i in wanted]
+        # Runs are in order already, and the sort finds that out: this is a merge of them.
+        ranked = [wanted[i] for i in sorted(range(len(wanted)), key=ended.__getitem__)]
+        return ranked[::-1] if order == 0 else ranked
 
     def at(self, place: int) -> int:
         """Return the position in the report of what is shown at a place."""

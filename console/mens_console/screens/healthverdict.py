@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mens_console.store.snapshot import HealthView
 
 LOUD: Final = ("critical", "warning")
+BACKLOG: Final = 1_000_000
+"""Bytes that wait before it is said: a log that grows always has some, and a torn last line stays."""
 
 
 class Standing(NamedTuple):
@@ -134,7 +136,10 @@ def _decided(found: Iterable[Standing]) -> bool:
 
 
 def _drift(found: Sequence[Standing]) -> str:
-    return "no drift" if _decided(found) else "drift not decided yet"
+    open_ = sum(one.figures is None or one.figures.drift is None for one in found)
+    if not open_:
+        return "no drift"
+    return "drift not decided yet" + (f" in {open_} of {len(found)} runs" if len(found) > 1 else "")
 
 
 # ---------------------------------------------------------------------- lines
@@ -146,9 +151,9 @@ def verdict_lines(view: HealthView, answer: Verdict, width: int, reasons: int) -
     lines: list[Line] = [((f" {answer.glyph} {answer.words}", answer.ink if answer.ink != "muted" else "strong"),)]
     if not reasons:
         return [*lines, totals_line(report.tier, width)]
-    shown = answer.reasons if len(answer.reasons) <= reasons else answer.reasons[: reasons - 1]
+    shown = answer.reasons if len(answer.reasons) <= reasons else answer.reasons[: max(reasons - 1, 1)]
     lines += [((fit(f"   {text}", width), ink),) for text, ink in shown]
-    if more := len(answer.reasons) - len(shown):
+    if (more := len(answer.reasons) - len(shown)) and reasons > 1:
         lines.append(((f"   +{more} more reasons: d shows them all", "muted"),))
     return [*lines, totals_line(report.tier, width)]
 
@@ -174,11 +179,13 @@ def totals_line(tier: TierFigures, width: int) -> Line:
 
 
 def reading_line(report: HealthReport, width: int) -> list[Line]:
-    """Return how much of a backlog was read, nothing once all was."""
-    if report.done >= report.size or not report.size:
+    """Return how much of a backlog was read, nothing where all was but what is being written just now."""
+    readable = [one for one in report.sources if not one.problem]
+    done, whole = sum(one.done for one in readable), sum(one.size for one in readable)
+    if whole - done < BACKLOG:
         return []
-    share = report.done / report.size
-    text = f"   reading {bar(share, 20)} {int(share * 100)} % of {size(report.size)}; the figures are of what was read"
+    share = max(done / whole, 0.0)
+    text = f"   reading {bar(share, 20)} {int(share * 100)} % of {size(whole)}; the figures are of what was read"
     return [((fit(text, width), "accent"),)]
 
 

@@ -20,7 +20,7 @@ from mens_console.screens.healthlines import section
 from mens_console.screens.kpifacts import aside_lines, feed_lines, feed_summary, histogram, lane_lines, source_lines
 from mens_console.screens.kpitable import Shown, about_lines, delta_heads, kpi_lines, tier_one, visible
 from mens_console.screens.room import Room
-from mens_console.screens.sheet import Line, Sheet
+from mens_console.screens.sheet import Line, Sheet, prose
 from mens_console.screens.words import age
 from mens_console.signals.human import some
 
@@ -167,15 +167,17 @@ class KpiScreen(Room):
         """Return what stands above the table while two models are compared."""
         if self._base is None or self._base == model.model:
             return []
+        why = safe_text(self._deltas[2], 300) if self._deltas is not None else ""
         if deltas is None:
-            why = self._deltas[2] if self._deltas is not None else ""
-            return [((why or "comparing…", "warn" if why else "muted"),)]
+            return prose(why, width, "warn") if why else [(("comparing…", "muted"),)]
         counts = {
             word: sum(one.verdict == word for one in tier_one(deltas, model))
             for word in ("better", "worse", "undecided")
         }
         ink = "bad" if counts["worse"] else "good" if counts["better"] else "accent"
         text = f"Tier 1 against {safe_text(self._base, 40)}: " + ", ".join(f"{n} {word}" for word, n in counts.items())
+        if why:
+            return [*prose(f"⚑ decides nothing: {why}", width, "warn"), ((text, "muted"),), delta_heads(width)]
         return [((text, ink),), delta_heads(width)]
 
     def _keep_in_sight(self, place: int | None, lines: int) -> None:
@@ -246,6 +248,9 @@ class KpiScreen(Room):
         else:
             try:
                 found, why = await asyncio.to_thread(report.compare, asked[1], asked[2]), ""
+                why = (
+                    await asyncio.to_thread(report.conflict, asked[1], asked[2]) if report.conflict is not None else ""
+                )
             except (ValueError, KeyError, ArithmeticError) as error:
                 found, why = None, f"not compared: {safe_text(str(error), 200)}"
         if self._deltas is not None and self._deltas[0] == asked:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from mens_console.ingest.text import safe_text
 from mens_console.screens.hardwarerows import ago
 from mens_console.screens.healthlines import section
-from mens_console.screens.kpitable import ends_text, kpi_figure
+from mens_console.screens.kpitable import ends_text, file_names, kpi_figure
 from mens_console.screens.sheet import Line, prose
 from mens_console.screens.words import age
 from mens_console.signals.human import some, step
@@ -84,7 +84,7 @@ def feed_lines(report: KpiReport, width: int) -> list[Line]:
 
 
 def _fed(feed: Feed, word: str) -> str:
-    source = f" · {safe_text(feed.source, 120)}" if feed.source else ""
+    source = f" · {safe_text(file_names(feed.source), 120)}" if feed.source else ""
     if feed.state == "underfed":
         near = f", nearest {safe_text(feed.nearest, 60)}" if feed.nearest else ", nothing like it was seen"
         return f"{word} {safe_text(feed.wants, 60)}{near}{source}"

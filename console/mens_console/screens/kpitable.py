@@ -27,6 +27,7 @@ TIERS: Final = {
     3: ("Tier 3", "context only, decides nothing"),
 }
 SHARES: Final = frozenset({"share", "ratio", "rate", "fraction", "%"})
+UNITS: Final = {"tokens/s": "tok/s", "milliseconds": "ms"}
 MILLISECONDS: Final = frozenset({"ms", "milliseconds"})
 VERDICTS: Final[dict[str, tuple[str, Ink]]] = {
     "better": ("▲", "good"),
@@ -44,30 +45,29 @@ class Shown(NamedTuple):
     places: dict[str, int]
 
 
-def kpi_figure(value: float, unit: str) -> str:
+def kpi_figure(value: float, unit: str, digits: int = 4) -> str:
     """Return a KPI with its unit: ``71.3 %``, ``1 840 ms``, ``52.1 tok/s``; ``—`` where nothing was measured."""
-    if not math.isfinite(value):
-        return "—" if value != value else number(value)
-    if unit in SHARES:
-        return f"{value * (1 if unit == '%' else 100):.1f} %"
-    if unit in MILLISECONDS:
-        return f"{step(round(value))} ms" if abs(value) < 1e9 else f"{number(value)} ms"
-    text = count(value) if abs(value) >= 1e4 else number(value)
-    return f"{text} {safe_text(unit, 12)}".rstrip()
+    bare = _bare(value, unit, digits)
+    short = "%" if unit in SHARES else "ms" if unit in MILLISECONDS else UNITS.get(unit, safe_text(unit, 12))
+    return bare if not math.isfinite(value) else f"{bare} {short}".rstrip()
 
 
 def ends_text(interval: tuple[float, float] | None, unit: str) -> str:
     """Return an interval as ``[68.4, 74.1]``, in the unit of its value."""
     if interval is None:
         return ""
-    return "[" + ", ".join(_bare(end, unit) for end in interval) + "]"
+    return "[" + ", ".join(_bare(end, unit, 3) for end in interval) + "]"
 
 
-def _bare(value: float, unit: str) -> str:
-    text = kpi_figure(value, unit)
-    for tail in (" %", " ms", f" {safe_text(unit, 12)}"):
-        text = text.removesuffix(tail)
-    return text
+def _bare(value: float, unit: str, digits: int) -> str:
+    """Return a value without its unit."""
+    if not math.isfinite(value):
+        return "—" if value != value else number(value)
+    if unit in SHARES:
+        return f"{value * (1 if unit == '%' else 100):.1f}"
+    if unit in MILLISECONDS and 100 <= abs(value) < 1e9:
+        return step(round(value))
+    return count(value) if abs(value) >= 1e4 else number(value, digits)
 
 
 def standing(value: KpiValue) -> tuple[str, str, Ink]:
@@ -122,7 +122,7 @@ def _row(value: KpiValue, chosen: bool, width: int, _delta: KpiDelta | None) -> 
     ]
     room = width - sum(cell_len(text) for text, _ in pieces)
     if room > 14 and width >= WIDE:
-        pieces.append((fit(f"  {safe_text(value.source, 100)}", room), "muted"))
+        pieces.append((fit(f"  {safe_text(file_names(value.source), 100)}", room), "muted"))
     return tuple(pieces)
 
 
@@ -135,45 +135,63 @@ def _second(value: KpiValue, width: int, delta: KpiDelta | None) -> Line:
     """Return what weakens a tier 1 KPI, else how it was measured and where."""
     _, _, ink = standing(value)
     parts = [delta.reason or delta.method] if delta is not None else [value.reason, value.method]
-    parts += [value.source] if width < WIDE or delta is not None else []
+    parts += [file_names(value.source)] if width < WIDE else []
     text = " · ".join(safe_text(part, 200) for part in parts if part)
     return ((fit(f"      {text}", width), ink if value.reason and ink == "warn" else "muted"),)
 
 
 def _delta_row(value: KpiValue, chosen: bool, width: int, delta: KpiDelta | None) -> Line:
     """Return a KPI of two models: the base's, this one's, the difference and the verdict."""
-    name = (fit(safe_text(value.name, 60), 22), "strong" if chosen or value.tier == 1 else "")
+    name = (fit(safe_text(value.name, 60), 21), "strong" if chosen or value.tier == 1 else "")
     lead: tuple[tuple[str, Ink], ...] = (("› " if chosen else "  ", "strong"), name)
     if delta is None:
-        return (*lead, (f"{'':>10}{kpi_figure(value.value, value.unit):>10}", ""), ("  not compared", "muted"))
+        return (*lead, (f"{'':>10}{_within(value.value, value.unit, 8)}", ""), ("  not compared", "muted"))
     glyph, ink = VERDICTS.get(delta.verdict, ("?", "warn"))
-    word = delta.verdict if value.tier == 1 else f"({delta.verdict})"
     pieces: list[tuple[str, Ink]] = [
         *lead,
-        (f"{kpi_figure(delta.base, value.unit):>10}", "muted"),
-        (f"{kpi_figure(delta.other, value.unit):>10}", ""),
-        (f"{_signed(delta.difference, value.unit):>10}", ink),
-        (fit(f" {ends_text(delta.interval, value.unit)}", 14), "muted"),
+        (f" {_within(delta.base, value.unit, 8)}", "muted"),
+        (f" {_within(delta.other, value.unit, 8)}", ""),
+        (f" {_signed(delta.difference, value.unit, 9)}", ink),
+        (fit(f" {ends_text(delta.interval, value.unit)}", 24 if width >= WIDE else 15) + " ", "muted"),
     ]
     room = width - sum(cell_len(text) for text, _ in pieces)
     told = f" n {step(delta.n)} {'paired' if delta.paired else 'not paired'}" if delta.n else ""
-    text = f"{glyph} {word}"
+    text = f"{glyph} {delta.verdict}"
     pieces.append((text + told if len(text + told) <= room else text, ink))
     return tuple(pieces)
 
 
-def _signed(value: float, unit: str) -> str:
+def _within(value: float, unit: str, cells: int) -> str:
+    """Return a KPI right in so many cells; where there is no room, without its unit."""
+    text = kpi_figure(value, unit, 3)
+    return fit(text if cell_len(text) <= cells else _bare(value, unit, 3), cells, "right")
+
+
+def _signed(value: float, unit: str, cells: int) -> str:
     if not math.isfinite(value):
-        return "—"
-    text = kpi_figure(abs(value), unit)
+        return fit("—", cells, "right")
+    sign = "+" if value > 0 else "-" if value < 0 else "±"
     if unit in SHARES:
-        text = text.replace(" %", " pp")
-    return ("+" if value > 0 else "-" if value < 0 else "±") + text
+        return fit(f"{sign}{_bare(abs(value), unit, 3)} pp", cells, "right")
+    return fit(sign + _within(abs(value), unit, cells - 1).strip(), cells, "right")
+
+
+def file_names(source: str) -> str:
+    """Return the names of the files without their folders."""
+    return ", ".join(part.rsplit("/", 1)[-1] for part in source.split(", "))
 
 
 def delta_heads(width: int) -> Line:
     """Return the titles of the columns while two models are compared."""
-    return ((fit(" " * 24 + f"{'base':>10}{'this':>10}{'change':>10} {'95 %':<13}verdict", width), "muted"),)
+    return (
+        (
+            fit(
+                " " * 23 + f"{'base':>9}{'this':>9}{'change':>10} {'95 %':<{24 if width >= WIDE else 15}}verdict",
+                width,
+            ),
+            "muted",
+        ),
+    )
 
 
 def about_lines(value: KpiValue | None, delta: KpiDelta | None, width: int) -> list[Line]:
@@ -182,19 +200,17 @@ def about_lines(value: KpiValue | None, delta: KpiDelta | None, width: int) -> l
         return []
     glyph, word, ink = standing(value)
     better = {"higher": "higher is better", "lower": "lower is better"}.get(value.better, "neither way is better")
-    lines: list[Line] = [
-        ((safe_text(value.name, 80), "accent"), (f"  {glyph} {word}", ink), (f" · {better}", "muted")),
-        *(prose(safe_text(value.definition, 500), width) if value.definition else []),
-    ]
+    lines: list[Line] = [((safe_text(value.name, 80), "accent"), (f"  {glyph} {word}", ink), (f" · {better}", "muted"))]
+    if delta is not None:
+        glyph, ink = VERDICTS.get(delta.verdict, ("?", "warn"))
+        lines += prose(safe_text(f"{glyph} {delta.verdict}: {delta.reason or delta.method}", 400), width, ink)
+    lines += prose(safe_text(value.definition, 500), width) if value.definition else []
     parts = [("interval", value.method), ("read from", value.source), ("but" if value.n else "because", value.reason)]
     for label, text in parts:
         if text:
             lines += prose(
                 f"{label}: {safe_text(text, 400)}", width, "warn" if label in ("but", "because") else "muted"
             )
-    if delta is not None:
-        glyph, ink = VERDICTS.get(delta.verdict, ("?", "warn"))
-        lines += prose(safe_text(f"{glyph} {delta.verdict}: {delta.reason or delta.method}", 400), width, ink)
     return lines
 
 
