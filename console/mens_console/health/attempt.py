@@ -6,6 +6,7 @@ at full speed. No reading and no counting here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
@@ -62,6 +63,8 @@ _MOST_WORDS: Final = 64
 _MOST_NAMES: Final = 256
 _LONGEST_NAME: Final = 256
 
+_ODD: Final = re.compile(r'[\x00-\x1f"\\]')
+
 Row: TypeAlias = Struct
 """Any type that `Layout` makes; its fields are `FIELDS`, scores a struct by validator, then the learned ones."""
 
@@ -82,7 +85,9 @@ class Layout:
     validators: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     full: bool = False
-    """Names were met beyond the bound (256 of each kind, 256 characters long): those are not counted one by one."""
+    """More further fields were met than are counted by name (256)."""
+    loose: bool = False
+    """The validators are too many, or too oddly named, for a type: scores are dictionaries, which costs a fifth."""
     words: dict[str, tuple[str, ...] | None] = field(default_factory=lambda: dict.fromkeys(WORDS, ()))
     """What the fields of few words were seen to hold: words decoded to one object each are counted twice as fast. None
     where there are too many."""
@@ -91,7 +96,8 @@ class Layout:
     decoder: msgspec.json.Decoder[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.scores = _struct("Scores", [(name, Score, None) for name in self.validators], closed=not self.full)
+        known_scores = [(name, Score, None) for name in self.validators]
+        self.scores = dict[str, Score] if self.loose else _struct("Scores", known_scores, closed=True)
         kinds = {**FIELDS, "validator_scores": self.scores | None}
         for name, words in self.words.items():
             if words is not None:
@@ -115,12 +121,15 @@ class Layout:
             for name, met in words.items():
                 met.update(_words(values.get(name)))
         learned = Layout.__new__(Layout)
-        full = self.full
-        learned.validators, more = _more(self.validators, validators)
-        learned.unknown, still_more = _more(self.unknown, unknown)
-        learned.full = full or more or still_more
+        learned.validators, learned.loose = _more(self.validators, validators)
+        learned.loose |= self.loose or not all(map(_usable, validators))
+        learned.unknown, learned.full = _more(self.unknown, unknown)
+        learned.full |= self.full
         learned.words = {name: _vocabulary(known, words.get(name, ())) for name, known in self.words.items()}
-        if all(getattr(learned, name) == getattr(self, name) for name in ("validators", "unknown", "full", "words")):
+        if all(
+            getattr(learned, name) == getattr(self, name)
+            for name in ("validators", "unknown", "full", "loose", "words")
+        ):
             return self
         learned.__post_init__()
         return learned
@@ -128,7 +137,7 @@ class Layout:
     def build(self, values: dict[str, Any]) -> Row:
         """Return a row of readable values by field; the scores are those of the known validators."""
         scores: dict[str, float] | None = values.get("validator_scores")
-        if scores is not None:
+        if scores is not None and not self.loose:
             values["validator_scores"] = self.scores(*(scores.get(name) for name in self.validators))
         absent = (ABSENT if kind is Raw else None for kind in FIELDS.values())
         known = (values.get(name, nothing) for name, nothing in zip(FIELDS, absent, strict=True))
@@ -156,11 +165,12 @@ def _more(known: tuple[str, ...], met: set[str]) -> tuple[tuple[str, ...], bool]
     """Return the names with those met, and whether some had to be left out."""
     new = sorted(filter(_usable, met - set(known)))
     room = _MOST_NAMES - len(known)
-    return (*known, *new[:room]), len(new) > room or not all(map(_usable, met))
+    return (*known, *new[:room]), len(new) > room
 
 
 def _usable(name: str) -> bool:
-    return len(name) <= _LONGEST_NAME
+    """Whether a typed row can have a field of that name."""
+    return len(name) <= _LONGEST_NAME and not _ODD.search(name)
 
 
 def _struct(name: str, fields: list[tuple[str, Any, Any]], *, closed: bool) -> Any:

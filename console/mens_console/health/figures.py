@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mens_console.health.partial import CROWD, MANY
+from mens_console.health.partial import CROWD, MANY, MOST_VALIDATORS
 from mens_console.signals.diversity import entropy, miller_madow, rarefied
 from mens_console.signals.generation import USD_PER_1000_TOKENS, BatchFigures, ScoreFigures
 
@@ -24,6 +24,7 @@ _PER_CENT: Final = 95
 _LIMITS: Final = {
     "anchors": f"more than {CROWD} different anchors are not told apart: no diversity of anchors",
     "personas": f"more than {CROWD} different personas are not told apart",
+    "validators": f"the scores of more than {MOST_VALIDATORS} validators are not kept",
     "repeats": f"among more than {CROWD} attempts those that occur again are not told",
 }
 _ROUNDING: Final = 2.0**-50

@@ -7,7 +7,7 @@ as exact sums. What follows from a count is computed in `figures`, nowhere else.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime
 from itertools import chain, repeat
 from operator import gt, is_not, mul
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MANY: Final = 1 << 16
 """Values that are kept one by one; more are compacted."""
+MOST_VALIDATORS: Final = 1024
+"""Validators of one group whose scores are kept."""
 CROWD: Final = 1 << 18
 """Different anchors, and personas, that are told apart in one group."""
 
@@ -87,7 +89,7 @@ class Partial(Struct):
     first: tuple[str, int] | None = None
     measured: dict[str, int] = field(default_factory=dict)
     crowded: set[str] = field(default_factory=set)
-    """Which of `anchors`, `personas` and `repeats` (of attempts) were more than `CROWD` and given up."""
+    """What was too much and was given up: `anchors`, `personas`, `repeats` of attempts, `validators`."""
 
     def merge(self, other: Partial) -> None:
         """Add the attempts that follow these in the run. The other is used up."""
@@ -120,6 +122,9 @@ class Partial(Struct):
         if len(self.anchors) > CROWD or "anchors" in self.crowded:
             self.crowded.add("anchors")
             self.anchors = {}
+        if len(self.scores) > MOST_VALIDATORS or "validators" in self.crowded:
+            self.crowded.add("validators")
+            self.scores = {}
         if len(self.personas) > CROWD or "personas" in self.crowded:
             self.crowded.add("personas")
             self.personas = set()
@@ -243,6 +248,14 @@ def _there(column: tuple[Any, ...]) -> int:
 
 
 def _count_scores(partial: Partial, rows: tuple[Any, ...], layout: Layout) -> None:
+    if layout.loose:
+        scores: defaultdict[str, list[float]] = defaultdict(list)
+        for row in rows:
+            for name, score in row.items():
+                if score is not None:
+                    scores[name].append(score)
+        partial.scores = {name: Sums(values) for name, values in scores.items()}
+        return
     for name, column in zip(layout.validators, zip(*map(astuple, rows), strict=True), strict=False):
         if values := _numbers("", column, {}):
             partial.scores[name] = Sums(values)

@@ -26,6 +26,7 @@ LONGEST: Final = 64 << 20
 _SAMPLE: Final = 160
 _LOOKS: Final = frozenset({1, 32, 256})
 """After so many rows that were not foreseen it is looked what they have in common."""
+_MOST_ODD: Final = 256
 SAMPLES: Final = 50
 """Bad lines that are kept of a log; the others are counted."""
 _NEWLINE, _RETURN, _BEGIN, _END = b"\n\r{}"
@@ -53,15 +54,23 @@ class Block:
     lines: int
     bad_rows: int = 0
     bad: list[BadLine] = field(default_factory=list)
+    _odd: dict[str, int] = field(default_factory=dict)
+    """Rows that carry a field of a name that no typed row can have."""
     _begins: Sequence[int] | np.ndarray[Any, Any] = ()
     """Where rows begin, from the second on, relative to `start`; all of them where `_exact`."""
     _exact: bool = False
+
+    def note_odd(self, values: dict[str, Any]) -> None:
+        """Count the fields of a row that its type does not have, up to a bound."""
+        for name in values.keys() - FIELDS.keys() - set(self.layout.unknown):
+            if name in self._odd or len(self._odd) < _MOST_ODD:
+                self._odd[name] = self._odd.get(name, 0) + 1
 
     def unknown(self) -> dict[str, int]:
         """Return how many rows carry each field that no contract names."""
         columns = {name: attrgetter(f"f{place}") for place, name in enumerate(self.layout.unknown, len(FIELDS))}
         there = {name: sum(map(is_not, map(get, self.rows), repeat(ABSENT))) for name, get in columns.items()}
-        return {name: times for name, times in there.items() if times}
+        return {name: times for name, times in (there | self._odd).items() if times}
 
     def offset(self, row: int) -> int:
         """Return the byte at which a row's line begins in its file."""
@@ -169,6 +178,8 @@ class RowReader:
         begins: list[int] = []
         place = 0
         for number, (line, what) in enumerate(zip(lines, found, strict=True)):
+            if isinstance(what, dict):
+                block.note_odd(what)
             row = self.layout.build(what) if isinstance(what, dict) else what
             if row is not None and not isinstance(row, BadLineError) and not _telling(row):
                 row = BadLineError("carries no field of an attempt that can be read")

@@ -89,6 +89,7 @@ class AttemptDecoder:
             "validators": list(layout.validators),
             "unknown": list(layout.unknown),
             "full": layout.full,
+            "loose": layout.loose,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -96,7 +97,7 @@ class AttemptDecoder:
         self.offset, self.lines = int(state["offset"]), int(state["lines"])
         self._skipping = bool(state["skipping"])
         names = tuple(map(str, state["validators"])), tuple(map(str, state["unknown"]))
-        self.reader = RowReader(Layout(*names, bool(state["full"])))
+        self.reader = RowReader(Layout(*names, bool(state["full"]), bool(state["loose"])))
 
 
 ATTEMPT_LOG: Final = Format("attempts", 0, lambda name, head: True, AttemptDecoder)
