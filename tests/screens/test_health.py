@@ -341,6 +341,7 @@ def test_words_of_bands_and_values():
     assert value_text("repair_rate", 0.0812) == "8.1 %" and value_text("mean_latency", 0.2) == "+20 %"
     assert {value_text(one, math.nan) for one in INDICATORS} == {"—"}
     assert value_text("pollyanna", math.inf) == "∞"
+    assert value_text("repair_rate_trend", -0.01) == "+0.0 pp" and value_text("mean_latency", -0.001) == "+0 %"
 
 
 def test_a_distribution_sums_up_what_it_does_not_show():

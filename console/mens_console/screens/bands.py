@@ -60,10 +60,10 @@ def value_text(indicator: Indicator, value: float) -> str:
     if indicator == "repair_rate":
         return f"{value * 100:.1f} %"
     if indicator == "repair_rate_trend":
-        return f"{value:+.1f} pp"
+        return f"{round(value, 1) + 0.0:+.1f} pp"  # no minus before a zero
     if indicator == "opening_entropy":
         return f"{value:.2f} nats"
-    return f"{value * 100:+.0f} %" if indicator == "mean_latency" else f"{value:.2f}"
+    return f"{round(value * 100) + 0.0:+.0f} %" if indicator == "mean_latency" else f"{value:.2f}"
 
 
 def latency_text(value: float) -> str:
