@@ -1,0 +1,1 @@
+"""The gate: evidence in, a verdict by criterion out, and a signed record of what a person decided on it."""
