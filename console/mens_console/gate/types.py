@@ -75,8 +75,8 @@ class Criterion:
     """One condition of a profile. `passes` and `conditional` are bands on the metric's value in `unit`.
 
     `requires` names further metrics that must hold as well, each with its bands (P50 and P99 together). A `manual` one
-    is marked by a person, with a note. `decide_on` bound: the interval must lie in the band, not only the value. `where`
-    chooses evidence by tags (`batch` = "4"). `note` keeps the reading taken of a contradiction.
+    is marked by a person, with a note. `decide_on` bound: the interval must lie in the band, not only the value.
+    `where` chooses evidence by tags (`batch` = "4"). `note` keeps the reading taken of a contradiction.
     """
 
     id: str
