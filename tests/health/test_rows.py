@@ -159,7 +159,7 @@ def test_a_row_gives_the_same_attempt_whatever_was_learned_before(rows, at):
         ("validator_scores", [], None), ("validator_scores", {"pollyanna": "0.5"}, {"pollyanna": 0.5}),
         ("validator_scores", {"pollyanna": None}, {}), ("validator_scores", {"pollyanna": "high", "x": 1}, {"x": 1.0}),
         ("validator_scores", {"pollyanna": math.nan}, {}), ("validator_scores", {"pollyanna": True}, {}),
-        ("opening_move", ["a"], None), ("opening_move", "\ud800", "\N{REPLACEMENT CHARACTER}" * 3),
+        ("opening_move", ["a"], None), ("opening_move", "\ud800", "\N{REPLACEMENT CHARACTER}"),
         ("ts", 1769869921.5, 1769869921.5), ("ts", "1769869921.5", 1769869921.5), ("ts", "yesterday", None),
         ("ts", "2026-01-31 14:32:01", 1769869921.0), ("ts", "2026-01-31T14:32Z", 1769869920.0),
         ("ts", "2026-01-31T16:32:01+02:00", 1769869921.0), ("ts", True, None),

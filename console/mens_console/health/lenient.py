@@ -6,6 +6,7 @@ A field that cannot be read is not measured; the row counts all the same. Pure f
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _LIMIT: Final = 2**53
 _OPEN: Final = msgspec.json.Decoder(OpenRow)
 _NAMES: Final = msgspec.json.Decoder(dict[str, Raw])
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _PRESENT: Final = Raw(b"null")
 
 
@@ -153,11 +155,7 @@ def _present(value: Any) -> Raw:
 
 def _clean(text: str) -> str:
     """Return text that can be encoded: a lone surrogate, which JSON can spell, becomes U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    return text
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
