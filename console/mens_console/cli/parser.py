@@ -330,6 +330,12 @@ def _kpi(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="compare even where the sets of tasks differ")
 
 
+def _gate(parser: argparse.ArgumentParser) -> None:
+    from mens_console.cli.gate import options
+
+    options(parser)
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to complete in")
 
@@ -396,6 +402,16 @@ COMMANDS: Final = {
             "  mens-console kpi eval --model r16 --against r8   # 1 where a KPI of tier 1 is worse\n"
             "  mens-console kpi new/summary.json --against shipped/summary.json --json",
             "[PATH …]",
+        ),
+        Command(
+            "gate",
+            "may this release ship? profiles, evidence, verdicts and signed decisions",
+            "mens_console.cli.gate",
+            _gate,
+            "  mens-console gate list\n  mens-console gate show phase3-release\n"
+            "  mens-console gate lint ./release.toml\n\n"
+            "`mens-console gate ACTION --help` tells the options of one action.",
+            "ACTION",
         ),
         Command(
             "stage",

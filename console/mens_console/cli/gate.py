@@ -1,0 +1,47 @@
+"""`mens-console gate ACTION`: one table of the actions, each with a module of its own.
+
+A module of an action offers `options(parser)`, which is called to build its help, and `run(arguments) -> int`. What
+either needs beyond argparse is imported inside them, so that help and completion stay quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: `name` on the command line, what it does in a line, and the module that does it."""
+
+    name: str
+    summary: str
+    module: str
+
+
+_TABLE: Final[tuple[Action, ...]] = ()
+ACTIONS: Final = {action.name: action for action in _TABLE}
+"""In the order that help shows."""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` every action with its own options."""
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="ACTION", parser_class=argparse.ArgumentParser, title="actions"
+    )
+    for action in ACTIONS.values():
+        one = actions.add_parser(
+            action.name,
+            help=action.summary,
+            description=action.summary[0].upper() + action.summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        import_module(action.module).options(one)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the action that was asked for, and return its exit status."""
+    return int(import_module(ACTIONS[arguments.action].module).run(arguments))
