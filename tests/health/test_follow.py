@@ -313,7 +313,7 @@ def test_workers_do_not_import_from_where_they_stand_or_where_logs_lie(tmp_path,
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     small_ranges(monkeypatch)
-    assert aggregate([path], workers=1).sources[0].problem is None
+    assert aggregate([path.name], workers=1).sources[0].problem is None
 
 
 def test_ranges_end_where_lines_do_even_where_lines_are_long(tmp_path, monkeypatch):

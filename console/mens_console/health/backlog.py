@@ -14,6 +14,7 @@ import sys
 import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from mens_console.health.frames import ANSWER, Failed, Folded, Job, Phases, Read, pack, read_frame
@@ -108,6 +109,7 @@ class Backlog:
         """Set where `poll` may have something, or all is finished."""
         self.fd = os.dup(fd)
         status = os.fstat(fd)
+        self._absolute = str(Path(path).absolute())  # workers stand elsewhere
         self._identity = (status.st_dev, status.st_ino)
         self._options, self._range_size = options, range_size
         self._passed = Counter(phases)
@@ -229,7 +231,7 @@ class Backlog:
         options = self._options
         self._send(
             child,
-            Job(self.path, self._identity, start, end, options.batch_size, options.usd_per_1000, options.by),
+            Job(self._absolute, self._identity, start, end, options.batch_size, options.usd_per_1000, options.by),
         )
 
     def _cut_after(self, near: int) -> int:
