@@ -126,6 +126,12 @@ class Item:
     `n` counts what it rests on; a share says `successes` of `n`; `samples` are the single runs behind a mean; `counts`
     are (value, count) of what a quantile is taken of, so that its bound needs no assumption. `interval` is the
     producer's own 95 % one. `at` is when it was measured (s since the epoch), the file's mtime where nothing says so.
+    `trouble` says why the value may not count (no usable value, contradicted by another file, from the future): a
+    criterion that rests on such an item is never green. A value that is not usable is NaN.
+
+    Tags that readers set: `role` (baseline, quantized, qlora, finetuned; one of role baseline or finetuned is there to
+    be compared with and is no candidate's value), `source` (soak, load, bench, prometheus), `batch`, `gpus`, `model`,
+    `eval_set`, `measure`.
     """
 
     metric: str
@@ -143,11 +149,18 @@ class Item:
     tags: Mapping[str, str] = field(default_factory=dict)
     at: float = math.nan
     note: str = ""
+    trouble: str = ""
+    sources: tuple[tuple[str, str, str], ...] = ()
+    """(path, sha256, pointer) of all that a derived value comes from (a loss of two files, the mean of five runs);
+    empty where it is the one place named above, which otherwise is the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
-    """A file that was looked at: hashed and parsed from one reading. `problem` says why it gave nothing."""
+    """A file that was looked at: hashed and parsed from one reading. `problem` says why it gave nothing.
+
+    `notes` say what was left aside, and why, in a file that gave something.
+    """
 
     path: str
     sha256: str
@@ -155,6 +168,7 @@ class EvidenceFile:
     mtime: float
     kind: str = ""
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
