@@ -396,3 +396,18 @@ def test_durable_syncs_before_it_returns(tmp_path, monkeypatch):
     logger = AttemptLogger(tmp_path / "a.jsonl", durable=True)
     logger.log(attempt=1)
     assert synced == [(tmp_path / "a.jsonl").stat().st_size]
+
+
+def test_a_line_that_a_signals_handler_logs_meanwhile_follows(tmp_path, monkeypatch):
+    logger = AttemptLogger(tmp_path / "a.jsonl")
+    write, met = os.write, []
+
+    def interrupted(fd, data):
+        if not met:
+            met.append(logger.log(attempt=2))
+        return write(fd, data)
+
+    monkeypatch.setattr(lines.os, "write", interrupted)
+    assert logger.log(attempt=1)
+    assert met == [False], "it was not in the file yet"
+    assert [row["attempt"] for row in rows(tmp_path / "a.jsonl")] == [1, 2]

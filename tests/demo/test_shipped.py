@@ -21,6 +21,7 @@ ROW = re.compile(rb"\{'(?:loss|eval_loss|train_runtime)'[^}]*\}")
 RECORDINGS = {path.stem: path for path in shipped()}
 SCENARIOS = {"healthy", "diverged", "diverged-unfiltered", "killed-resumed", "stalled", "finished"}
 WATCHED = {"adapters", "dead-layers", "exploding", "plateau", "entropy-collapse"}
+GENERATED = {"personas", "code-lane"}
 
 
 @functools.cache
@@ -51,7 +52,7 @@ def history(scenario: str, name: str = "trainer_state.json") -> list[dict[str, A
 
 
 def test_every_scenario_is_there_and_together_they_are_small():
-    assert RECORDINGS.keys() == SCENARIOS | WATCHED
+    assert RECORDINGS.keys() == SCENARIOS | WATCHED | GENERATED
     assert sum(path.stat().st_size for path in RECORDINGS.values()) < 3_000_000
     assert len({opened(scenario)[0].header.name for scenario in RECORDINGS}) == len(RECORDINGS)
 
@@ -77,7 +78,7 @@ def test_what_every_recording_has(scenario, tmp_path):
     assert there.items() <= header.files.items()
 
 
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS | WATCHED))
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS | WATCHED | GENERATED))
 def test_no_recording_names_the_machine_it_was_made_on(scenario):
     recording, events = opened(scenario)
     absolute = re.compile(rb"""(?:^|[\s"'=(])/(?:[\w.-]{3,}/)+[\w.-]{3,}""")
