@@ -172,6 +172,22 @@ def test_folders_gzip_and_standard_input_are_read_alike(cli, box, monkeypatch):
     assert found[3]["sources"][0]["path"] == "-"
 
 
+def test_a_folder_gives_its_rotated_parts_too_the_oldest_first(cli, box):
+    rows = [*attempts(400)]
+    folder = box / "rotated"
+    folder.mkdir()
+    whole = write(box / "whole.log", rows)
+    for part, name in enumerate(("generation.log.10", "generation.log.2", "generation.log.1", "generation.log")):
+        write(folder / name, rows[part * 100 : part * 100 + 100])
+    oldest = folder / "generation.log.10"
+    (folder / "generation.log.10.gz").write_bytes(gzip.compress(oldest.read_bytes()))
+    oldest.unlink()
+    expected, found = (told(cli, path, "--batch-size", 150)[1]["batches"] for path in (whole, folder))
+    for batch in (*expected, *found):
+        del batch["first"]
+    assert found == expected
+
+
 def test_groups(cli, box):
     rows = [*attempts(120, run="25K_a"), *attempts(120, run="25K_b", seed=2), *attempts(60, run="1M_a", seed=3)]
     for row in rows[::2]:

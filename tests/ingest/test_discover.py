@@ -454,3 +454,17 @@ def test_one_trainer_state_the_one_that_tells_most(tmp_path, discover):
     state(run / "trainer_state.json", 400, 10)
     assert shape(discovery) == {"a": ["trainer_state.json"]}
     assert Path(discovery.scan()[0].path) == run
+
+
+def test_rotated_files_are_looked_into_for_attempts_and_make_no_runs(tmp_path):
+    write(tmp_path / "metrics.jsonl", '{"step": 2, "loss": 1}\n')
+    write(tmp_path / "metrics.jsonl.1", '{"step": 1, "loss": 2}\n')
+    logs = ["g.log.2", "g.log-20260131", "g.jsonl.1"]
+    for name in logs:
+        write(tmp_path / name, '{"persona_id": "a", "repairs": [], "status": "success"}\n')
+    discovery = Discovery([tmp_path], recognise=recognise_any, clock=lambda: NOW)
+    runs = discovery.scan()
+    assert [file.path.name for run in runs for file in run.files] == ["metrics.jsonl"]
+    assert sorted(record.path.name for record in discovery.records) == sorted(logs)
+    named = Discovery([tmp_path / "metrics.jsonl.1"], recognise=recognise_any, clock=lambda: NOW)
+    assert [file.path.name for run in named.scan() for file in run.files] == ["metrics.jsonl.1"]

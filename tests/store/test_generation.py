@@ -85,6 +85,16 @@ def test_shards_stand_by_name():
     assert [p.name for p in in_order([Path("s-2.jsonl"), Path("s-1.jsonl.gz"), Path("s-1.jsonl.1")])] == [
         "s-1.jsonl.1", "s-1.jsonl.gz", "s-2.jsonl",
     ]  # fmt: skip
+    assert [p.name for p in in_order([Path("s-10.jsonl"), Path("s-2.jsonl"), Path("s.jsonl")])] == [
+        "s.jsonl", "s-2.jsonl", "s-10.jsonl",
+    ]  # fmt: skip
+
+
+def test_dated_logs_stand_before_the_one_that_grows_and_folders_one_after_the_other():
+    names = ["b/g.log", "a/g.log", "a/g.log-20260131.gz", "b/g.log.1", "a/g.log-20260201"]
+    assert [str(p) for p in in_order(map(Path, names))] == [
+        "a/g.log-20260131.gz", "a/g.log-20260201", "a/g.log", "b/g.log.1", "b/g.log",
+    ]  # fmt: skip
 
 
 def test_only_what_changed_is_followed_anew():

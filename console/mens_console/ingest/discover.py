@@ -24,7 +24,7 @@ from mens_console.ingest.grouping import Draft, Grouping, Listed, root_labels
 from mens_console.ingest.records import NO_TIME
 from mens_console.ingest.runfacts import RunFacts
 from mens_console.ingest.safeopen import explain, read_small
-from mens_console.ingest.walk import Walk
+from mens_console.ingest.walk import Walk, is_set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -247,6 +247,9 @@ class Discovery:
         name = os.path.basename(path)
         head = read_small(path, HEAD, follow=link)
         found = self._recognise(name, head) if head else None
+        if path not in self._files and is_set_aside(name):
+            # Attempts count as long as they are there; a training's rotated files would be runs of their own.
+            return found if found is not None and found.name in ELSEWHERE else None
         if size > HEAD and (found is None or found.name == _WEAK):
             end = read_small(path, HEAD, offset=size - HEAD, follow=link)
             later = self._recognise(name, end[end.find(b"\n") + 1 :])

@@ -27,6 +27,8 @@ _NAMES: Final = frozenset(
 )
 _SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".log", ".out", ".err", ".stdout", ".stderr")
 _TEXT_LOG: Final = re.compile(r"(log|out|err|train|console|slurm).*\.txt", re.IGNORECASE)
+_ASIDE: Final = re.compile(r"(?:\.\d{1,6}|[-.]\d{4}-?\d\d-?\d\d(?:[-_.t]?\d{2,10})?)?(?:\.gz)?")
+"""What rotation and compression append to a name, in lower case: `.3`, `-20260131`, `.2.gz`."""
 _WANDB_OWN: Final = re.compile(r"debug[\w.-]*\.log", re.IGNORECASE)
 """What the W&B client says about itself, its own tracebacks included: not the run's words."""
 _SETTLED_NS: Final = 2_000_000_000
@@ -50,7 +52,22 @@ class Folder:
 
 def is_candidate(name: str) -> bool:
     """Whether a file of that name is worth looking into."""
+    return _is_named(name.lower()) or is_set_aside(name)
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether a file was rotated away or compressed, going by its name."""
     lower = name.lower()
+    return not _is_named(lower) and any(
+        _is_named(lower[:end]) and _ASIDE.fullmatch(lower, end) for end in _ends_of_names(lower)
+    )
+
+
+def _ends_of_names(lower: str) -> Iterator[int]:
+    return (place for place, char in enumerate(lower) if char in ".-" and place)
+
+
+def _is_named(lower: str) -> bool:
     return lower in _NAMES or lower.endswith(_SUFFIXES) or "tfevents" in lower or bool(_TEXT_LOG.search(lower))
 
 

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from mens_console.ingest.formats.elsewhere import ATTEMPTS, KPI
+from mens_console.ingest.walk import is_set_aside
 from mens_console.signals.alerts import AlertReducer
 from mens_console.signals.healthalerts import batch_observations, drift_observation
 from mens_console.store.snapshot import GENERATION, HealthView
@@ -29,7 +30,7 @@ MOST_LOGS: Final = 64
 """Folders with attempt logs that are followed; each has state of its own."""
 WORKERS: Final = 2
 """Processes that count a long log; the screens need none of the cores for long."""
-_ROTATED: Final = re.compile(r"\.(\d{1,6})(\.gz)?$")
+_ROTATED: Final = re.compile(r"(?:\.(\d{1,6})|[-.](\d{4}-?\d\d-?\d\d(?:[-_.T]?\d{2,10})?))(\.gz)?$")
 
 _Report = TypeVar("_Report", covariant=True)
 
@@ -223,12 +224,24 @@ class _Log:
 
 
 def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Return logs in the order they were written: those rotated away first, the highest number first."""
+    """Return logs in the order they were written, folder by folder: rotated ones first, by date or the highest first.
 
-    def key(path: Path) -> tuple[str, float, str]:
-        match = _ROTATED.search(path.name)
-        number = -int(match[1]) if match else math.inf
-        stem = path.name[: match.start()] if match else path.name.removesuffix(".gz")
-        return (stem, number, path.name)
+    Shards stand by name, the numbers in it by their value.
+    """
+
+    def key(path: Path) -> tuple[str, tuple[list[str | int], str], int, str, str]:
+        folder, name = str(path.parent), path.name
+        match = _ROTATED.search(name) if is_set_aside(name) else None
+        if match is None:
+            return (folder, _natural(name.removesuffix(".gz")), 1, "", name)
+        stem, number = _natural(name[: match.start()]), match[1]
+        return (folder, stem, -int(number), "", name) if number else (folder, stem, 0, match[2], name)
 
     return tuple(sorted(paths, key=key))
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    """Return what names sort by: `s-2.jsonl` before `s-10.jsonl`, and `s.jsonl` before both."""
+    stem, _, ending = name.rpartition(".")
+    pieces = re.split(r"(\d+)", stem or ending)
+    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], ending
