@@ -77,6 +77,8 @@ class Criterion:
     `requires` names further metrics that must hold as well, each with its bands (P50 and P99 together). A `manual` one
     is marked by a person, with a note. `decide_on` bound: the interval must lie in the band, not only the value.
     `where` chooses evidence by tags (`batch` = "4"). `note` keeps the reading taken of a contradiction.
+    What lies in neither band is FAIL; `fails` says where that is, for the linter to find gaps. One that does not
+    `decides` is judged and shown, and neither blocks nor counts in the verdict of all.
     """
 
     id: str
@@ -97,6 +99,20 @@ class Criterion:
     note: str = ""
     text: str = ""
     """The criterion as the profile has it, for the screen."""
+    fails: Band | None = None
+    statistic: str = ""
+    decides: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One item of a release checklist, settled by the worst of its criteria; by the sign-off itself where it has none.
+
+    `criteria` are ids of the profile.
+    """
+
+    title: str
+    criteria: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +120,8 @@ class Profile:
     """The criteria of a release.
 
     `approvals` distinct people must say GO; `conditional_passes` lets CONDITIONAL through with an owner and a due date;
-    `unsigned` allows a record without a signature.
+    `unsigned` allows a record without a signature. `allowed_signers` is a file, relative to the profile's. A
+    `template` is to be filled in and judges nothing before. `text` is the whole file, `sha256` of its bytes.
     """
 
     id: str
@@ -117,6 +134,9 @@ class Profile:
     sha256: str = ""
     path: str = ""
     description: str = ""
+    checklist: tuple[Check, ...] = ()
+    template: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
