@@ -264,6 +264,13 @@ class Evaluation:
     at: float
     digest: str = ""
     """Over profile, evidence, marks and waivers: what a sign-off signs, and what any change of them changes."""
+    pending: tuple[str, ...] = ()
+    """What only people can add: checks that nobody marked yet, approvals that are missing. They block no readiness."""
+    approvals: tuple[str, ...] = ()
+    """Who said GO: distinct principals."""
+    marks: tuple[Mark, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    """All that were handed in; the one that counts stands in its judgement."""
 
     def get(self, criterion: str) -> Judgement | None:
         """Return one judgement by its criterion's id."""
