@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 from msgspec.structs import astuple
 
 from mens_console.health import lenient
@@ -45,7 +46,7 @@ def values(row, layout):
     if isinstance(named["ts"], datetime):
         named["ts"] = seconds(named["ts"])
     for name in ("constraint_categories", "error", *layout.unknown):
-        named[name] = named[name] is not ABSENT or None
+        named[name] = (named[name] is not ABSENT and named[name] is not UNSET) or None
     return {name: value for name, value in named.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, Raw, Struct, defstruct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, defstruct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ FIELDS: Final[dict[str, Any]] = {
     "opening_move": str | None,
     "constraint_categories": Raw,
     "anchors_used": Texts,
-    "error": Raw,
+    "error": str | None | UnsetType,
 }
 """The fields of an attempt in the order of the contract, and what each may hold; Raw: only that it is there."""
 PLACES: Final = {name: place for place, name in enumerate(FIELDS)}
@@ -51,6 +51,8 @@ TELLING: Final = tuple(
 )
 """A row that carries none of these, readably, is no attempt: a time, a run and a message are in any log."""
 ABSENT: Final = Raw()
+NOTHING: Final[dict[str, Any]] = dict.fromkeys(FIELDS) | {"constraint_categories": ABSENT, "error": UNSET}
+"""What stands for a field that a row does not carry. An error is most often null, which is there all the same."""
 WORDS: Final[dict[str, Callable[[Any], Any]]] = {
     "run_id": lambda word: word | int | None if word else int | None,
     "stage": lambda word: word | None if word else None,
@@ -70,7 +72,7 @@ Row: TypeAlias = Struct
 
 
 class OpenRow(
-    defstruct("OpenRow", [(name, kind, ABSENT if kind is Raw else None) for name, kind in FIELDS.items()], gc=False)  # type: ignore[misc]
+    defstruct("OpenRow", [(name, kind, NOTHING[name]) for name, kind in FIELDS.items()], gc=False)  # type: ignore[misc]
 ):
     """A row of any validators and of any further fields, which are skipped."""
 
@@ -102,7 +104,7 @@ class Layout:
         for name, words in self.words.items():
             if words is not None:
                 kinds[name] = WORDS[name](Literal[words] if words else None)
-        known = [(name, kind, ABSENT if kind is Raw else None) for name, kind in kinds.items()]
+        known = [(name, kind, NOTHING[name]) for name, kind in kinds.items()]
         further = [(name, Raw, ABSENT) for name in self.unknown]
         self.row = _struct("Attempt", known + further, closed=not self.full)
         self.decoder = msgspec.json.Decoder(self.row)
@@ -139,8 +141,7 @@ class Layout:
         scores: dict[str, float] | None = values.get("validator_scores")
         if scores is not None and not self.loose:
             values["validator_scores"] = self.scores(*(scores.get(name) for name in self.validators))
-        absent = (ABSENT if kind is Raw else None for kind in FIELDS.values())
-        known = (values.get(name, nothing) for name, nothing in zip(FIELDS, absent, strict=True))
+        known = (values.get(name, nothing) for name, nothing in NOTHING.items())
         row: Row = self.row(*known, *(values.get(name, ABSENT) for name in self.unknown))
         return row
 

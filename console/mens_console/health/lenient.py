@@ -14,7 +14,7 @@ import msgspec
 import orjson
 from msgspec import Raw
 
-from mens_console.health.attempt import ABSENT, FIELDS, LATEST, OpenRow
+from mens_console.health.attempt import FIELDS, LATEST, NOTHING, OpenRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def read_line(line: bytes) -> dict[str, Any]:
         names = _NAMES.decode(line)
     except (ValueError, RecursionError):
         return _read_loosely(line)
-    values = {name: value for name in FIELDS if (value := getattr(row, name)) is not None and value is not ABSENT}
+    values = {name: value for name in FIELDS if (value := getattr(row, name)) is not NOTHING[name]}
     values.update((name, _PRESENT) for name in names.keys() - FIELDS.keys())
     return values
 
@@ -148,6 +148,11 @@ def _iso(text: str) -> datetime | None:
         return None
 
 
+def _error(value: Any) -> str:
+    """Return that there is an error, in whatever form, or none: both are told."""
+    return value if isinstance(value, str) else ""
+
+
 def _present(value: Any) -> Raw:
     del value
     return _PRESENT
@@ -172,6 +177,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "validator_scores": _scores,
     "opening_move": _text,
     "anchors_used": _texts,
+    "error": _error,
 }
 
 

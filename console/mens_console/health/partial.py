@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from operator import gt, is_not, mul
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 from msgspec.structs import astuple
 
 from mens_console.health.attempt import ABSENT, FIELDS
@@ -211,8 +211,8 @@ def count(rows: Sequence[Row], layout: Layout, first: tuple[str, int], *, whole:
     _count_scores(partial, _present("validator_scores", scores, measured), layout)
     _count_personas(partial, persona, stage, attempt, whole=whole)
     _count_times(partial, ts)
-    for name, column in (("constraint_categories", given), ("error", error)):
-        measured[name] = _there(column)
+    measured["constraint_categories"] = sum(map(is_not, given, repeat(ABSENT)))
+    measured["error"] = sum(map(is_not, error, repeat(UNSET)))
     partial.give_up_crowds()
     return partial
 
@@ -241,10 +241,6 @@ def _present(name: str, column: tuple[Any, ...], measured: dict[str, int]) -> tu
         column = tuple(value for value in column if value is not None)
     measured[name] = len(column)
     return column
-
-
-def _there(column: tuple[Any, ...]) -> int:
-    return sum(map(is_not, column, repeat(ABSENT)))
 
 
 def _count_scores(partial: Partial, rows: tuple[Any, ...], layout: Layout) -> None:

@@ -34,6 +34,9 @@ _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n"
 
 
+_EMPTY: Final = Layout()
+
+
 @dataclass(slots=True)
 class BadLine:
     """A line that is no attempt: its place among the block's lines (from 0), its first byte, why, and how it begins."""
@@ -114,7 +117,7 @@ class RowReader:
     """Decodes blocks of one log, or of several alike; remembers the names it met, which is all its state."""
 
     def __init__(self, layout: Layout | None = None) -> None:
-        self.layout = layout or Layout()
+        self.layout = layout or _EMPTY
 
     def decode(self, data: bytes, start: int) -> Block:
         """Return the attempts of whole lines, of which the last may lack its newline; `start` is the first's offset."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -97,7 +98,13 @@ class AttemptDecoder:
         self.offset, self.lines = int(state["offset"]), int(state["lines"])
         self._skipping = bool(state["skipping"])
         names = tuple(map(str, state["validators"])), tuple(map(str, state["unknown"]))
-        self.reader = RowReader(Layout(*names, bool(state["full"]), bool(state["loose"])))
+        self.reader = RowReader(_layout(*names, full=bool(state["full"]), loose=bool(state["loose"])))
+
+
+@lru_cache(8)
+def _layout(validators: tuple[str, ...], unknown: tuple[str, ...], *, full: bool, loose: bool) -> Layout:
+    """Return a layout; while workers read, a place is restored many times a second."""
+    return Layout(validators, unknown, full, loose)
 
 
 ATTEMPT_LOG: Final = Format("attempts", 0, lambda name, head: True, AttemptDecoder)

@@ -115,7 +115,8 @@ def main(questions: IO[bytes], answers: IO[bytes]) -> int:
 
 
 if __name__ == "__main__":
-    os.nice(5)
+    if "yield" in sys.argv:  # to who started it and paints
+        os.nice(5)
     gc.disable()  # rows make no cycles, and looking for them costs a tenth of the time
     code = main(sys.stdin.buffer, sys.stdout.buffer)
     os._exit(code)  # nothing to tidy up, and a broken pipe must not be flushed again
