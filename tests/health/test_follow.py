@@ -399,11 +399,18 @@ def test_gzip_logs_are_known_again_too(kept, tmp_path):
     assert told(again) == told(first)
 
 
+def altered(data):
+    """A log that begins and ends as another one does, and is as long."""
+    return data[:2000] + data[2000:-500].replace(b'"success"', b'"SUCCESS"') + data[-500:]
+
+
 @pytest.mark.parametrize(
     "change",
     [
         lambda path, file: path.write_bytes(path.read_bytes().replace(b"2026-01-31", b"2025-01-31", 1)),
         lambda path, file: path.write_bytes(path.read_bytes()[:-700]),
+        lambda path, file: path.write_bytes(altered(path.read_bytes())),
+        lambda path, file: path.write_bytes(altered(path.read_bytes()) + row(9)),
         lambda path, file: (path.with_name("b").write_bytes(path.read_bytes()), path.with_name("b").replace(path)),
         lambda path, file: file.write_bytes(file.read_bytes()[:-9]),
         lambda path, file: file.write_bytes(b"\xc1" * 99),

@@ -1,10 +1,12 @@
 """What was counted of long logs, kept in the user's cache, so that only new bytes are read when they are opened again.
 
-A checkpoint is believed only of the very files it was made of, as far as their inode, head and last bytes tell.
+A checkpoint is believed only of the very files it was made of, as far as their inode, head, last bytes and a sample of
+all others tell; a file that is no longer and no shorter than it was must not have been written to either.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from dataclasses import replace
@@ -20,7 +22,7 @@ from mens_console.health.gzipped import GzipLog
 from mens_console.health.partial import Partial
 from mens_console.health.source import LiveLog, Place, Seen
 from mens_console.ingest.marks import Marks
-from mens_console.ingest.safeopen import open_regular
+from mens_console.ingest.safeopen import open_regular, read_at
 from mens_console.signals.generation import BadRow, BatchFigures
 
 if TYPE_CHECKING:
@@ -28,10 +30,14 @@ if TYPE_CHECKING:
 
     from mens_console.health.tally import Options, Tally
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what is written, and of how attempts are counted: a checkpoint of another one is not read."""
 _MOST_BYTES: Final = 1 << 30
 _MOST_FILES: Final = 64
+_SPOTS: Final = 64
+_SPOT: Final = 4096
+"""A log that is generated anew, as by a deterministic job, may begin and end alike: so many bytes at so many places
+are compared, too."""
 
 
 class SavedLog(Struct):
@@ -40,6 +46,10 @@ class SavedLog(Struct):
     path: str
     place: Place | None
     gzip: tuple[int, ...] | None
+    written: tuple[int, int]
+    """Size and time of the last change (ns)."""
+    sample: bytes
+    """Digest of bytes all over what was counted."""
     rows: int
     bad_rows: int
     bad: list[BadRow]
@@ -103,7 +113,10 @@ def place_of(cache: Path, path: str, options: Options) -> Path | None:
 
 def save(file: Path, options: Options, tally: Tally, logs: Sequence[LiveLog | GzipLog]) -> bool:
     """Write a checkpoint; False where what was counted cannot be told from the logs as they are, or written."""
-    saved = _saved_logs(logs)
+    try:
+        saved = _saved_logs(logs)
+    except OSError:
+        return False
     if saved is None:
         return False
     runs = [
@@ -129,8 +142,36 @@ def _saved_logs(logs: Sequence[LiveLog | GzipLog]) -> list[SavedLog] | None:
         if place is None and gzip is None:
             return saved if saved and not any(later.seen.updated > 0 for later in logs[len(saved) :]) else None
         facts = (seen.rows, seen.bad_rows, list(seen.bad), dict(seen.unknown), seen.updated)
-        saved.append(SavedLog(log.path, place, gzip, *facts))
+        written, sample = ((0, 0), b"") if place is None else _look(log.path, place)
+        saved.append(SavedLog(log.path, place, gzip, written, sample, *facts))
     return saved or None
+
+
+def _look(path: str, place: Place) -> tuple[tuple[int, int], bytes]:
+    """Return size, time of change and sample of a log; raises OSError where it is not the one that was counted."""
+    fd, status = open_regular(path, follow=True)
+    try:
+        if not _is_at(fd, status, place):
+            raise FileNotFoundError(errno.ENOENT, "it was replaced", path)
+        return (status.st_size, status.st_mtime_ns), _sample(fd, place.done)
+    finally:
+        os.close(fd)
+
+
+def _sample(fd: int, done: int) -> bytes:
+    """Return a digest of bytes all over the first `done` of a file."""
+    digest = hashlib.blake2b(digest_size=16)
+    for number in range(_SPOTS):
+        digest.update(read_at(fd, max(done - _SPOT, 0) * number // (_SPOTS - 1), min(_SPOT, done)))
+    return digest.digest()
+
+
+def _is_at(fd: int, status: os.stat_result, place: Place) -> bool:
+    """Whether an open file is the one of a place, as far as the place tells."""
+    marks = place.marks
+    return place.id == [status.st_dev, status.st_ino] and Marks(
+        marks["done"], bytes.fromhex(marks["head"]), bytes.fromhex(marks["anchor"])
+    ).match(fd)
 
 
 def _drop_old(folder: Path) -> None:
@@ -173,10 +214,12 @@ def _holds(saved: SavedLog, log: LiveLog | GzipLog) -> bool:
         if isinstance(log, GzipLog):
             return saved.gzip == (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         place = saved.place
-        if place is None or place.id != [status.st_dev, status.st_ino]:
+        if place is None or not _is_at(fd, status, place):
             return False
-        marks = place.marks
-        return Marks(marks["done"], bytes.fromhex(marks["head"]), bytes.fromhex(marks["anchor"])).match(fd)
+        size, changed = saved.written
+        if status.st_size == size and status.st_mtime_ns != changed:
+            return False
+        return saved.sample == _sample(fd, place.done)
     except (KeyError, TypeError, ValueError, OSError):
         return False
     finally:
