@@ -33,7 +33,9 @@ def main() -> int:
             path.write_text(text)
     for name in stale:
         print(f"contracts/{name} is not what the models say; run python scripts/export_schemas.py", file=sys.stderr)
-    there = {str(path.relative_to(ROOT)) for folder in ("run", "eval") for path in (ROOT / folder).glob("*.json")}
+    there = {
+        str(path.relative_to(ROOT)) for folder in ("run", "eval", "gate") for path in (ROOT / folder).glob("*.json")
+    }
     for name in sorted(there - set(files)):
         print(f"contracts/{name} is of no contract; remove it, or register its contract", file=sys.stderr)
     return 1 if stale or there - set(files) else 0

@@ -151,6 +151,22 @@ CONTRACTS: Final[Mapping[str, Contract]] = {
             "`mens-console kpi --json`",
         ),
         Contract(
+            "mens-soak/1",
+            "what hours of load on a server came to",
+            "soak:SoakReport",
+            "gate/mens-soak-1.schema.json",
+            "document",
+            "soak reports, as evidence for the gate",
+        ),
+        Contract(
+            "mens-bench/1",
+            "throughput, latency, memory and context length of a server",
+            "bench:BenchReport",
+            "gate/mens-bench-1.schema.json",
+            "document",
+            "benchmarks, as evidence for the gate",
+        ),
+        Contract(
             "mens-run-summary/1",
             "what a run is and what became of it",
             "run_summary:RunSummary",

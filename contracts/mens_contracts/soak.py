@@ -1,0 +1,108 @@
+"""What a soak came to: hours of load on a server, told once. Schema `mens-soak/1`.
+
+Durations are seconds, times seconds since the epoch, latencies milliseconds, shares lie in [0, 1]. Null is what nobody
+measured or what cannot be said, such as a mean time between failures where none occurred; it is never a zero.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mens_contracts.common import Count, Interval, OpenModel, Share
+from mens_contracts.load import Driver, Latency, Memory, Rate, Seconds, Tags, Target
+
+ID = "mens-soak/1"
+
+
+class Availability(OpenModel):
+    """How much of the time, and of the requests, the server was there. The worse of the two is the uptime."""
+
+    probe: Share | None = Field(description="probes answered / probes made; null where none was made")
+    request: Share | None = Field(description="requests without error / requests; null where there was none")
+    unobserved_s: Seconds = Field(description="time in which the driver itself did not run; neither up nor down")
+    probes: Count = Field(description="health checks made")
+    probes_failed: Count
+    requests: Count = Field(description="requests that ended, well or not")
+    requests_failed: Count = Field(description="errors and timeouts; slow answers are no failures")
+    probe_interval_s: Seconds | None = None
+
+
+class Incident(OpenModel):
+    """A time in which the server failed: opened by 3 failed probes or half of the requests in 10 s failing."""
+
+    opened: float
+    closed: float | None = Field(description="null while it lasts, or where the soak ended in it")
+    duration_s: Seconds | None = None
+    cause: str = ""
+    probes_failed: Count = 0
+    requests_failed: Count = 0
+
+
+class Leak(OpenModel):
+    """How something that should stay level grows."""
+
+    unit: str = Field(description="of the level, such as bytes")
+    slope_per_h: float | None = Field(description="Theil and Sen's slope, units an hour")
+    interval: Interval | None = None
+    n: Count = Field(description="samples")
+    last: float | None = None
+    limit: float | None = Field(default=None, description="where it ends, in the same unit")
+    time_to_limit_s: Seconds | None = None
+
+
+class Minute(OpenModel):
+    """One minute of the soak."""
+
+    at: float = Field(description="its beginning")
+    requests: Count = Field(description="that were due in it, by schedule")
+    failed: Count
+    degraded: Count = 0
+    probes: Count = 0
+    probes_failed: Count = 0
+    offered_rate: Rate | None = None
+    achieved_rate: Rate | None = None
+    output_tokens: Count | None = None
+    ttft_ms: Latency | None = None
+    itl_ms: Latency | None = None
+    e2e_ms: Latency | None = None
+    rss_bytes: Count | None = None
+    gpu_memory_bytes: Count | None = None
+
+
+class SoakReport(OpenModel):
+    """A soak from its first scheduled request to its last, or as far as it has come."""
+
+    schema_: Literal["mens-soak/1"] = Field(alias="schema")
+    started: float | None = None
+    ended: float | None = Field(default=None, description="null while it runs")
+    elapsed_s: Seconds
+    target_s: Seconds = Field(description="how long it was to take; 259 200 for 72 hours")
+    finished: bool | None = Field(default=None, description="it came to its target")
+    driver: Driver | None = None
+    target: Target | None = None
+    offered_rate: Rate = Field(description="requests a second, by schedule")
+    achieved_rate: Rate | None
+    requests: Count = Field(description="requests that ended, well or not")
+    errors: dict[str, Count] = Field(
+        description="failed requests by class: http, timeout (over 60 s), cut, empty, malformed, connect, …"
+    )
+    error_rate: Share | None = Field(description="sum of errors / requests; null without requests")
+    degraded: Count | None = Field(default=None, description="answers slower than twice the normal; no errors")
+    availability: Availability
+    incidents: list[Incident] = Field(description="each is a failure; those that last at the end too")
+    mttr_s: Seconds | None = Field(description="mean duration of the incidents that closed; null where none did")
+    mtbf_s: Seconds | None = Field(description="observed time / failures; null where there was none")
+    mtbf_lower_bound_s: Seconds | None = Field(description="95 %, by chi-squared, for a test that ended by time")
+    ttft_ms: Latency = Field(description="from sending to the first token")
+    itl_ms: Latency = Field(description="raw gaps between streamed tokens, never means per request")
+    e2e_ms: Latency = Field(description="from sending to the last token")
+    scheduled_ms: Latency | None = Field(default=None, description="from when it was due to the last token")
+    dispatch_lag_ms: Latency | None = Field(default=None, description="how late the driver sent what was due")
+    output_tokens_per_s: Rate | None
+    memory: Memory | None = None
+    leaks: dict[str, Leak] = Field(description="by what grows: rss, gpu_memory, kv_cache")
+    minutes: list[Minute] = Field(description="oldest first")
+    tags: Tags = Field(default={})
+    notes: list[str] = Field(default=[], description="what a reader must know, such as a gap in the record")
