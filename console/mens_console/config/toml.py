@@ -31,9 +31,13 @@ _PART: Final = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
     """Return the values and the text of a file. Raises `TomlError`, or FileNotFoundError where there is none."""
+    return parse_toml(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what stands in a file. Raises `TomlError`, or FileNotFoundError where there is none."""
     try:
-        text = _read(path)
-        return tomllib.loads(text), text
+        return _read(path)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -42,16 +46,23 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
                 str(path), None, "", (error.strerror or str(error)).lower(), "make it a readable file, or remove it"
             )
         ) from None
+
+
+def parse_toml(raw: bytes, origin: str) -> tuple[dict[str, Any], str]:
+    """Return the values and the text of bytes that were read from `origin`. Raises `TomlError`."""
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+        return tomllib.loads(text), text
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise TomlError(Problem(str(path), line, "", "it is not UTF-8", "save it as UTF-8")) from None
+        raise TomlError(Problem(origin, line, "", "it is not UTF-8", "save it as UTF-8")) from None
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         place = _AT.search(message)
         line = int(place[1]) if place and place[1] else text.count("\n") + 1
         reason = _AT.sub("", message).strip().lower()
         key = next((".".join(k) for k, at in _lines(text) if at == line), "")
-        raise TomlError(Problem(str(path), line, key, f"not TOML: {reason}", "correct that line")) from None
+        raise TomlError(Problem(origin, line, key, f"not TOML: {reason}", "correct that line")) from None
 
 
 class TomlError(Exception):
@@ -62,7 +73,7 @@ class TomlError(Exception):
         self.problem = problem
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     # A folder of runs may hold a pipe of that name: opening it must not wait for a writer.
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(fd, "rb") as file:  # noqa: PTH123 (a descriptor)
@@ -71,7 +82,7 @@ def _read(path: Path) -> str:
             raise OSError(0, "not a regular file")
         if status.st_size > MAX_BYTES:
             raise OSError(0, f"larger than {MAX_BYTES} bytes")
-        return file.read(MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
+        return file.read(MAX_BYTES)
 
 
 def line_of(text: str, key: Sequence[str]) -> int | None:
