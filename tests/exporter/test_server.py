@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from cli.runs import healthy, write
 from exporter.boxes import full
+from support.attempt_logs import write_attempts
 
 from mens_console.cli.main import main
 
@@ -68,8 +70,6 @@ def test_every_scrape_tells_the_newest(serve):
     port = serve(view=lambda: views[-1])
     assert "mens_exporter_scanning 0.0" in ask(port)[1]
     views.append(full(rev=2))
-    from dataclasses import replace
-
     views.append(replace(views[-1], scanning=True))
     assert "mens_exporter_scanning 1.0" in ask(port)[1]
 
@@ -167,6 +167,20 @@ def test_once_prints_what_the_runs_say(tmp_path, capsys):
     assert 'mens_run_step{run="good"} 100.0' in capsys.readouterr().out
     assert main(["exporter", str(tmp_path), "--once", "--openmetrics"]) == 0
     assert capsys.readouterr().out.endswith("# EOF\n")
+
+
+def test_once_reads_attempt_logs_to_their_end(tmp_path, capsys):
+    healthy(tmp_path)
+    write_attempts(tmp_path / "generation" / "attempts.jsonl", rows=3000, scenario="healthy")
+    assert main(["exporter", str(tmp_path), "--once"]) == 0
+    out = capsys.readouterr().out
+    found = dict(line.rsplit(" ", 1) for line in out.splitlines() if line.startswith("mens_"))
+    attempts = [float(value) for name, value in found.items() if name.startswith("mens_health_attempts_total")]
+    assert sum(attempts) == 3000
+    assert found["mens_exporter_engine_up"] == "1.0" and found["mens_exporter_scanning"] == "0.0"
+    size = (tmp_path / "generation" / "attempts.jsonl").stat().st_size
+    (read,) = [float(value) for name, value in found.items() if name.startswith("mens_health_log_read_bytes")]
+    assert read == size
 
 
 def test_a_file_is_replaced_whole(tmp_path, capsys):

@@ -5,12 +5,14 @@ Nothing is exported unless one of its modes is asked for.
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import signal
 import stat
 import sys
 import threading
+import time
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -34,6 +36,10 @@ BUDGET_MB: Final = 64
 """Points kept in memory: nobody draws them."""
 SETTLE_S: Final = 30.0
 """How long the first file waits for everything to have been read; after that it says `mens_exporter_scanning 1`."""
+QUIET_S: Final = 1.0
+"""Everything counts as read when nothing has changed for so long,"""
+LIVELY_S: Final = 5.0
+"""or when nothing was known to wait for so long."""
 MAX_TOKEN: Final = 4096
 _FAULT: Final = "internal error"
 """How the engine's own failures begin among the problems of a snapshot."""
@@ -69,48 +75,80 @@ def _write_dashboards(folder: Path) -> int:
 
 
 def _once(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Read everything once, and print or write it."""
-    with Meter(sys.stderr) as meter:
-        snapshot = _engine(settings, watch=False).load(meter.tell)
-    for problem in snapshot.problems:
-        complain(problem)
-    registry = _registry(lambda: snapshot, arguments)
-    if arguments.textfile is not None:
-        _write(registry, arguments.textfile)
-        return OK
-    from prometheus_client import generate_latest, openmetrics
-
-    form = openmetrics.exposition.generate_latest if arguments.openmetrics else generate_latest
-    sys.stdout.write(form(registry).decode())
+    """Read everything once, attempt logs too, and print or write it."""
+    watching = _Watching(settings)
+    registry = _registry(lambda: watching.snapshot, arguments, watching.is_up)
+    watching.start()
+    try:
+        with Meter(sys.stderr) as meter:
+            watching.settle(meter.tell)
+        if arguments.textfile is not None:
+            _write(registry, arguments.textfile)
+        else:
+            sys.stdout.write(_text(registry, openmetrics=arguments.openmetrics))
+    finally:
+        watching.engine.stop()
     return OK
+
+
+def _text(registry: CollectorRegistry, *, openmetrics: bool) -> str:
+    from prometheus_client import generate_latest
+    from prometheus_client.openmetrics import exposition
+
+    return (exposition.generate_latest if openmetrics else generate_latest)(registry).decode()
 
 
 class _Watching:
     """The engine on its thread, and the newest snapshot of it."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = _engine(settings, watch=True)
+        self.engine = _engine(settings)
         self.snapshot = self.engine.snapshot
-        self.settled = threading.Event()
         self._told: tuple[str, ...] = ()
+        self._taken_at = time.monotonic()
 
     def start(self) -> None:
         """Start watching; problems are told on standard error as they come."""
         self.engine.start(self._take)
 
     def _take(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        if not snapshot.scanning:
-            self.settled.set()
+        self.snapshot, self._taken_at = snapshot, time.monotonic()
         for problem in snapshot.problems:
             if problem not in self._told:
                 complain(problem)
         self._told = snapshot.problems
 
+    def settle(self, progress: Callable[[int, int], None] | None = None, most: float = math.inf) -> None:
+        """Wait until everything that is there was read, at most `most` seconds; `progress` is told bytes."""
+        began = time.monotonic()
+        read_at = math.inf
+        while (now := time.monotonic()) < began + most:
+            done, total, is_read = _reading(self.snapshot)
+            read_at = min(read_at, now) if is_read else math.inf
+            # What was found a moment ago may hold more than it told so far; on a lively box something always changes.
+            if now - max(read_at, self._taken_at) > QUIET_S or now - read_at > LIVELY_S or not self._lives():
+                return
+            if progress is not None:
+                progress(done, total)
+            time.sleep(0.05)
+
     def is_up(self) -> bool:
         """Say whether the engine's thread lives and does not fail at every step."""
-        alive = any(thread.name == "engine" for thread in threading.enumerate())
-        return alive and not any(problem.startswith(_FAULT) for problem in self.snapshot.problems)
+        return self._lives() and not any(problem.startswith(_FAULT) for problem in self.snapshot.problems)
+
+    @staticmethod
+    def _lives() -> bool:
+        return any(thread.name == "engine" for thread in threading.enumerate())
+
+
+def _reading(snapshot: Snapshot) -> tuple[int, int, bool]:
+    """Return the bytes read, the bytes there are, and whether nothing is known to wait."""
+    logs = [source for view in snapshot.health for source in view.report.sources]
+    files = [source for run in snapshot.runs for source in run.sources]
+    done = sum(log.done for log in logs) + sum(file.bytes_read for file in files)
+    total = sum(log.size for log in logs) + sum(file.size for file in files)
+    waits = any(log.done < log.size and log.problem is None for log in logs)
+    return done, total, not (waits or snapshot.scanning or snapshot.machine is None)
 
 
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -152,7 +190,7 @@ def _keep_file(settings: Settings, arguments: argparse.Namespace) -> int:
     watching.start()
     problem = ""
     try:
-        watching.settled.wait(SETTLE_S)
+        watching.settle(most=SETTLE_S)
         while True:
             try:
                 _write(registry, arguments.textfile)
@@ -227,9 +265,7 @@ def _registry(
     return registry_of(SnapshotCollector(snapshot, most_runs=arguments.runs, engine_up=engine_up))
 
 
-def _engine(settings: Settings, *, watch: bool) -> Engine:
-    import time
-
+def _engine(settings: Settings) -> Engine:
     from mens_console.config.state import state_folder
     from mens_console.hardware.sampler import Sampler
     from mens_console.notify.heartbeat import read_heartbeat
@@ -242,7 +278,6 @@ def _engine(settings: Settings, *, watch: bool) -> Engine:
     return Engine(
         settings.roots,
         settings,
-        watch=watch,
         book=book,
         machine=Sampler(),
         notifier=lambda: read_heartbeat(state_folder() / "watch.json", settings.roots),
