@@ -1,0 +1,88 @@
+"""Values, counts and times as producers write them: as numbers, as strings, or not at all.
+
+Nothing is guessed: what is no number is NaN or None. Pure functions, no clock.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any
+
+_NAMED_TIMES = ("%Y%m%d-%H%M%S",)
+
+
+def number(value: Any) -> float:
+    """Return a number, also of a string that holds one; NaN for anything else (booleans too)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def count(value: Any) -> int | None:
+    """Return a whole number that is not negative, or None."""
+    found = number(value)
+    if not math.isfinite(found) or found < 0 or found != int(found):
+        return None
+    return int(found)
+
+
+def when(value: Any) -> tuple[float, bool]:
+    """Return a time in seconds since the epoch (NaN: none was told) and whether its time zone is known.
+
+    ISO 8601, `20261121-055530` and numbers of seconds are read; a time without a zone is this box's local time.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (float(value), True) if math.isfinite(value) and 0 < value < 1e11 else (math.nan, False)
+    if not isinstance(value, str) or len(value) > 64:
+        return math.nan, False
+    try:
+        told = datetime.fromisoformat(value.strip())
+    except ValueError:
+        told = _named(value)
+        if told is None:
+            return math.nan, False
+    try:
+        return told.timestamp(), told.tzinfo is not None
+    except (OverflowError, ValueError, OSError):
+        return math.nan, False
+
+
+def _named(value: str) -> datetime | None:
+    for shape in _NAMED_TIMES:
+        try:
+            return datetime.strptime(value.strip(), shape)  # a local time, as its tool writes it
+        except ValueError:
+            continue
+    return None
+
+
+def whole(share: float, n: int | None) -> int | None:
+    """Return how many of `n` a share (0 to 1) stands for, where it comes from a count; None where it cannot.
+
+    A share that was rounded to four digits is still recognised while `n` is below some thousands.
+    """
+    if n is None or n <= 0 or not 0 <= share <= 1:
+        return None
+    near = round(share * n)
+    return near if abs(share * n - near) <= 0.01 else None
+
+
+def at(document: Any, *path: str | int) -> Any:
+    """Return what stands at a path of keys and places in a document, or None."""
+    for key in path:
+        if (isinstance(key, str) and isinstance(document, dict)) or (
+            isinstance(key, int) and isinstance(document, list) and -len(document) <= key < len(document)
+        ):
+            document = document.get(key) if isinstance(document, dict) else document[key]
+        else:
+            return None
+    return document
+
+
+def pointer(*path: str | int) -> str:
+    """Return a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in path)

@@ -1,0 +1,74 @@
+"""vLLM's `bench serve --save-result`: one JSON object. With `--save-detailed` it keeps every gap, so bounds are exact.
+
+It exits 0 with every request failed and its latencies 0.00, so `completed` and `failed` are judged first. Its ITL are
+raw gaps; its TPOT are means per request and feed nothing here.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any, Final
+
+from mens_console.gate.readers.numbers import count, pointer
+from mens_console.gate.readers.serving import gpus, histogram, ordered, outcome, partial, quantiles, throughput
+from mens_console.gate.readers.sheet import Sheet
+
+_KNOWN: Final = ("completed", "request_rate", "output_throughput", "mean_ttft_ms")
+
+
+def claims(document: Any) -> bool:
+    """Whether it is a result of `vllm bench serve`."""
+    return isinstance(document, dict) and all(name in document for name in _KNOWN)
+
+
+def read(document: dict[str, Any], sheet: Sheet) -> None:
+    """Read throughput, TTFT and raw gaps."""
+    sheet.taken(document.get("date"))
+    sheet.tag("model", document.get("model_id"))
+    done, failed = count(document.get("completed")), count(document.get("failed"))
+    if failed is None and done is not None:
+        asked = count(document.get("num_prompts"))  # versions before `failed` was written
+        failed = asked - done if asked is not None and asked >= done else None
+    trouble = outcome(done, failed, sheet, "/failed")
+    note = partial(done, failed)
+    for name in ("ttft", "itl"):
+        _latency(document, name, done, sheet, trouble=trouble, note=note)
+    used, batch = gpus(document), count(document.get("max_concurrency"))
+    throughput(sheet, document.get("output_throughput"), "/output_throughput", batch=batch, used=used, n=1,
+               trouble=trouble, note=note, samples=_one(document.get("output_throughput")))  # fmt: skip
+
+
+def _one(value: Any) -> tuple[float, ...]:
+    return (float(value),) if isinstance(value, int | float) and not isinstance(value, bool) else ()
+
+
+def _latency(document: dict[str, Any], name: str, done: int | None, sheet: Sheet, *, trouble: str, note: str) -> None:
+    """Add the P50 and P99 of one latency: from its single values where they were kept, else as the tool told them."""
+    kept = document.get(f"{name}s")
+    if isinstance(kept, list) and kept and not trouble:
+        flat = chain.from_iterable(one if isinstance(one, list) else (one,) for one in kept)
+        if name == "ttft":
+            flat = (one for one in flat if one != 0)  # a failed request is 0.0 in the list
+        counts, bad = histogram(flat, 1000.0)
+        trouble = f"{bad} of its values are no numbers or negative" if bad else ""
+        quantiles(sheet, name, counts, "ms", pointer(f"{name}s"), trouble=trouble, note=note)
+        return
+    median, high = document.get(f"median_{name}_ms"), document.get(f"p99_{name}_ms")
+    trouble = trouble or ordered(median, high) or _hollow(document, name, median)
+    if name == "itl":
+        note = "; ".join(filter(None, (note, "n counts requests: the gaps themselves were not kept (--save-detailed)")))
+    sheet.add(f"{name}_p50", median, "ms", f"/median_{name}_ms", n=done, trouble=trouble, note=note)
+    if high is None:
+        sheet.note(f"no P99 of {name.upper()}: --metric-percentiles 99 keeps it")
+        return
+    sheet.add(f"{name}_p99", high, "ms", f"/p99_{name}_ms", n=done, trouble=trouble, note=note)
+
+
+def _hollow(document: dict[str, Any], name: str, median: Any) -> str:
+    """Return why a latency of exactly 0 is none."""
+    if median == 0:
+        return "it is exactly 0 ms: nothing was measured"
+    tokens, done = count(document.get("total_output_tokens")), count(document.get("completed"))
+    if name == "itl" and tokens is not None and done is not None and tokens <= done:
+        return "no request generated a second token"
+    return ""
