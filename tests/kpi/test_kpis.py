@@ -406,3 +406,21 @@ def test_a_dear_report_is_not_made_anew_at_every_poll_and_comes_in_the_end(tmp_p
     assert follower.poll(4.0)
     assert follower.report.models[0].tasks == 2
     assert not follower.poll(5.0)
+
+
+def test_a_task_counts_once_by_the_record_that_tells_most_of_it(tmp_path):
+    """Events, scorecard rows and a benchmark's items of one evaluation, and a task that only the scorecard has."""
+    failed = event("b", *failing(2, 2))
+    write(tmp_path / "events.jsonl", [event("a"), failed])
+    rows = [scored(task, condition_id="m", compile_pass_1=task == "c") for task in "abc"]
+    write(tmp_path / "scores.jsonl", rows)
+    items = [{"task_id": task, "compile_pass_1": False} for task in "abcd"]
+    bench = {
+        "schema": "mens_benchmark_summary_v1", "created_at": "2026-03-27T12:00:00Z", "model": {"id": "m"},
+        "benchmark": {"name": "b", "version": "2", "tasks": 4}, "items": items,
+    }  # fmt: skip
+    write(tmp_path / "bench.json", [bench])
+    found = read_all([tmp_path], 0.0).report.models
+    assert [(one.model, one.tasks) for one in found] == [("m", 4)]
+    value = found[0].get("compile_pass_at_1")
+    assert (value.value, value.n) == (0.5, 4), "a and c passed, b and d did not; each was asked once"

@@ -13,9 +13,9 @@ from mens_console.kpi import training
 from mens_console.kpi.compare import conflict, deltas
 from mens_console.kpi.compute import Evidence, model_kpis
 from mens_console.kpi.feeds import kpi_feeds
-from mens_console.kpi.records import EVENT
+from mens_console.kpi.records import BENCHMARK, EVENT, SCORECARD
 from mens_console.kpi.shard import later
-from mens_console.kpi.table import joined
+from mens_console.kpi.table import NO_TASK, joined
 from mens_console.signals.kpivalues import KpiDelta, KpiReport, KpiSource, ModelKpis
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mens_console.kpi.shard import Figure, Shard, Told
     from mens_console.kpi.source import Source
-    from mens_console.kpi.table import Names
+    from mens_console.kpi.table import Names, Rows
 
 PROBLEMS: Final = 20
 
@@ -107,7 +107,7 @@ def _evidence(model: str, told: Sequence[tuple[Shard, Told]], figures: Sequence[
         updated = later(updated, one.updated)
     return Evidence(
         model,
-        joined([one.rows for _, one in told], names),
+        joined(_once([one for _, one in told]), names),
         (*(figure for _, one in told for figure in one.figures), *figures),
         tuple(lane for _, one in told for lane in one.lanes),
         frozenset().union(*(one.versions for _, one in told)),
@@ -115,6 +115,26 @@ def _evidence(model: str, told: Sequence[tuple[Shard, Told]], figures: Sequence[
         updated,
         frozenset().union(*(one.also for _, one in told)),
     )
+
+
+def _once(told: Sequence[Told]) -> list[Rows]:
+    """Return the generations of a model's files, each task by the kind of record that tells most of it.
+
+    An evaluation often leaves events, scorecard rows and a benchmark's items beside each other: the same requests.
+    """
+    found: list[Rows] = []
+    richer: set[int] = set()
+    for kind in (EVENT, SCORECARD, BENCHMARK, ""):
+        own = [one.rows.without(richer) for one in told if _kind(one) == kind]
+        found += own
+        if kind:
+            richer.update(task for rows in own for task in rows.tasks if task != NO_TASK)
+    return found
+
+
+def _kind(told: Told) -> str:
+    """Return the richest kind of record with tasks that a file holds of a model, "" for none."""
+    return next((kind for kind in (EVENT, SCORECARD, BENCHMARK) if told.kinds.get(kind)), "")
 
 
 def _training(sources: Sequence[Source], told: dict[str, list[tuple[Shard, Told]]]) -> dict[str, list[Figure]]:

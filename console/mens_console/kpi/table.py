@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Set
 
     from numpy.typing import NDArray
 
@@ -100,6 +100,16 @@ class Rows:
                 if count > 0:
                     self.diagnostics[category] += count
                     self.afflicted.setdefault(category, set()).add(self.tasks[-1] if one.task else -1 - len(self.tasks))
+
+
+    def without(self, tasks: Set[int]) -> Rows:
+        """Return the generations of all tasks but these; the diagnostics only where none was left out."""
+        kept = [place for place, task in enumerate(self.tasks) if task not in tasks]
+        if len(kept) == len(self.tasks):
+            return self
+        columns = {name: array("d", [column[place] for place in kept]) for name, column in self.columns.items()}
+        places = array("q", [self.tasks[place] for place in kept])
+        return Rows(self.names, columns, places, array("q", [self.lanes[place] for place in kept]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
