@@ -13,7 +13,7 @@ from mens_console.kpi import training
 from mens_console.kpi.compare import conflict, deltas
 from mens_console.kpi.compute import Evidence, model_kpis
 from mens_console.kpi.feeds import kpi_feeds
-from mens_console.kpi.records import BENCHMARK, EVENT, SCORECARD
+from mens_console.kpi.records import EVENT
 from mens_console.kpi.shard import later
 from mens_console.kpi.table import NO_TASK, joined
 from mens_console.signals.kpivalues import KpiDelta, KpiReport, KpiSource, ModelKpis
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mens_console.kpi.table import Names, Rows
 
 PROBLEMS: Final = 20
+RICHEST: Final = ("event", "scorecard row", "item")
+"""Kinds of records with tasks, those that tell most of a request first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -124,7 +126,7 @@ def _once(told: Sequence[Told]) -> list[Rows]:
     """
     found: list[Rows] = []
     richer: set[int] = set()
-    for kind in (EVENT, SCORECARD, BENCHMARK, ""):
+    for kind in (*RICHEST, ""):
         own = [one.rows.without(richer) for one in told if _kind(one) == kind]
         found += own
         if kind:
@@ -134,7 +136,7 @@ def _once(told: Sequence[Told]) -> list[Rows]:
 
 def _kind(told: Told) -> str:
     """Return the richest kind of record with tasks that a file holds of a model, "" for none."""
-    return next((kind for kind in (EVENT, SCORECARD, BENCHMARK) if told.kinds.get(kind)), "")
+    return next((kind for kind in RICHEST if told.kinds.get(kind)), "")
 
 
 def _training(sources: Sequence[Source], told: dict[str, list[tuple[Shard, Told]]]) -> dict[str, list[Figure]]:
