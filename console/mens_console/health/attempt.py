@@ -100,10 +100,7 @@ class Layout:
     def __post_init__(self) -> None:
         known_scores = [(name, Score, None) for name in self.validators]
         self.scores = dict[str, Score] if self.loose else _struct("Scores", known_scores, closed=True)
-        kinds = {**FIELDS, "validator_scores": self.scores | None}
-        for name, words in self.words.items():
-            if words is not None:
-                kinds[name] = WORDS[name](Literal[words] if words else None)
+        kinds = {**FIELDS, "validator_scores": self.scores | None, **_kinds(self.words)}
         known = [(name, kind, NOTHING[name]) for name, kind in kinds.items()]
         further = [(name, Raw, ABSENT) for name in self.unknown]
         self.row = _struct("Attempt", known + further, closed=not self.full)
@@ -144,6 +141,18 @@ class Layout:
         known = (values.get(name, nothing) for name, nothing in NOTHING.items())
         row: Row = self.row(*known, *(values.get(name, ABSENT) for name in self.unknown))
         return row
+
+
+def few_type(names: Iterable[str], words: dict[str, tuple[str, ...] | None]) -> Any:
+    """Return the type of rows of which only these fields are read, whatever else they carry."""
+    kinds = {**FIELDS, **_kinds(words)}
+    return defstruct("Few", [(name, kinds[name], NOTHING[name]) for name in dict.fromkeys(names)], gc=False)
+
+
+def _kinds(vocabulary: dict[str, tuple[str, ...] | None]) -> dict[str, Any]:
+    """Return the types of the fields whose words are known."""
+    known = {name: words for name, words in vocabulary.items() if words is not None}
+    return {name: WORDS[name](Literal[words] if words else None) for name, words in known.items()}
 
 
 def _several(kind: Any) -> Any:

@@ -136,7 +136,7 @@ class RowReader:
             rows: list[Row] = self.layout.decoder.decode_lines(data)
         except (ValueError, RecursionError):
             return None
-        ends = _object_ends(data)
+        ends = object_ends(data)
         if ends is None or len(ends) != len(rows) or not _all_telling(rows):
             return None
         return Block(start, rows, self.layout, len(rows), _begins=ends)
@@ -209,7 +209,7 @@ def _read(line: bytes) -> dict[str, Any] | BadLineError | None:
         return error
 
 
-def _object_ends(data: bytes) -> np.ndarray[Any, Any] | None:
+def object_ends(data: bytes) -> np.ndarray[Any, Any] | None:
     """Return the places of the newlines if each line begins with { and ends with }, else None.
 
     With as many objects as such lines there is exactly one in each: between } and { no JSON object can go on.
