@@ -388,6 +388,16 @@ def test_a_log_that_was_rotated_meanwhile_is_known_under_its_new_name(kept):
     assert told(report) == told(aggregate([old, path], batch_size=100))
 
 
+def test_runs_keep_their_order_when_a_log_is_opened_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("mens_console.health.follow._WORTH_KEEPING", 1)
+    path, cache = tmp_path / "a.jsonl", tmp_path / "cache"
+    path.write_bytes(b"".join(row(n, "small") for n in range(30)) + b"".join(row(n, "large") for n in range(250)))
+    first = aggregate([path], batch_size=100, cache=cache)
+    again = aggregate([path], batch_size=100, cache=cache)
+    assert [run.tier for run in first.runs] == ["small", "large"]
+    assert told(again) == told(first)
+
+
 def test_gzip_logs_are_known_again_too(kept, tmp_path):
     path, cache = kept
     packed = tmp_path / "attempts.jsonl.2.gz"

@@ -144,6 +144,8 @@ class Follower:
         if saved is None:
             return
         self._tally.attempts = saved.attempts
+        for run in saved.runs:
+            self._tally.run(run.name)  # in the order in which they appeared, whether they have whole batches or not
         self._saved_at = self.progress[0]
         self._recalled = deque(batch for run in saved.runs for batch in run.batches), saved.runs
 
