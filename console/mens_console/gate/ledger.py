@@ -1,24 +1,20 @@
 """The ledger of decisions: JSON lines, each of which holds the SHA-256 of all bytes before it.
 
 So the head is `sha256sum` of the file, and whoever keeps a head elsewhere can tell later that nothing before it was
-edited, dropped or moved. A line is appended by one write under a lock and is on disk before anybody calls it recorded.
-Signatures are checked in `verify`; what the decisions come to in `standing`.
+edited, dropped or moved. Lines are added in `append`, signatures are checked in `verify`; what the decisions come to is
+told in `standing`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import hashlib
 import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mens_console.gate.dsse import DsseError, Envelope, envelope
 from mens_console.gate.statements import StatementError, canonical, read_decision, read_results, subjects
-from mens_console.ingest.safeopen import NotRegularFileError, explain, open_regular, read_at
+from mens_console.ingest.safeopen import explain, open_regular, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +24,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 256 << 20
 """Bytes; a decision on a thousand evidence files takes about 400 KB."""
-PATIENCE_S: Final = 5.0
-"""How long an append waits for another one."""
 TORN: Final = b" <torn>\n"
 """Ends a line that its writer could not finish, so that it never turns into a record by chance."""
-_POLL_S: Final = 0.02
 
 
 class LedgerError(Exception):
@@ -100,7 +93,7 @@ def load(path: Path) -> Chain:
     except OSError as error:
         raise LedgerError(f"{path}: {explain(error)}") from None
     try:
-        return chain(_whole(fd, path), str(path))
+        return chain(whole(fd, path), str(path))
     except OSError as error:
         raise LedgerError(f"{path}: {explain(error)}") from None
     finally:
@@ -140,35 +133,6 @@ def chain(data: bytes, path: str) -> Chain:
     if tail:
         hasher.update(TORN)
     return Chain(path, tuple(entries), head, hasher.hexdigest(), tail, tuple(problems), tuple(notes))
-
-
-def append(path: Path, line: bytes, following: str) -> Chain:
-    """Append one record where the ledger still is at `following`; return the ledger as it is on disk then.
-
-    All of it happens under the lock: the chain is checked, the line goes out in one write, is read back and synced to
-    disk. Raises `LedgerError`; the ledger then holds what it held before, whatever became of the disk.
-    """
-    with _opened(path) as fd:
-        there = _whole(fd, path)
-        before = chain(there, str(path))
-        if before.problems:
-            raise LedgerError(
-                f"{before.problems[0]}; nothing is added to a ledger that is not whole: restore it from a copy, or "
-                "begin another (--ledger FILE) and keep this one"
-            )
-        if before.following != following:
-            raise LedgerError(
-                f"{path}: somebody recorded a decision meanwhile, and a signature holds for one place alone; look at "
-                "it (gate ledger) and sign again"
-            )
-        data = TORN + line if before.tail else line
-        after = chain(there + data, str(path))
-        if after.problems or len(after.entries) != len(before.entries) + 1:
-            why = after.problems[0] if after.problems else "it is more or less than one line"
-            raise LedgerError(f"the record would not be valid, and was not written: {why}")
-        _write(fd, data, path)
-        _sync_folder(path)
-        return after
 
 
 def _entry(raw: bytes, line: int, prev: str, head: str, number: int, torn: bytes | None) -> Entry:
@@ -229,89 +193,9 @@ def _lines(data: bytes) -> Iterator[bytes]:
         yield parts[-1]
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """Open the ledger (made where there is none) and hold its lock. Raises `LedgerError`."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():
-            raise NotRegularFileError(errno.EINVAL, "not a regular file", str(path))
-        fd = os.open(path, flags, 0o600)
-    except OSError as error:
-        raise LedgerError(f"{path}: nothing can be recorded there: {explain(error)}") from None
-    try:
-        _lock(fd, path)
-        there, held = path.stat(), os.fstat(fd)
-        if (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
-            raise LedgerError(f"{path}: it was replaced meanwhile; look at it (gate verify) and sign again")
-        yield fd
-    except OSError as error:
-        raise LedgerError(f"{path}: nothing was recorded: {explain(error)}") from None
-    finally:
-        os.close(fd)
-
-
-def _lock(fd: int, path: Path) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise LedgerError(f"{path}: another program holds its lock; nothing was recorded, try again") from None
-            time.sleep(_POLL_S)
-        except OSError as error:
-            raise LedgerError(
-                f"{path}: its file system has no locks ({_why(error)}), and a ledger needs one: put it on a local disk"
-            ) from None
-        else:
-            return
-
-
-def _write(fd: int, data: bytes, path: Path) -> None:
-    """Append `data` by one write and sync it; take back what was written of it where that fails."""
-    size = os.fstat(fd).st_size
-    try:
-        written = os.write(fd, data)
-        if written != len(data):
-            raise OSError(errno.ENOSPC, "only a part of it was taken: the disk is full")
-        os.fsync(fd)
-        if read_at(fd, size, len(data) + 1) != data:
-            raise OSError(errno.EIO, "what was read back is something else")
-    except OSError as error:
-        raise LedgerError(
-            f"{path}: the record could not be written ({_why(error)}); {_taken_back(fd, size)}: make room, or mend "
-            "the disk, and sign again"
-        ) from None
-
-
-def _taken_back(fd: int, size: int) -> str:
-    """Cut the ledger to its size of before, and say whether that worked."""
-    try:
-        os.ftruncate(fd, size)
-        os.fsync(fd)
-    except OSError as error:
-        return f"what was written of it could not be taken back ({_why(error)}), so see what stands there: gate verify"
-    return "nothing was recorded and nothing lost"
-
-
-def _sync_folder(path: Path) -> None:
-    """Let the name of a new ledger survive a power cut too, where folders can be synced."""
-    with contextlib.suppress(OSError):
-        fd = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def _whole(fd: int, path: Path) -> bytes:
+def whole(fd: int, path: Path) -> bytes:
+    """Return all bytes of a ledger. Raises `LedgerError` where it is too large, OSError."""
     size = os.fstat(fd).st_size
     if size > MOST:
         raise LedgerError(f"{path}: {size >> 20} MiB, ledgers are read up to {MOST >> 20} MiB: begin another")
     return read_at(fd, 0, size)
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

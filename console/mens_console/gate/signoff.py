@@ -7,12 +7,15 @@ All of it may wait: call it from a worker.
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mens_console.gate import ledger, ssh, standing, statements
+from mens_console.gate.append import append
 from mens_console.gate.dsse import Envelope, Signature
+from mens_console.gate.evaluate import unmarked
 from mens_console.gate.statements import Word
 from mens_console.ingest.text import safe_text
 
@@ -72,7 +75,12 @@ def obstacles(evaluation: Evaluation) -> tuple[str, ...]:
     passing = evaluation.verdict == "PASS" or (
         evaluation.verdict == "CONDITIONAL" and evaluation.profile.conditional_passes
     )
-    if not passing:
+    found += [
+        f"{one.criterion.id} waits for a person's mark: {one.criterion.title}"
+        for one in evaluation.judgements
+        if one.criterion.decides and unmarked(one)
+    ]
+    if not passing and not found:
         found.append(f"the verdict is {evaluation.verdict}")
     if not evaluation.ready and not found:
         found.append("the evaluation is not ready for a decision")
@@ -209,7 +217,7 @@ def record(
         raise SignOffError("the sign-off was given up; nothing was recorded")
     before = ledger.load(path)
     line = ledger.line_of(word.entries + 1, word.head, decided, results, torn=len(before.tail))
-    after = ledger.append(path, line, word.head)
+    after = append(path, line, word.head)
     mine = after.entries[word.entries]
     of_release = standing.alive(after.entries, draft.evaluation.profile.id, draft.evaluation.release)
     return Recorded(mine, after.head, standing.standings(of_release)[0])
@@ -240,10 +248,11 @@ def _principal(evaluation: Evaluation, key: Key | None, signers: Signers | None)
 
 
 def _login() -> str:
+    """Return the login name by the user's number: the environment may say any."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # no such user, as in many containers
-        return "somebody"
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # no such user, as in many containers
+        return f"uid {os.getuid()}"
 
 
 def _release(name: str) -> None:

@@ -94,8 +94,10 @@ def _standing(counted: Sequence[Entry]) -> Standing:
 
 
 def _approved(counted: Iterable[Entry], digest: str) -> tuple[str, ...]:
-    said = (one.decision for one in counted)
-    return tuple(dict.fromkeys(one.by.principal for one in said if one.decision == "GO" and one.digest == digest))
+    """Return who said GO on `digest`: a person once, and all that is UNSIGNED as one, for nobody tells them apart."""
+    going = [one for one in counted if one.decision.decision == "GO" and one.decision.digest == digest]
+    named = {one.decision.by.principal.casefold() if one.signed else "": one for one in going}
+    return tuple(one.decision.by.principal + ("" if one.signed else " (UNSIGNED)") for one in named.values())
 
 
 def _lapsing(standing: Iterable[Entry], principal: str, digest: str, *, signed: bool) -> set[str]:
@@ -103,5 +105,6 @@ def _lapsing(standing: Iterable[Entry], principal: str, digest: str, *, signed: 
     return {
         one.head
         for one in standing
-        if (signed or not one.signed) and (one.decision.by.principal == principal or one.decision.digest != digest)
+        if (signed or not one.signed)
+        and (one.decision.by.principal.casefold() == principal.casefold() or one.decision.digest != digest)
     }

@@ -73,6 +73,8 @@ def verify(
     """
     problems = list(chain.problems)
     notes = list(chain.notes)
+    if chain.tail:
+        problems.append(notes.pop())
     hashes: dict[str, str | None] = {}
     checked = tuple(
         Checked(entry, _signatures(entry, signers, unsigned=unsigned), tuple(_evidence(entry, root, hashes)))
