@@ -394,7 +394,8 @@ def test_runs_keep_their_order_when_a_log_is_opened_again(tmp_path, monkeypatch)
     path.write_bytes(b"".join(row(n, "small") for n in range(30)) + b"".join(row(n, "large") for n in range(250)))
     first = aggregate([path], batch_size=100, cache=cache)
     again = aggregate([path], batch_size=100, cache=cache)
-    assert [run.tier for run in first.runs] == ["small", "large"]
+    assert [run.tier for run in first.runs] == [run.tier for run in again.runs] == ["small", "large"]
+    assert [one.batch.run_id for one in again.batches] == ["small", "large", "large", "large"]
     assert told(again) == told(first)
 
 
