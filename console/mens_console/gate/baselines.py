@@ -1,0 +1,120 @@
+"""Non-inferiority: a value against that of a baseline which the profile pins by its digest. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mens_console.gate.bounds import bounds, contradiction, sample_size, scale
+from mens_console.gate.choose import ordered
+from mens_console.gate.statistics import difference_of_shares
+from mens_console.gate.wording import figure, quantity
+from mens_console.signals.differences import apart
+from mens_console.signals.intervals import Estimate
+
+if TYPE_CHECKING:
+    from mens_console.gate.types import Baseline, Criterion, Item, Manifest, Metric
+
+COMPARABLE: Final = ("eval_set", "measure")
+"""Tags in which two values must agree, where either has them, to be compared at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """By how much a value is worse than the baseline's (its unit; negative: better), with the bound above.
+
+    `limit` is how much worse it may be; `upper` is None where nothing tells the spread.
+    """
+
+    worse_by: float
+    upper: float | None
+    limit: float
+    text: str
+
+    def enough(self, n: int | None) -> int | None:
+        """Return about how many would bring the bound to the limit: a width shrinks as 1/√n."""
+        room = self.limit - self.worse_by
+        if not n or self.upper is None or not math.isfinite(self.upper) or not room > 0:
+            return None
+        return math.ceil(n * ((self.upper - self.worse_by) / room) ** 2)
+
+
+def pinned_value(
+    item: Item, metric: Metric, unit: str, criterion: Criterion, manifest: Manifest
+) -> tuple[Item | None, str]:
+    """Return the baseline's value that `item` is compared with, the best of several; or None with the reason."""
+    baseline = criterion.baseline
+    assert baseline is not None
+    if not baseline.sha256:
+        return None, f"the baseline {baseline.path} is not pinned by a digest"
+    if not any(one.sha256 == baseline.sha256 for one in manifest.files):
+        return None, _absent(baseline, manifest)
+    found = [
+        one
+        for one in ordered(manifest.items)
+        if one.metric == metric.id
+        and one.sha256 == baseline.sha256
+        and all(one.tags.get(name) == value for name, value in criterion.where.items() if name != "role")
+    ]
+    if not found:
+        return None, f"the baseline {baseline.path} says nothing of {metric.id}"
+    base = (max if metric.better == "higher" else min)(found, key=lambda one: one.value)
+    if problem := _unusable(base, item, metric, unit):
+        return None, f"the baseline {base.path}: {problem}"
+    return base, ""
+
+
+def _absent(baseline: Baseline, manifest: Manifest) -> str:
+    name = baseline.path.rsplit("/", 1)[-1]
+    changed = [one for one in manifest.files if name and one.path.rsplit("/", 1)[-1] == name]
+    if changed:
+        digests = ", ".join(sorted(one.sha256[:12] or "no digest" for one in changed))
+        return f"the baseline {baseline.path} is not the one that was pinned ({baseline.sha256[:12]}): {digests}"
+    return f"the pinned baseline {baseline.path} ({baseline.sha256[:12]}) is not among the evidence"
+
+
+def _unusable(base: Item, item: Item, metric: Metric, unit: str) -> str:
+    if base.trouble or not math.isfinite(base.value):
+        return base.trouble or f"its value is {figure(base.value)}"
+    if base.unit != unit:
+        return f"it is in {base.unit or 'no unit'}, the criterion in {unit or 'none'}"
+    for name in COMPARABLE:
+        one, two = base.tags.get(name, ""), item.tags.get(name, "")
+        if one != two:
+            return f"{name} {one or 'unknown'} is not compared with {two or 'unknown'}"
+    return contradiction(base, metric)
+
+
+def compare(item: Item, base: Item, metric: Metric, baseline: Baseline) -> Compared:
+    """Return by how much `item` is worse than `base`, both usable values of `metric` in one unit."""
+    difference = _difference(item, base, metric)
+    higher = metric.better == "higher"
+    worse_by = base.value - item.value if higher else item.value - base.value
+    upper: float | None = None
+    if difference.interval is not None:
+        upper = -difference.interval[0] if higher else difference.interval[1]
+        upper = max(upper, worse_by)
+    margin = baseline.margin or 0.0
+    limit = margin * abs(base.value) if baseline.relative else margin
+    asked = f"{figure(100 * margin)} % of it" if baseline.relative else quantity(margin, item.unit)
+    direction = "worse" if worse_by > 0 else "better" if worse_by < 0 else "no different"
+    by = f" by {figure(abs(worse_by), (limit,))}" if worse_by else ""
+    bound = "" if upper is None else f", 95 % bound {'none' if math.isinf(upper) else figure(upper, (limit,))} worse"
+    against = f"against the baseline's {quantity(base.value, base.unit)}"
+    return Compared(worse_by, upper, limit, f"{against} is {direction}{by}{bound}; margin {asked}")
+
+
+def _difference(item: Item, base: Item, metric: Metric) -> Estimate:
+    """Return item - base with bounds at 95 % a side, as far as both tell their spread."""
+    if metric.statistic == "share" and (whole := scale(metric)):
+        sizes = sample_size(base, metric), sample_size(item, metric)
+        if sizes[0] and sizes[1] and base.successes is not None and item.successes is not None:
+            found = difference_of_shares((base.successes, sizes[0]), (item.successes, sizes[1]))
+            ends = found.interval
+            scaled = None if ends is None else (ends[0] * whole, ends[1] * whole)
+            return Estimate(found.value * whole, scaled, found.worth)
+    one, two = (Estimate(x.value, bounds(x, metric).interval) for x in (base, item))
+    if any(x.interval is None or not all(map(math.isfinite, x.interval)) for x in (one, two)):
+        return Estimate(item.value - base.value)
+    return apart(one, two)

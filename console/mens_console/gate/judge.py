@@ -1,0 +1,225 @@
+"""The verdict on one metric of a criterion: on every value that it means, the worst of them deciding. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mens_console.gate.baselines import Compared, compare, pinned_value
+from mens_console.gate.bounds import EXACT, Bounds, bounds, needed
+from mens_console.gate.choose import Chosen, choose, gone, unusable
+from mens_console.gate.metrics import METRICS
+from mens_console.gate.types import VERDICTS, Judgement
+from mens_console.gate.wording import bounds as told_bounds
+from mens_console.gate.wording import condition, edges, figure, quantity, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mens_console.gate.types import Band, Criterion, Item, Manifest, Metric, Verdict
+
+_NAMED = 3
+"""Values and files that a sentence names before it only counts them."""
+
+
+def worst(verdicts: Collection[Verdict]) -> Verdict:
+    """Return the worst of some verdicts; of none at all, UNDERFED."""
+    return min(verdicts, key=VERDICTS.index, default="UNDERFED")
+
+
+def judge_metric(
+    criterion: Criterion,
+    manifest: Manifest,
+    now: float,
+    pinned: Collection[str] = (),
+    part: tuple[str, Band, Band | None] | None = None,
+) -> Judgement:
+    """Return the verdict on the criterion's own metric, or on a `part`: another one that it requires.
+
+    A baseline concerns the own metric alone. What is promised and gone leaves it UNDERFED at best.
+    """
+    name, passes, conditional = part or (criterion.metric, criterion.passes, criterion.conditional)
+    metric = METRICS.get(name)
+    if metric is None:
+        return Judgement(criterion, "UNDERFED", f"no such metric: {name or 'none is named'}")
+    unit = metric.unit if part or not criterion.unit else criterion.unit
+    blank = Judgement(criterion, "UNDERFED", "", unit=unit, statistic=kind(metric))
+    baseline = None if part else criterion.baseline
+    if passes is None and (baseline is None or baseline.margin is None):
+        return replace(blank, reason="the criterion states no condition")
+    if criterion.decides and (metric.demoted or metric.tier == 3):
+        return replace(blank, reason=f"{metric.title} is context and may not decide")
+    chosen = choose(name, criterion, manifest, now, pinned)
+    if not chosen.items:
+        judged = replace(blank, reason=_nothing(metric, criterion, chosen, manifest))
+    else:
+        task = _Task(criterion, metric, unit, passes, conditional, manifest, now)
+        each = [task.judge(item, against_baseline=part is None) for item in chosen.items]
+        judged = _worst_of(each, metric)
+        judged = replace(judged, reason=judged.reason + _beside(each, chosen, metric), items=chosen.items)
+    return _with_gone(judged, gone(name, manifest), name)
+
+
+def kind(metric: Metric) -> str:
+    """Return what kind of figure a metric is, in a word: `mean`, `P99`."""
+    return f"P{metric.quantile * 100:g}" if metric.statistic == "quantile" else metric.statistic
+
+
+def _with_gone(judged: Judgement, paths: tuple[str, ...], name: str) -> Judgement:
+    if not paths:
+        return judged
+    reason = f"listed evidence is gone: {name} of {_some(paths)}"
+    verdict = worst((judged.verdict, "UNDERFED"))
+    told = f"{judged.reason}; {reason}" if judged.verdict == "FAIL" else f"{reason}; besides: {judged.reason}"
+    return replace(judged, verdict=verdict, reason=told)
+
+
+def _worst_of(each: list[Judgement], metric: Metric) -> Judgement:
+    sign = 1.0 if metric.better == "higher" else -1.0
+    return min(
+        each, key=lambda one: (VERDICTS.index(one.verdict), -math.inf if math.isnan(one.value) else sign * one.value)
+    )
+
+
+def _nothing(metric: Metric, criterion: Criterion, chosen: Chosen, manifest: Manifest) -> str:
+    if chosen.others:
+        wanted = ", ".join(f"{name}={value}" for name, value in sorted(criterion.where.items()))
+        seen = _some(tuple(sorted({_tags(one) or "no tags" for one in chosen.others})))
+        return f"no value of {metric.id} has {wanted}; there are: {seen}"
+    files = len(manifest.files)
+    text = f"none of {files} files gives {metric.id}" if files != 1 else f"the one file gives no {metric.id}"
+    if not files:
+        text = f"nothing gives {metric.id}: no evidence was read"
+    broken = [f"{one.path}: {one.problem}" for one in manifest.files if one.problem]
+    return text + (f"; {sorted(broken)[0]}" if broken else "")
+
+
+def _beside(each: list[Judgement], chosen: Chosen, metric: Metric) -> str:
+    """Say what stands beside the value that decided: contradictions first."""
+    notes = []
+    by_tags: dict[str, set[float]] = {}
+    for item in chosen.items:
+        by_tags.setdefault(_tags(item), set()).add(item.value)
+    clash = [values for values in by_tags.values() if len(values) > 1]
+    if clash:
+        told = _some(tuple(f"{figure(one.value)} in {one.path}" for one in chosen.items))
+        notes.append(f"contradictory evidence ({told}): the worse decides")
+    elif len(each) > 1 and len(by_tags) > 1:
+        notes.append(f"the worst of {len(each)} values ({_some(tuple(sorted(by_tags)))})")
+    if chosen.stale:
+        notes.append(f"{len(chosen.stale)} older than allowed set aside")
+    return "".join(f"; {note}" for note in notes)
+
+
+def _tags(item: Item) -> str:
+    return " ".join(f"{name}={value}" for name, value in sorted(item.tags.items()))
+
+
+def _some(texts: tuple[str, ...]) -> str:
+    more = len(texts) - _NAMED
+    return ", ".join(texts[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+class _Task:
+    """One metric with its bands: what every value of it is judged by."""
+
+    def __init__(
+        self,
+        criterion: Criterion,
+        metric: Metric,
+        unit: str,
+        passes: Band | None,
+        conditional: Band | None,
+        manifest: Manifest,
+        now: float,
+    ) -> None:
+        self._criterion, self._metric, self._unit = criterion, metric, unit
+        self._passes, self._conditional = passes, conditional
+        self._manifest, self._now = manifest, now
+
+    def judge(self, item: Item, *, against_baseline: bool) -> Judgement:
+        """Return the verdict on one value."""
+        metric = self._metric
+        blank = Judgement(self._criterion, "UNDERFED", "", item.value, item.unit, kind(metric), items=(item,), n=item.n)
+        if problem := unusable(item, metric, self._criterion, self._unit, self._now):
+            return replace(blank, reason=f"{_where(item)}: {problem}")
+        bounded = bounds(item, metric)
+        told = replace(blank, n=bounded.n, interval=bounded.interval)
+        parts = []
+        if self._passes is not None:
+            parts.append(self._against_bands(item, told, bounded, self._passes))
+        if against_baseline and self._criterion.baseline is not None:
+            parts.append(self._against_baseline(item, told))
+        decisive = min(parts, key=lambda one: VERDICTS.index(one.verdict))
+        return replace(decisive, reason="; ".join(dict.fromkeys(one.reason for one in parts)))
+
+    def _against_bands(self, item: Item, told: Judgement, bounded: Bounds, passes: Band) -> Judgement:
+        ends = edges(passes, self._conditional)
+        exact = self._criterion.decide_on == "point" or self._metric.statistic in EXACT
+        value = quantity(item.value, item.unit, ends)
+        shown = told_bounds(bounded.interval, ends) if self._metric.statistic not in EXACT else ""
+        known = ", ".join(part for part in (sample(bounded.n), shown) if part)
+        start = f"{value} ({known})"
+        enough = needed(item, self._metric, passes)
+        if not passes.holds(item.value):
+            return self._outside(item, told, start, passes, enough)
+        if exact:
+            return replace(told, verdict="PASS", reason=f"{start} meets {condition(passes)}", needed_n=enough)
+        if bounded.interval is None:
+            return replace(told, reason=f"{start}: {bounded.missing}")
+        if clears(passes, bounded.interval):
+            reason = f"{start} meets {condition(passes)} with its bounds"
+            return replace(told, verdict="PASS", reason=reason, needed_n=enough)
+        return self._undecided(told, f"{start} meets {condition(passes)}, but its bounds do not", enough)
+
+    def _undecided(self, told: Judgement, start: str, enough: int | None) -> Judgement:
+        enough = enough if enough is not None and enough > (told.n or 0) else None
+        more = f"n={enough} would decide" if enough else "no number known would decide"
+        return replace(
+            told, verdict="CONDITIONAL", reason=f"{start}: undecided at {sample(told.n)}; {more}", needed_n=enough
+        )
+
+    def _outside(self, item: Item, told: Judgement, start: str, passes: Band, enough: int | None) -> Judgement:
+        between = self._conditional
+        if between is not None and between.holds(item.value):
+            reason = f"{start} is conditional ({condition(between)}), short of {condition(passes)}"
+            return replace(told, verdict="CONDITIONAL", reason=reason, needed_n=enough)
+        missed = condition(passes) + (f" and {condition(between)}" if between is not None else "")
+        return replace(told, verdict="FAIL", reason=f"{start} misses {missed}", needed_n=enough)
+
+    def _against_baseline(self, item: Item, told: Judgement) -> Judgement:
+        baseline = self._criterion.baseline
+        assert baseline is not None
+        if baseline.margin is None:
+            if baseline.sha256 and baseline.sha256 in {digest for _, digest, _ in item.sources}:
+                return replace(told, verdict="PASS", reason="measured against the pinned baseline")
+            return replace(told, reason=f"{_where(item)}: not measured against the pinned baseline {baseline.path}")
+        base, problem = pinned_value(item, self._metric, self._unit, self._criterion, self._manifest)
+        if base is None:
+            return replace(told, reason=problem)
+        return self._inferior(told, compare(item, base, self._metric, baseline))
+
+    def _inferior(self, told: Judgement, compared: Compared) -> Judgement:
+        reason = f"{quantity(told.value, told.unit)} ({sample(told.n)}) {compared.text}"
+        if compared.worse_by > compared.limit:
+            return replace(told, verdict="FAIL", reason=f"{reason}: worse by more than the margin")
+        if self._criterion.decide_on == "point" or self._metric.statistic in EXACT:
+            return replace(told, verdict="PASS", reason=f"{reason}: within the margin")
+        if compared.upper is None:
+            return replace(told, reason=f"{reason}: nothing tells the spread of the difference, and a bound decides")
+        if compared.upper <= compared.limit:
+            return replace(told, verdict="PASS", reason=f"{reason}: within the margin with its bound")
+        return self._undecided(told, f"{reason}: within the margin, but its bound is not", compared.enough(told.n))
+
+
+def _where(item: Item) -> str:
+    return f"{item.path} {item.pointer}".rstrip()
+
+
+def clears(band: Band, interval: tuple[float, float]) -> bool:
+    """Say whether both bounds lie in the band; an end that the band leaves open needs no bound."""
+    low, high = interval
+    above = math.isinf(band.low) or low > band.low or (band.low_closed and low == band.low)
+    below = math.isinf(band.high) or high < band.high or (band.high_closed and high == band.high)
+    return above and below
