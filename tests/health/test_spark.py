@@ -125,6 +125,7 @@ def test_without_java_the_cure_is_named(tmp_path, monkeypatch):
         ),
         ("Trace\nmens_console.health.spans.ChangedError: a.jsonl was changed while", "a.jsonl was changed while"),
         ("long\njava.lang.OutOfMemoryError: Java heap space\n\tat x", "failed: java.lang.OutOfMemoryError: Java heap"),
+        ("x\njava.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.\n", "is its master"),
         ("", "does not say why"),
     ],
 )

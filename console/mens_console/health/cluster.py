@@ -31,11 +31,15 @@ rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
 logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
 logger.gateway.level = error
+logger.executor.name = org.apache.spark.executor.Executor
+logger.executor.level = off
+logger.tasks.name = org.apache.spark.scheduler.TaskSetManager
+logger.tasks.level = off
 appender.stderr.type = Console
 appender.stderr.name = stderr
 appender.stderr.target = SYSTEM_ERR
 appender.stderr.layout.type = PatternLayout
-appender.stderr.layout.pattern = spark: %m%n
+appender.stderr.layout.pattern = spark: %m%n%ex{0}
 """
 _POLL_S: Final = 0.5
 
@@ -72,7 +76,8 @@ def started(conf: Mapping[str, str]) -> Iterator[Any]:
             why = str(error).strip().partition("\n")[0]
             raise SparkError(f"Spark did not start: {why} (Java 17 or newer? `java -version` tells)") from error
         try:
-            context.addPyFile(str(_modules(Path(folder))))
+            with explained():
+                context.addPyFile(str(_modules(Path(folder))))
             yield context
         finally:
             context.stop()
@@ -127,6 +132,8 @@ def _why(text: str) -> str:
     for line in lines:
         if "ChangedError: " in line:
             return line.partition("ChangedError: ")[2]
+        if "on a stopped SparkContext" in line:
+            return "Spark has ended: is its master (--master in $PYSPARK_SUBMIT_ARGS) there, and does it take work?"
         if "ModuleNotFoundError" in line:
             return f"Spark's workers need Python with numpy, msgspec and orjson: {line} (see $PYSPARK_PYTHON)"
     told = [line for line in lines if "Error: " in line or "Exception: " in line or "OutOfMemory" in line]
