@@ -8,13 +8,13 @@ before it, and folds then (`fold`); partials of one group are merged in the orde
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from mens_console.health.partial import Partial, count
 from mens_console.signals.tiers import tier_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mens_console.health.attempt import Row
     from mens_console.health.rows import Block
@@ -68,9 +68,41 @@ def fold(block: Block, path: str, phases: Mapping[str, int], *, batch_size: int,
             end = min(begin + batch_size - within, total) if by == "batch" else total
             first = block.offset(begin if places is None else places[begin])
             part = rows if end - begin == total else rows[begin:end]
-            whole = by == "batch" and end - begin == batch_size
-            yield Counted(Group(name, index), count(part, block.layout, (path, first), whole=whole))
+            yield Counted(Group(name, index), count(part, block.layout, (path, first)))
             phase += end - begin
+            begin = end
+
+
+class Growing(Protocol):
+    """A run that is counted as its attempts come: all so far, and the count of the batch that grows."""
+
+    attempts: int
+    open: Partial | None
+    last_ts: float | None
+
+
+def grow(
+    block: Block, path: str, run_named: Callable[[str], Growing], *, batch_size: int, by: By = "batch"
+) -> Iterator[str]:
+    """Count the attempts of a block into the batches that grow; as `fold`, without merging.
+
+    Yields the name of each run whose growing batch came to its end: it must be taken away (`open` set to None).
+    """
+    for name, places in _split(block, by):
+        rows = block.rows if places is None else [block.rows[place] for place in places]
+        run = run_named(name)
+        begin, total = 0, len(rows)
+        while begin < total:
+            end = min(begin + batch_size - run.attempts % batch_size, total) if by == "batch" else total
+            partial = run.open
+            if partial is None:
+                first = block.offset(begin if places is None else places[begin])
+                partial = run.open = Partial(first=(path, first), last_ts=run.last_ts)
+            partial.add(rows if end - begin == total else rows[begin:end], block.layout)
+            run.last_ts = partial.last_ts
+            run.attempts += end - begin
+            if by == "batch" and not run.attempts % batch_size:
+                yield name
             begin = end
 
 

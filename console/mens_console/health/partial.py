@@ -20,7 +20,7 @@ from mens_console.health.attempt import ABSENT, FIELDS
 from mens_console.health.lenient import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mens_console.health.attempt import Layout, Row
 
@@ -28,6 +28,8 @@ MANY: Final = 1 << 16
 """Values that are kept one by one; more are compacted."""
 MOST_VALIDATORS: Final = 1024
 """Validators of one group whose scores are kept."""
+_COLUMNS: Final = tuple(FIELDS)
+_COUNTERS: Final = ("statuses", "stages", "repairs", "openings", "anchors")
 CROWD: Final = 1 << 18
 """Different anchors, and personas, that are told apart in one group."""
 
@@ -42,10 +44,14 @@ class Sums(Struct):
 
     def merge(self, other: Sums) -> None:
         """Add another's scores."""
-        self.values.extend(other.values)
         self.n += other.n
         self.total = exact_sum([*self.total, *other.total])
         self.squares = exact_sum([*self.squares, *other.squares])
+        self.add(other.values)
+
+    def add(self, values: Sequence[float]) -> None:
+        """Add scores."""
+        self.values.extend(values)
         if len(self.values) > MANY:
             self.n += len(self.values)
             self.total = exact_sum([*self.total, *self.values])
@@ -63,17 +69,17 @@ class Partial(Struct):
     """Attempts of one group, counted. `seen` holds (persona, stage, attempt) of the `keyed` attempts with a persona."""
 
     n: int = 0
-    statuses: dict[str, int] = field(default_factory=dict)
-    stages: dict[str, int] = field(default_factory=dict)
+    statuses: dict[str, int] = field(default_factory=Counter)
+    stages: dict[str, int] = field(default_factory=Counter)
     repaired: int = 0
-    repairs: dict[str, int] = field(default_factory=dict)
+    repairs: dict[str, int] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
     """Latencies in ms, whole ones as integers."""
     latency_counts: dict[float, int] = field(default_factory=dict)
     """Further latencies, by value."""
     scores: dict[str, Sums] = field(default_factory=dict)
-    openings: dict[str, int] = field(default_factory=dict)
-    anchors: dict[str, int] = field(default_factory=dict)
+    openings: dict[str, int] = field(default_factory=Counter)
+    anchors: dict[str, int] = field(default_factory=Counter)
     keyed: int = 0
     personas: set[str] = field(default_factory=set)
     seen: set[tuple[str, str | None, int | None]] = field(default_factory=set)
@@ -91,6 +97,11 @@ class Partial(Struct):
     crowded: set[str] = field(default_factory=set)
     """What was too much and was given up: `anchors`, `personas`, `repeats` of attempts, `validators`."""
 
+    def __post_init__(self) -> None:
+        for name in _COUNTERS:  # what was decoded holds plain dictionaries; a Counter counts a column at once
+            if type(counted := getattr(self, name)) is not Counter:
+                setattr(self, name, Counter(counted))
+
     def merge(self, other: Partial) -> None:
         """Add the attempts that follow these in the run. The other is used up."""
         self.n += other.n
@@ -100,7 +111,8 @@ class Partial(Struct):
         ):  # fmt: skip
             add_counts(mine, others)
         self.repaired += other.repaired
-        self._add_latencies(other)
+        add_counts(self.latency_counts, other.latency_counts)
+        self._add_latencies(other.latencies)
         for name, sums in other.scores.items():
             if name in self.scores:
                 self.scores[name].merge(sums)
@@ -121,7 +133,7 @@ class Partial(Struct):
         """Forget what has become too many to tell apart; a whole run can hold millions."""
         if len(self.anchors) > CROWD or "anchors" in self.crowded:
             self.crowded.add("anchors")
-            self.anchors = {}
+            self.anchors = Counter()
         if len(self.scores) > MOST_VALIDATORS or "validators" in self.crowded:
             self.crowded.add("validators")
             self.scores = {}
@@ -138,12 +150,97 @@ class Partial(Struct):
         self.first_ts = other.first_ts if self.first_ts is None else self.first_ts
         self.last_ts = self.last_ts if other.last_ts is None else other.last_ts
 
-    def _add_latencies(self, other: Partial) -> None:
-        self.latencies.extend(other.latencies)
-        add_counts(self.latency_counts, other.latency_counts)
+    def _add_latencies(self, latencies: Sequence[float]) -> None:
+        self.latencies.extend(latencies)
         if len(self.latencies) > MANY:
             add_counts(self.latency_counts, Counter(self.latencies))
             self.latencies = []
+
+    # ------------------------------------------------------------------ rows
+    #
+    # Whether a column has gaps is not looked up: that would cost as much as counting it. A sum that fails says it, too.
+
+    def add(self, rows: Sequence[Row], layout: Layout) -> None:
+        """Add attempts that follow these, all of the layout's type. At least one."""
+        columns = dict(zip(_COLUMNS, zip(*map(astuple, rows), strict=True), strict=False))
+        self.n += len(rows)
+        self._count("status", self.statuses, columns)
+        self._count("stage", self.stages, columns)
+        self._count("opening_move", self.openings, columns)
+        self._add_latencies(self._numbers("latency_ms", columns))
+        self.prompt_tokens += sum(self._numbers("prompt_tokens", columns))
+        self.completion_tokens += sum(self._numbers("completion_tokens", columns))
+        self._numbers("attempt", columns)
+        repairs = self._present("repairs", columns)
+        if repaired := len(repairs) - repairs.count(()):
+            self.repaired += repaired
+            self.repairs.update(chain.from_iterable(repairs))
+        self.anchors.update(chain.from_iterable(self._present("anchors_used", columns)))
+        self._add_scores(self._present("validator_scores", columns), layout)
+        self._add_personas(columns["persona_id"], columns["stage"], columns["attempt"])
+        self._add_times(columns["ts"])
+        self._measure("constraint_categories", sum(map(is_not, columns["constraint_categories"], repeat(ABSENT))))
+        self._measure("error", sum(map(is_not, columns["error"], repeat(UNSET))))
+        self.give_up_crowds()
+
+    def _measure(self, name: str, rows: int) -> None:
+        self.measured[name] = self.measured.get(name, 0) + rows
+
+    def _count(self, name: str, counts: dict[Any, int], columns: dict[str, tuple[Any, ...]]) -> None:
+        counts.update(columns[name])
+        self._measure(name, len(columns[name]) - counts.pop(None, 0))
+
+    def _numbers(self, name: str, columns: dict[str, tuple[Any, ...]]) -> Sequence[Any]:
+        found: Sequence[Any] = _without_gaps(columns[name])
+        self._measure(name, len(found))
+        return found
+
+    def _present(self, name: str, columns: dict[str, tuple[Any, ...]]) -> tuple[Any, ...]:
+        column = columns[name]
+        if not all(map(is_not, column, repeat(None))):
+            column = tuple(value for value in column if value is not None)
+        self._measure(name, len(column))
+        return column
+
+    def _add_scores(self, rows: tuple[Any, ...], layout: Layout) -> None:
+        if "validators" in self.crowded:
+            return
+        for name, values in (_loose if layout.loose else _typed)(rows, layout):
+            if (sums := self.scores.get(name)) is None:
+                sums = self.scores[name] = Sums()
+            sums.add(values)
+
+    def _add_personas(
+        self, persona: tuple[Any, ...], stage: tuple[str | None, ...], attempt: tuple[int | None, ...]
+    ) -> None:
+        names, gaps = set(persona), 0
+        if set(map(type, names)) != {str}:
+            gaps = persona.count(None)
+            persona = tuple(value if value is None else str(value) for value in persona)
+            names = set(persona) - {None}
+        self._measure("persona_id", len(persona) - gaps)
+        self.personas |= names
+        keys = zip(persona, stage, attempt, strict=True)
+        self.seen.update([key for key in keys if key[0] is not None] if gaps else keys)
+        self.keyed += len(persona) - gaps
+
+    def _add_times(self, column: tuple[Any, ...]) -> None:
+        if set(map(type, column)) != {datetime}:
+            column = tuple(seconds(time) for time in column if time is not None)
+        self._measure("ts", len(column))
+        if not column:
+            return
+        try:
+            back = sum(map(gt, column, column[1:]))
+        except TypeError:  # with and without an offset
+            column = tuple(map(seconds, column))
+            back = sum(map(gt, column, column[1:]))
+        ends = (column[0], column[-1], min(column), max(column)) if back else (column[0], column[-1]) * 2
+        first, last, least, most = (time if isinstance(time, float) else seconds(time) for time in ends)
+        self.clock_back += back + went_back(self.last_ts, first)
+        self.first_ts = first if self.first_ts is None else self.first_ts
+        self.last_ts = last
+        self.started, self.ended = min(self.started, least), max(self.ended, most)
 
 
 def went_back(before: float | None, after: float | None) -> int:
@@ -171,127 +268,34 @@ def exact_sum(values: Iterable[float]) -> list[float]:
     return parts
 
 
-def count(rows: Sequence[Row], layout: Layout, first: tuple[str, int], *, whole: bool = False) -> Partial:
-    """Count attempts of one group, in file order; `first` is the place of the first one. At least one row.
-
-    `whole`: nothing will be merged with it, so what only merging needs may be left out.
-    """
-    columns = list(zip(*map(astuple, rows), strict=True))
-    (
-        ts,
-        _,
-        persona,
-        stage,
-        attempt,
-        status,
-        latency,
-        prompt,
-        completion,
-        repairs,
-        scores,
-        opening,
-        given,
-        anchors,
-        error,
-    ) = columns[: len(FIELDS)]
-    measured: dict[str, int] = {}
-    partial = Partial(len(rows), first=first, measured=measured)
-    partial.statuses = _counted("status", status, measured)
-    partial.stages = _counted("stage", stage, measured)
-    partial.openings = _counted("opening_move", opening, measured)
-    partial.latencies = _numbers("latency_ms", latency, measured)
-    partial.prompt_tokens = sum(_numbers("prompt_tokens", prompt, measured))
-    partial.completion_tokens = sum(_numbers("completion_tokens", completion, measured))
-    measured["attempt"] = len(_numbers("", attempt, {}))
-    repairs = _present("repairs", repairs, measured)
-    partial.repaired = len(repairs) - repairs.count(())
-    if partial.repaired:
-        partial.repairs = dict(Counter(chain.from_iterable(repairs)))
-    partial.anchors = dict(Counter(chain.from_iterable(_present("anchors_used", anchors, measured))))
-    _count_scores(partial, _present("validator_scores", scores, measured), layout)
-    _count_personas(partial, persona, stage, attempt, whole=whole)
-    _count_times(partial, ts)
-    measured["constraint_categories"] = sum(map(is_not, given, repeat(ABSENT)))
-    measured["error"] = sum(map(is_not, error, repeat(UNSET)))
-    partial.give_up_crowds()
-    return partial
+def _typed(rows: tuple[Any, ...], layout: Layout) -> Iterator[tuple[str, Sequence[float]]]:
+    """Yield the scores of each validator that has any."""
+    for name, column in zip(layout.validators, zip(*map(astuple, rows), strict=True), strict=False):
+        if values := _without_gaps(column):
+            yield name, values
 
 
-# Whether a column has gaps is not looked up: that would cost as much as the counting. A sum that fails says it as well.
+def _loose(rows: tuple[Any, ...], layout: Layout) -> Iterable[tuple[str, Sequence[float]]]:
+    del layout
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for name, score in row.items():
+            if score is not None:
+                found[name].append(score)
+    return found.items()
 
 
-def _counted(name: str, column: tuple[str | None, ...], measured: dict[str, int]) -> dict[str, int]:
-    counts: dict[Any, int] = dict(Counter(column))
-    measured[name] = len(column) - counts.pop(None, 0)
-    return counts
-
-
-def _numbers(name: str, column: tuple[Any, ...], measured: dict[str, int]) -> list[Any]:
+def _without_gaps(column: tuple[Any, ...]) -> Sequence[Any]:
+    """Return the numbers of a column."""
     try:
         sum(column)
-        found = list(column)
     except TypeError:
-        found = [value for value in column if value is not None]
-    measured[name] = len(found)
-    return found
-
-
-def _present(name: str, column: tuple[Any, ...], measured: dict[str, int]) -> tuple[Any, ...]:
-    if not all(map(is_not, column, repeat(None))):
-        column = tuple(value for value in column if value is not None)
-    measured[name] = len(column)
+        return [value for value in column if value is not None]
     return column
 
 
-def _count_scores(partial: Partial, rows: tuple[Any, ...], layout: Layout) -> None:
-    if layout.loose:
-        scores: defaultdict[str, list[float]] = defaultdict(list)
-        for row in rows:
-            for name, score in row.items():
-                if score is not None:
-                    scores[name].append(score)
-        partial.scores = {name: Sums(values) for name, values in scores.items()}
-        return
-    for name, column in zip(layout.validators, zip(*map(astuple, rows), strict=True), strict=False):
-        if values := _numbers("", column, {}):
-            partial.scores[name] = Sums(values)
-
-
-def _count_personas(
-    partial: Partial,
-    persona: tuple[Any, ...],
-    stage: tuple[str | None, ...],
-    attempt: tuple[int | None, ...],
-    *,
-    whole: bool,
-) -> None:
-    names = set(persona)
-    gaps = 0
-    if set(map(type, names)) != {str}:
-        gaps = persona.count(None)
-        persona = tuple(value if value is None else str(value) for value in persona)
-        names = set(persona) - {None}
-    partial.personas = names
-    partial.measured["persona_id"] = len(persona) - gaps
-    if whole and len(names) == len(persona) - gaps:
-        return
-    keys = zip(persona, stage, attempt, strict=True)
-    partial.seen = {key for key in keys if key[0] is not None} if gaps else set(keys)
-    partial.keyed = len(persona) - gaps
-
-
-def _count_times(partial: Partial, column: tuple[Any, ...]) -> None:
-    if set(map(type, column)) != {datetime}:
-        column = tuple(seconds(time) for time in column if time is not None)
-    partial.measured["ts"] = len(column)
-    if not column:
-        return
-    try:
-        partial.clock_back = sum(map(gt, column, column[1:]))
-    except TypeError:  # with and without an offset
-        column = tuple(map(seconds, column))
-        partial.clock_back = sum(map(gt, column, column[1:]))
-    ends = (column[0], column[-1], min(column), max(column)) if partial.clock_back else (column[0], column[-1]) * 2
-    partial.first_ts, partial.last_ts, partial.started, partial.ended = (
-        time if isinstance(time, float) else seconds(time) for time in ends
-    )
+def count(rows: Sequence[Row], layout: Layout, first: tuple[str, int]) -> Partial:
+    """Count attempts of one group, in file order; `first` is the place of the first one. At least one row."""
+    partial = Partial(first=first)
+    partial.add(rows, layout)
+    return partial

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from mens_console.health.figures import figures
-from mens_console.health.fold import Counted, Group, counts, fold
+from mens_console.health.fold import Counted, Group, grow
 from mens_console.health.partial import Partial, went_back
 from mens_console.signals.generation import BATCH_SIZE, USD_PER_1000_TOKENS, HealthReport, Judged
 from mens_console.signals.runjudge import RunJudge
@@ -104,16 +104,12 @@ class Tally:
         """Attempts of each run so far."""
         return {name: run.attempts for name, run in self.runs.items()}
 
-    def phases_of(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the attempts so far of the runs of those names that are known."""
-        return {name: self.runs[name].attempts for name in names if name in self.runs}
-
     def read(self, block: Block, path: str) -> None:
         """Count the attempts that follow those counted before."""
         options = self.options
-        phases = self.phases_of(counts(block.rows)) if options.by == "batch" else {}
-        for counted in fold(block, path, phases, batch_size=options.batch_size, by=options.by):
-            self.take(counted)
+        for name in grow(block, path, self._touched, batch_size=options.batch_size, by=options.by):
+            self._finish(self.runs[name])
+        self._passed(len(block.rows))
 
     def take_pieces(self, pieces: Iterable[Piece]) -> None:
         """Take what a worker counted, which follows what was taken before."""
@@ -125,7 +121,7 @@ class Tally:
 
     def take(self, counted: Counted) -> None:
         """Merge a count that follows those of its run that were taken before."""
-        (name, index), partial = counted
+        (name, _), partial = counted
         run = self._add(name, partial.n)
         last = partial.last_ts
         if run.open is None:
@@ -136,7 +132,7 @@ class Tally:
             run.open.merge(partial)
         run.last_ts = run.last_ts if last is None else last
         if self.options.by == "batch" and run.open.n >= self.options.batch_size:
-            self._finish(run, name, index)
+            self._finish(run)
 
     def take_figures(self, batch: BatchFigures, first_ts: float | None, last_ts: float | None) -> None:
         """Take a whole batch that was counted elsewhere; the times are those of its first and last timed attempts."""
@@ -166,16 +162,24 @@ class Tally:
         return run
 
     def _add(self, name: str, attempts: int) -> Run:
+        run = self._touched(name)
+        run.attempts += attempts
+        self._passed(attempts)
+        return run
+
+    def _touched(self, name: str) -> Run:
+        """Return the run that attempts of that name belong to, which are coming."""
         if self.options.by == "persona" and name not in self.runs and len(self.runs) >= MOST_PERSONAS:
             name = OTHERS
         run = self.run(name)
         self._unjudged.add(name)
-        run.attempts += attempts
-        self.attempts += attempts
         run.touched = self.attempts
+        return run
+
+    def _passed(self, attempts: int) -> None:
+        self.attempts += attempts
         if self.attempts - self._swept > _IDLE:
             self._sweep()
-        return run
 
     def _sweep(self) -> None:
         """Pack the counts of runs that have most likely ended: a log may hold thousands of them."""
@@ -184,21 +188,26 @@ class Tally:
             if self.attempts - run.touched > _IDLE:
                 run.pack()
 
-    def _finish(self, run: Run, name: str, index: int) -> None:
-        if run.open is not None:
-            run.batches.append(run.judge.add(self._figures(run.open, name, index)))
+    def _finish(self, run: Run) -> None:
+        if (batch := self._newest_of(run)) is not None:
+            run.batches.append(run.judge.add(batch))
             run.open = None
 
-    def _figures(self, partial: Partial, name: str, index: int) -> BatchFigures:
-        options = self.options
-        return figures(partial, name, index, batch_size=options.batch_size, usd_per_1000=options.usd_per_1000)
+    def _newest_of(self, run: Run) -> BatchFigures | None:
+        """Return the figures of the batch that grows, None where none has begun."""
+        options, growing = self.options, run.open
+        if growing is None:
+            return None
+        return figures(
+            growing, run.name, len(run.batches), batch_size=options.batch_size, usd_per_1000=options.usd_per_1000
+        )
 
     def _judge_newest(self) -> None:
         """Judge as they stand the batches that grew since the last time."""
         alone = RunJudge(size=self.options.batch_size) if self.options.by == "persona" else None
         for name in self._unjudged:
             run = self.runs[name]
-            batch = None if run.open is None else self._figures(run.open, name, len(run.batches))
+            batch = self._newest_of(run)
             if alone is not None and batch is not None:  # one persona has no trend: all are judged by one judge
                 run.newest, run.figures = alone.peek(batch), added(empty(name), batch)
                 continue
