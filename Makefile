@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test test-training lint format bench screenshots docs lock clean
+.PHONY: run test test-training test-spark lint format bench screenshots docs lock clean
 
 run: $(VENV)/.run ## open the console on the recorded demo
 	@$(BIN)/mens-console demo
@@ -15,6 +15,9 @@ test: $(VENV)/.dev ## run all tests with coverage
 
 test-training: $(VENV)/.training ## run the tests of the training side on real small models (needs PyTorch)
 	$(BIN)/python -m pytest -m training
+
+test-spark: $(VENV)/.spark ## run the tests that count attempt logs on Spark's local cluster (needs Java)
+	$(BIN)/python -m pytest -m spark
 
 lint: $(VENV)/.dev ## check style, types, layers, and that what is generated is current
 	$(BIN)/ruff check .
@@ -45,6 +48,8 @@ lock: $(VENV)/.dev ## pin every dependency anew
 	$(COMPILE) pyproject.toml --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --no-annotate --group training \
 	  -c requirements-dev.lock | grep -vE '^(nvidia|cuda|triton)' > requirements-training.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra spark pyproject.toml -c requirements-dev.lock -o requirements-spark.lock
 	printf 'hatchling>=1.27\neditables>=0.5\n' | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove everything that was made here
@@ -71,4 +76,8 @@ $(VENV)/.dev: requirements-dev.lock requirements-build.lock pyproject.toml | $(B
 # Without hashes, and without CUDA: PyTorch's wheels of one version differ by index, and name what they need themselves.
 $(VENV)/.training: requirements-training.lock $(VENV)/.dev
 	$(PIP) -r requirements-training.lock
+	@touch $@
+
+$(VENV)/.spark: requirements-spark.lock $(VENV)/.dev
+	$(PIP) --require-hashes -r requirements-spark.lock
 	@touch $@
