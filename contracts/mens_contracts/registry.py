@@ -222,6 +222,22 @@ CONTRACTS: Final[Mapping[str, Contract]] = {
             "`mens-console status --json`",
         ),
         Contract(
+            "mens-gate/1",
+            "a release judged by a profile",
+            "gate:GateDocument",
+            "gate/mens-gate-1.schema.json",
+            "document",
+            "`mens-console gate check --json`",
+        ),
+        Contract(
+            "mens-gate-diff/1",
+            "how two judgements of a release differ",
+            "gate:GateDiff",
+            "gate/mens-gate-diff-1.schema.json",
+            "document",
+            "`mens-console gate diff --json`",
+        ),
+        Contract(
             "mens-compare/1",
             "runs side by side",
             "documents:Compare",
