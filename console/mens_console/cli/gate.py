@@ -21,7 +21,11 @@ class Action:
     module: str
 
 
-_TABLE: Final[tuple[Action, ...]] = ()
+_TABLE: Final[tuple[Action, ...]] = (
+    Action("list", "print the profiles that are shipped", "mens_console.cli.gate_list"),
+    Action("show", "print a profile: its criteria, thresholds and remedies", "mens_console.cli.gate_show"),
+    Action("lint", "say what is wrong with profiles", "mens_console.cli.gate_lint"),
+)
 ACTIONS: Final = {action.name: action for action in _TABLE}
 """In the order that help shows."""
 

@@ -40,6 +40,8 @@ def lint(profile: Profile) -> list[Problem]:
             (("criteria", str(number), *key), f"{criterion.id}: {message}", cure)
             for key, message, cure in _criterion(criterion)
         ]
+    if profile.template and not found:
+        found.append((("template",), "it is filled in, and a template judges nothing", "take template = true out"))
     return [
         Problem(profile.path or profile.id, line_of(profile.text, key), _dotted(key), message, cure)
         for key, message, cure in found

@@ -47,11 +47,15 @@ MANUAL: Final = "checklist"
 
 
 class ProfileError(Exception):
-    """A profile is not there, or cannot be understood. `problems` name file, line, key, what is wrong and the cure."""
+    """A profile is not there, or cannot be understood.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    `problems` name file, line, key, what is wrong and the cure. `readable` says whether it is TOML at all.
+    """
+
+    def __init__(self, problems: Sequence[Problem], *, readable: bool = False) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+        self.readable = readable
 
 
 def shipped() -> dict[str, Path]:
@@ -95,7 +99,8 @@ def parsed(values: dict[str, Any], text: str, origin: str, sha256: str) -> Profi
     try:
         table = ProfileTable.model_validate(values, strict=True)
     except ValidationError as error:
-        raise ProfileError([_explained(item, text, origin) for item in error.errors(include_url=False)]) from None
+        told = [_explained(item, text, origin) for item in error.errors(include_url=False)]
+        raise ProfileError(told, readable=True) from None
     problems: list[Problem] = []
     sections = _sections(text)
     criteria = tuple(
@@ -103,7 +108,7 @@ def parsed(values: dict[str, Any], text: str, origin: str, sha256: str) -> Profi
         for number, one in enumerate(table.criteria)
     )
     if problems:
-        raise ProfileError(problems)
+        raise ProfileError(problems, readable=True)
     return Profile(
         id=table.id,
         title=safe_text(table.title),
