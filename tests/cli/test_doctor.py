@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from cli.runs import healthy
+from support.attempt_logs import write_attempts
 
 from mens_console.cli import doctor
 from mens_console.config import Settings
@@ -30,6 +31,15 @@ def test_findings_are_told_with_cures(cli, box):
     assert f"Python {sys.version.split()[0]}" in out
     for alias in describe():
         assert f"{alias.name} " in out
+
+
+def test_who_feeds_generation_is_read_from_its_logs(cli, box):
+    (box / "feel").mkdir()
+    write_attempts(box / "feel" / "generation.log", rows=1200, scenario="collapsed")
+    code, out, _ = cli("doctor", box)
+    assert code == 0
+    assert "Health · repair rate: fed by repairs (feel, 1.20k points)" in out
+    assert "nothing feeds the readers" not in out
 
 
 def test_json_holds_the_same(cli, box):

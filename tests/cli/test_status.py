@@ -7,6 +7,7 @@ from cli.runs import broken, healthy, resumed, rows, write
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from support.attempt_logs import write_attempts
 
 from mens_console.cli import status
 from mens_console.store.snapshot import LIVE_STATES, Snapshot
@@ -161,3 +162,10 @@ def test_the_table_stays_aligned_with_wide_names():
     lines = status.table(Snapshot(1, 0.0, runs), status.plain).splitlines()
     column = [line.index("8100/12000") + cell_len(line) - len(line) for line in lines[1:]]
     assert len(set(column)) == 1
+
+
+def test_attempt_logs_without_a_run_are_told_of(cli, box):
+    write_attempts(box / "generation.log", rows=20)
+    for command in (["status", box], ["alerts", "list", box]):
+        _, _, err = cli(*command)
+        assert "1 file of generation, which `mens-console health` and `mens-console kpi` read" in err

@@ -10,6 +10,7 @@ import time
 import pytest
 from cli.runs import healthy, rows, write
 from notify.alarms import service
+from support.attempt_logs import write_attempts
 
 from mens_console.notify.heartbeat import read_heartbeat
 
@@ -233,6 +234,15 @@ def test_once_without_runs_teaches(box, state, cli):
     code, _, err = cli("watch", box, "--once")
     assert code == 2
     assert "no runs found" in err
+
+
+def test_once_judges_attempt_logs_too(box, state, cli):
+    (box / "feel").mkdir()
+    write_attempts(box / "feel" / "generation.log", rows=1200, scenario="collapsed")
+    code, out, err = cli("watch", box, "--once")
+    assert (code, err) == (1, "")
+    assert "generation:feel/" in out
+    assert "Openings repeat" in out
 
 
 def test_a_failed_delivery_is_told(box, state, tmp_path, cli, monkeypatch):

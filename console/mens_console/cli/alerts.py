@@ -14,7 +14,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from mens_console.cli.common import Meter, colour, complain, one_run, settings_from
+from mens_console.cli.common import Meter, colour, complain, one_run, settings_from, unread
 from mens_console.cli.errors import NO, OK, CommandError
 from mens_console.cli.status import paint, plain
 from mens_console.config.state import state_folder
@@ -62,6 +62,10 @@ def _list(arguments: argparse.Namespace) -> int:
     held = sum(view.held for run in snapshot.runs for view in run.alerts)
     if held and not arguments.all and not arguments.json:
         print(f"{held} more held until the run ended; --all shows what is over, too")
+    if snapshot.unread:
+        complain(
+            f"alerts of generation stand on screen 8 and in `mens-console watch`; not judged here: {unread(snapshot)}"
+        )
     loud = (view for _, view in found if _is_on(view) and not view.quiet)
     return NO if any(view.severity.rank == 2 for view in loud) else OK
 

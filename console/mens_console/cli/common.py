@@ -172,7 +172,15 @@ def why_none(snapshot: Snapshot) -> str:
     """Say where runs were looked for in vain, and what to do."""
     where = ", ".join(map(str, snapshot.roots)) or "nowhere"
     told = f" ({'; '.join(snapshot.problems[:3])})" if snapshot.problems else ""
+    if snapshot.unread:
+        return f"searched {where}{told}; there are {unread(snapshot)}"
     return f"searched {where}{told}; name a folder that a trainer writes to, or try `mens-console demo`"
+
+
+def unread(snapshot: Snapshot) -> str:
+    """Say which files of generation were left unread, and which commands read them."""
+    files = "1 file" if snapshot.unread == 1 else f"{snapshot.unread} files"
+    return f"{files} of generation, which `mens-console health` and `mens-console kpi` read"
 
 
 def colour(stream: TextIO) -> bool:

@@ -40,7 +40,7 @@ def _feeds(settings: Settings) -> Mapping[str, list[tuple[str, Feed]]]:
     from mens_console.store.feeds import health_feeds, run_feeds
 
     with Meter(sys.stderr) as meter:
-        snapshot = Engine(settings.roots, settings, watch=False).load(meter.tell)
+        snapshot = Engine(settings.roots, settings, watch=False).load(meter.tell, logs=True)
     found: dict[str, list[tuple[str, Feed]]] = {}
     told = [(run.name, run_feeds(run)) for run in snapshot.runs]
     told += [(view.name, health_feeds(view.report)) for view in snapshot.health]

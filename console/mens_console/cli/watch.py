@@ -103,12 +103,12 @@ def _once(settings: Settings, told: Teller, dispatcher: Dispatcher | None) -> in
     history = History(time.time()) if dispatcher is None else dispatcher.history
     vigil = Vigil(history, on_transition=told.transition, on_problem=told.problem, dispatcher=dispatcher)
     with Meter(sys.stderr) as meter:
-        snapshot = _engine(settings, watch=False).load(meter.tell)
+        snapshot = _engine(settings, watch=False).load(meter.tell, logs=True)
     vigil.offer(snapshot)
     vigil.look()
     if dispatcher is not None:
         dispatcher.close()
-    if not snapshot.runs:
+    if not snapshot.runs and not snapshot.health:
         complain(f"no runs found: {why_none(snapshot)}")
         return WRONG
     failed = dispatcher is not None and dispatcher.failed

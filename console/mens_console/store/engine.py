@@ -139,8 +139,12 @@ class Engine:
         """The latest published snapshot."""
         return self._snapshot
 
-    def load(self, progress: Callable[[int, int], None] | None = None) -> Snapshot:
-        """Find every run, read everything once and judge it; `progress` is told bytes done and in all."""
+    def load(self, progress: Callable[[int, int], None] | None = None, *, logs: bool = False) -> Snapshot:
+        """Find every run, read everything once and judge it; `progress` is told bytes done and in all.
+
+        With `logs` attempt logs and records of KPIs are read to their end too, which may take minutes; otherwise
+        the snapshot's `unread` tells how many there are.
+        """
         while self.step(self._clock(), one_shot=True) or self._snapshot.scanning:
             if not self._reader.busy:
                 self._wake.wait(0.05)  # workers are parsing
@@ -151,8 +155,26 @@ class Engine:
         if self._box.source is not None:
             self._box.source.once()
             self.step(self._clock(), one_shot=True)
+        if logs:
+            self._load_logs(progress)
         self._reader.close()
         return self._snapshot
+
+    def _load_logs(self, progress: Callable[[int, int], None] | None) -> None:
+        """Read attempt logs and records of KPIs to their end, and judge them."""
+        generation = self._generation
+        generation.admit(self._discovery.records)
+        while generation.attend(self._clock()) or generation.waits:
+            if not generation.more:
+                self._wake.wait(0.05)  # workers are counting
+                self._wake.clear()
+            if progress is not None:
+                progress(*generation.progress)
+        now = self._clock()
+        self._changed = True
+        self._desk.attend(now)
+        self._publish_changes(now, one_shot=True)
+        generation.close()
 
     def subscribe(self, on_publish: Callable[[Snapshot], None]) -> None:
         """Call `on_publish` with every snapshot, on the thread that steps the engine."""
@@ -380,6 +402,7 @@ class Engine:
             by_id=dict(self._views.by_id),
             health=self._generation.views,
             kpi=self._generation.kpi,
+            unread=len(self._discovery.records) if one_shot and not self._generation.views else 0,
         )
         self._publish(self._snapshot)
 

@@ -167,6 +167,17 @@ class Generation:
             self._kpi is not None and self._kpi[1].more
         )
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything is known to wait, what workers read included."""
+        return self.more or any(log.reader.more for log in self._logs.values())
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes read of attempt logs, and bytes that there are."""
+        sources = [source for log in self._logs.values() for source in log.reader.report.sources]
+        return sum(source.done for source in sources), sum(source.size for source in sources)
+
     def close(self) -> None:
         """Give everything back."""
         for log in self._logs.values():

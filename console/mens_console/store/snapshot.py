@@ -243,6 +243,8 @@ class Snapshot:
     """What the attempt logs of the box say, empty where there is none."""
     kpi: KpiReport | None = None
     """What records of generation and benchmarks say, None where there is none."""
+    unread: int = 0
+    """Attempt logs and records of KPIs that are there and were left unread, because a short answer was wanted."""
 
     def get(self, run_id: str) -> RunView | None:
         """Return one run."""
