@@ -1,6 +1,7 @@
 """What the gate keeps of a decision: the signed predicate `mens-gate-decision/1`, the ledger line `mens-gate-ledger/1`.
 
-Both are written once and never edited. Fields are only added; unknown ones are ignored by readers.
+Both are written once and never edited; `mens-gate-records/1` tells of them. Fields are only added; unknown ones are
+ignored by readers.
 """
 
 from __future__ import annotations
@@ -117,3 +118,53 @@ class LedgerLine(OpenModel):
     torn: Count = Field(default=0, description="bytes of a torn line, written out of turn, that stand before this one")
     status: Literal["SIGNED", "UNSIGNED"]
     envelopes: Envelopes
+
+
+class RecordedDecision(OpenModel):
+    """One record as `gate ledger` and `gate verify` tell of it."""
+
+    entry: Annotated[int, Field(ge=1)]
+    line: Annotated[int, Field(ge=1, description="line of the file")]
+    head: Sha256 = Field(description="the ledger's head right after it")
+    status: Literal["SIGNED", "UNSIGNED"]
+    decision: Literal["GO", "NO-GO"]
+    profile: str
+    release: str
+    digest: Sha256
+    verdict: str
+    by: Signer
+    decided_at: Time
+    reason: str
+    supersedes: list[Sha256]
+    signature: Literal["holds", "does not hold", "UNSIGNED", "not checked"]
+    problem: str = Field(description='why it does not hold; "" otherwise')
+    evidence: dict[str, Count] | None = Field(
+        description="files that are the same, changed and gone; null: not checked"
+    )
+
+
+class ReleaseStanding(OpenModel):
+    """What the records on a release come to."""
+
+    profile: str
+    release: str
+    digest: Sha256
+    outcome: Literal["GO", "NO-GO", "PENDING"]
+    signed: bool = Field(description="whether everything that counts is signed")
+    approved: list[str]
+    needed: Count
+    against: list[str]
+
+
+class GateRecords(OpenModel):
+    """The document. Where it was not verified, or does not hold, its standings are claims of the file alone."""
+
+    schema_: Literal["mens-gate-records/1"] = Field(alias="schema")
+    ledger: str
+    head: Sha256 = Field(description="SHA-256 of the file: keep it elsewhere")
+    verified: bool = Field(description="whether signatures and evidence were checked")
+    holds: bool | None = Field(description="whether everything that was checked holds; null: not verified")
+    problems: list[str]
+    notes: list[str]
+    records: list[RecordedDecision]
+    standings: list[ReleaseStanding]
