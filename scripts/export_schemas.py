@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mens_console.config.model import UserConfig
 from mens_contracts import taxonomy
+from mens_contracts.gate_profile import ProfileTable
 from mens_contracts.registry import CONTRACTS, DIALECT
 
 ROOT = Path(__file__).resolve().parent.parent / "contracts"
@@ -17,6 +18,10 @@ def rendered() -> dict[str, str]:
     """Return what each file below contracts/ should read."""
     documents = {one.schema_file: one.schema() for one in CONTRACTS.values()}
     documents["run/mens-config-1.schema.json"] = {"$schema": DIALECT, **UserConfig.model_json_schema(by_alias=True)}
+    documents["gate/mens-gate-profile-1.schema.json"] = {
+        "$schema": DIALECT,
+        **ProfileTable.model_json_schema(by_alias=True),
+    }
     documents["eval/diagnostic-taxonomy.json"] = taxonomy.document()
     return {name: json.dumps(document, indent=2) + "\n" for name, document in documents.items()}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import contract_reference
+import gate_reference
 import reference
 
 if TYPE_CHECKING:
@@ -245,6 +246,11 @@ def pages() -> dict[Path, str]:
         },
         "docs/formats.md": {"formats": formats, "fields": fields},
         "docs/headless.md": {"commands": commands, "settings": environment, "bindings": bindings},
+        "docs/gate-profiles.md": {
+            "keys": gate_reference.keys,
+            "metrics": gate_reference.metrics,
+            "criteria": gate_reference.criteria,
+        },
         "docs/generation-health.md": {"bands": bands, "shifts": shifts},
         "docs/stages.md": {"done-signals": done_signals},
         "docs/exporter.md": {"metrics": exported},

@@ -53,8 +53,8 @@ class CriterionTable(Table):
         "", description="what it is grouped by (default: the metric's; checklist where a person marks it)"
     )
     metric: Annotated[str, Field(max_length=64)] = Field("", description="id of a metric (docs/gate-profiles.md)")
-    statistic: Literal["", "value", "mean", "share", "quantile", "count", "slope", "bound"] = Field(
-        "", description="what kind of figure the metric is; checked where it stands"
+    statistic: Literal["value", "mean", "share", "quantile", "count", "slope", "bound"] | None = Field(
+        None, description="what kind of figure the metric is; checked where it stands"
     )
     unit: Annotated[str, Field(max_length=40)] = Field("", description="unit of the bands; must be the metric's")
     passes: Band | None = Field(None, alias="pass", description="PASS where the value lies in it")

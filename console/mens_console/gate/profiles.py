@@ -177,7 +177,7 @@ def _criterion(table: CriterionTable, place: _Place, section: str) -> Criterion:
         note=safe_text(table.note, 2000),
         text=section,
         fails=place.band("fail", table.fails),
-        statistic=table.statistic,
+        statistic=table.statistic or "",
         decides=table.decides,
     )
 
