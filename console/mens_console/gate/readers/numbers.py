@@ -39,22 +39,23 @@ def when(value: Any) -> tuple[float, bool]:
         return (float(value), True) if math.isfinite(value) and 0 < value < 1e11 else (math.nan, False)
     if not isinstance(value, str) or len(value) > 64:
         return math.nan, False
-    try:
-        told = datetime.fromisoformat(value.strip())
-    except ValueError:
-        told = _named(value)
-        if told is None:
-            return math.nan, False
+    told = _parsed(value.strip())
+    if told is None:
+        return math.nan, False
     try:
         return told.timestamp(), told.tzinfo is not None
     except (OverflowError, ValueError, OSError):
         return math.nan, False
 
 
-def _named(value: str) -> datetime | None:
+def _parsed(value: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        pass
     for shape in _NAMED_TIMES:
         try:
-            return datetime.strptime(value.strip(), shape)  # a local time, as its tool writes it
+            return datetime.strptime(value, shape)  # a local time, as its tool writes it
         except ValueError:
             continue
     return None
@@ -74,10 +75,10 @@ def whole(share: float, n: int | None) -> int | None:
 def at(document: Any, *path: str | int) -> Any:
     """Return what stands at a path of keys and places in a document, or None."""
     for key in path:
-        if (isinstance(key, str) and isinstance(document, dict)) or (
-            isinstance(key, int) and isinstance(document, list) and -len(document) <= key < len(document)
-        ):
-            document = document.get(key) if isinstance(document, dict) else document[key]
+        if isinstance(key, str) and isinstance(document, dict):
+            document = document.get(key)
+        elif isinstance(key, int) and isinstance(document, list) and -len(document) <= key < len(document):
+            document = document[key]
         else:
             return None
     return document

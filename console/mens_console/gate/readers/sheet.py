@@ -76,27 +76,33 @@ class Sheet:
         tags: Mapping[str, str] | None = None,
         note: str = "",
         trouble: str = "",
+        keep: bool = False,
     ) -> None:
-        """Put a value of `METRICS` on the sheet, in its own unit; `samples`, `counts`, `interval` are in `unit`."""
+        """Put a value of `METRICS` on the sheet, in its own unit; `samples`, `counts`, `interval` are in `unit`.
+
+        A value in trouble is NaN, unless `keep` says that it is true as far as it goes (failures of a soak cut short).
+        """
         known = METRICS[metric]
         times = factor(unit, known.unit)
         found = number(value) * (times if times is not None else math.nan)
-        wrong = trouble or _wrong(known, value, unit, found, times, n, successes)
+        wrong = _wrong(known, value, unit, found, times, n, successes)
+        gone = bool(wrong or (trouble and not keep))
+        wrong = wrong or trouble
         times = times or 1.0
         self.items.append(
             Item(
                 metric=metric,
-                value=math.nan if wrong else found,
+                value=math.nan if gone else found,
                 unit=known.unit,
                 path=self.source.path,
                 sha256=self.source.sha256,
                 pointer=safe_text(pointer, _TEXT),
                 tool=self.tool,
                 n=n,
-                successes=successes if not wrong else None,
-                samples=() if wrong else tuple(one * times for one in samples),
-                counts=() if wrong or not counts else tuple((key * times, counts[key]) for key in sorted(counts)),
-                interval=None if wrong or interval is None else (interval[0] * times, interval[1] * times),
+                successes=None if gone else successes,
+                samples=() if gone else tuple(one * times for one in samples),
+                counts=() if gone or not counts else tuple((key * times, counts[key]) for key in sorted(counts)),
+                interval=None if gone or interval is None else (interval[0] * times, interval[1] * times),
                 tags=dict(sorted({**self.tags, **(tags or {})}.items())),
                 at=self.at if math.isfinite(self.at) else self.source.mtime,
                 note=safe_text(note, _TEXT * 2),

@@ -47,9 +47,8 @@ def _latency(document: dict[str, Any], name: str, done: int | None, sheet: Sheet
     kept = document.get(f"{name}s")
     if isinstance(kept, list) and kept and not trouble:
         flat = chain.from_iterable(one if isinstance(one, list) else (one,) for one in kept)
-        if name == "ttft":
-            flat = (one for one in flat if one != 0)  # a failed request is 0.0 in the list
-        counts, bad = histogram(flat, 1000.0)
+        # A failed request's TTFT is 0.0 in the list.
+        counts, bad = histogram((one for one in flat if name != "ttft" or one != 0), 1000.0)
         trouble = f"{bad} of its values are no numbers or negative" if bad else ""
         quantiles(sheet, name, counts, "ms", pointer(f"{name}s"), trouble=trouble, note=note)
         return

@@ -1,0 +1,270 @@
+"""Finding and reading files of evidence: each is hashed and parsed from one reading, and never blocks or escapes.
+
+A file that cannot be read, changed meanwhile, or leads out of its folder is a problem of that file, never an error.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mens_console.gate.readers import jsontext, registry
+from mens_console.gate.readers.registry import RowReader, Rows
+from mens_console.gate.readers.sheet import Sheet, Source
+from mens_console.gate.types import EvidenceFile
+from mens_console.ingest.safeopen import NotRegularFileError, explain, open_regular
+from mens_console.ingest.text import safe_text
+
+LARGEST: Final = 64 << 20
+"""Bytes of a document, which is held in memory; rows are read as a stream and may be any size."""
+LONGEST: Final = 8 << 20
+"""Bytes of one row."""
+_READ: Final = 1 << 20
+_MOST_FILES: Final = 5000
+_DEEPEST: Final = 12
+_LINKED: Final = "it is a symbolic link that leads out of the folder: name the file it points to"
+_SKIPPED_DIRS: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
+_SKIPPED_ENDS: Final = (
+    ".py", ".pyc", ".md", ".rst", ".html", ".css", ".js", ".sh", ".png", ".jpg", ".svg", ".safetensors", ".bin", ".pt",
+    ".pth", ".gguf", ".onnx", ".npy", ".npz", ".sig", ".pub", ".pem", ".lock", ".lcov", ".yaml", ".yml", ".so",
+)  # fmt: skip
+"""Names in a folder that are not looked into; a file that is named by itself always is."""
+_PACKED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A path to look at; `problem` says why it is not opened. `named` by the operator, not met in a folder."""
+
+    path: str
+    named: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What became of a file. `sheet` is None where no reader knows it, or it could not be read."""
+
+    file: EvidenceFile
+    sheet: Sheet | None = None
+
+
+def shown(path: str) -> str:
+    """Return a path as evidence names it: relative to the working directory where it lies below it."""
+    try:
+        here = os.getcwd()  # noqa: PTH109 - a path may hold any bytes, and is no more than a text here
+    except OSError:
+        return path  # the working directory is gone
+    whole = os.path.normpath(os.path.join(here, path))  # noqa: PTH118
+    return os.path.relpath(whole, here) if whole == here or _below(whole, here) else whole
+
+
+def _below(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def inside(path: str, folder: str) -> Found:
+    """Return a file that must not lie outside of a folder (as `os.path.realpath` has it), links followed."""
+    return Found(path, named=True, problem="" if _below(os.path.realpath(path), folder) else _LINKED)
+
+
+def find(paths: Sequence[str]) -> Iterator[Found]:
+    """Yield every file that the paths name or hold, each once, in the order of names."""
+    seen: set[str] = set()
+    for path in paths:
+        folder = Path(path).is_dir()
+        for found in _walk(path, os.path.realpath(path), 0) if folder else (Found(path, named=True),):
+            whole = os.path.realpath(found.path)
+            if whole not in seen:
+                seen.add(whole)
+                yield found
+            if len(seen) >= _MOST_FILES:
+                yield Found(path, named=True, problem=f"it holds over {_MOST_FILES} files: name a smaller folder")
+                return
+
+
+def _walk(folder: str, root: str, depth: int) -> Iterator[Found]:
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Found(folder, named=True, problem=explain(error))
+        return
+    for entry in found:
+        if entry.name.startswith(".") or entry.name in _SKIPPED_DIRS:
+            continue
+        if entry.is_symlink():
+            if not _below(os.path.realpath(entry.path), root):
+                yield Found(entry.path, named=False, problem=_LINKED)
+        elif entry.is_dir(follow_symlinks=False):
+            if depth < _DEEPEST:
+                yield from _walk(entry.path, root, depth + 1)
+            else:
+                yield Found(entry.path, named=False, problem="it lies too deep: name the folder itself")
+        elif not entry.name.lower().endswith(_SKIPPED_ENDS):
+            yield Found(entry.path, named=False)
+
+
+def read(found: Found) -> Read | None:
+    """Read one file; None where it is none of evidence (met in a folder, and of no kind that could be)."""
+    path = shown(found.path)
+    if found.problem:
+        return Read(EvidenceFile(path, "", 0, 0.0, problem=found.problem))
+    try:
+        fd, status = open_regular(found.path, follow=found.named)
+    except OSError as error:
+        return Read(EvidenceFile(path, "", 0, 0.0, problem=_why(error)))
+    try:
+        return _Reading(path, fd, status, named=found.named).read()
+    except OSError as error:
+        return Read(EvidenceFile(path, "", status.st_size, status.st_mtime, problem=_why(error)))
+    finally:
+        os.close(fd)
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, NotRegularFileError):
+        return explain(error)
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return "there is no such file"
+    return explain(error).removesuffix(": it is tried again")
+
+
+class _Reading:
+    """One reading of one open file."""
+
+    def __init__(self, path: str, fd: int, status: os.stat_result, *, named: bool) -> None:
+        self._path, self._fd, self._status, self._named = path, fd, status, named
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def read(self) -> Read | None:
+        head = self._next()
+        if not head:
+            return self._failed("it is empty") if self._named or self._like_evidence() else None
+        if head.startswith(_PACKED):
+            why = "it is compressed: unpack it first, the gate reads plain files"
+            return self._failed(why) if self._named else None
+        if b"\0" in head[:4096]:
+            return self._failed("it is binary: no reader knows it") if self._named else None
+        rows = self._row_reader(head)
+        if rows is not None:
+            return self._rows(head, rows)
+        return self._document(head)
+
+    def _next(self) -> bytes:
+        data = os.read(self._fd, _READ)
+        self._hash.update(data)
+        self._size += len(data)
+        return data
+
+    def _like_evidence(self) -> bool:
+        return self._path.lower().endswith((".json", ".jsonl", ".ndjson", ".xml", ".csv", ".toml"))
+
+    def _failed(self, why: str, kind: str = "", notes: tuple[str, ...] = ()) -> Read:
+        return Read(self._file(kind, why, notes))
+
+    def _file(self, kind: str, problem: str, notes: tuple[str, ...] = ()) -> EvidenceFile:
+        return EvidenceFile(self._path, self._hash.hexdigest(), self._size, self._status.st_mtime, kind,
+                            safe_text(problem, 500), notes)  # fmt: skip
+
+    def _row_reader(self, head: bytes) -> RowReader | None:
+        """Return the reader of rows whose first line this is; a document of one line is no such thing."""
+        line, newline, rest = head.partition(b"\n")
+        if not newline or not line.lstrip(b"\xef\xbb\xbf").startswith(b"{"):
+            return None
+        if not rest.strip() and self._status.st_size <= len(head) and not self._path.endswith((".jsonl", ".ndjson")):
+            return None
+        try:
+            row = jsontext.parse(line)
+        except ValueError:
+            return None
+        return registry.row_reader(row)
+
+    def _rows(self, head: bytes, reader: RowReader) -> Read:
+        rows = reader.begin()
+        number, left, data = 0, b"", head
+        while data:
+            *lines, left = (left + data).split(b"\n")
+            for line in lines:
+                number += 1
+                _feed(rows, line, number)
+            if len(left) > LONGEST:
+                return self._failed(f"line {number + 1} is longer than {LONGEST >> 20} MiB", reader.tool)
+            data = self._next()
+        if left.strip():
+            _feed(rows, left, number + 1)
+        sheet = self._sheet(reader.tool)
+        rows.finish(sheet)
+        return self._done(sheet)
+
+    def _sheet(self, tool: str) -> Sheet:
+        return Sheet(Source(self._path, self._hash.hexdigest(), self._status.st_mtime), tool)
+
+    def _document(self, head: bytes) -> Read | None:
+        parts = [head]
+        while data := self._next():
+            parts.append(data)
+            if self._size > LARGEST:
+                # The rest is not read, so there is no digest of it.
+                self._hash = hashlib.sha256()
+                why = f"it is {self._status.st_size >> 20} MiB; documents are read up to {LARGEST >> 20} MiB"
+                return Read(EvidenceFile(self._path, "", self._status.st_size, self._status.st_mtime, "", why))
+        return self._parse(b"".join(parts))
+
+    def _parse(self, data: bytes) -> Read | None:
+        begin = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        if begin in (b"{", b"["):
+            return self._json(data)
+        text = data.decode("utf-8", "replace")
+        reader = registry.text_reader(text)
+        if reader is None:
+            return self._unknown("")
+        sheet = self._sheet(reader.tool)
+        reader.read(data if reader.form == "bytes" else text, sheet)
+        return self._done(sheet)
+
+    def _json(self, data: bytes) -> Read | None:
+        try:
+            document = jsontext.parse(data)
+        except ValueError as error:
+            if not self._named and not self._like_evidence():
+                return None
+            return self._failed(str(error))
+        reader = registry.document_reader(document)
+        if reader is None:
+            return self._unknown(registry.schema_of(document))
+        sheet = self._sheet(reader.tool)
+        reader.read(document, sheet)
+        return self._done(sheet)
+
+    def _unknown(self, schema: str) -> Read | None:
+        what = f"no reader knows its schema {schema!r}" if schema else "no reader knows what it is"
+        if self._named:
+            return self._failed(what)
+        return self._failed("", notes=(safe_text(what),)) if self._like_evidence() else None
+
+    def _done(self, sheet: Sheet) -> Read:
+        after = os.fstat(self._fd)
+        if (after.st_size, after.st_mtime_ns) != (self._status.st_size, self._status.st_mtime_ns):
+            return self._failed("it changed while it was read: wait until its writer is done", sheet.tool)
+        if self._size != self._status.st_size:
+            return self._failed("it was not read whole", sheet.tool)
+        problem = sheet.problem
+        if not (problem or sheet.items or sheet.scores or sheet.notes or sheet.listed):
+            problem = "it holds nothing that a criterion may name"
+        return Read(self._file(sheet.tool, problem, tuple(sheet.notes)), None if sheet.problem else sheet)
+
+
+def _feed(rows: Rows, line: bytes, number: int) -> None:
+    if not line.strip():
+        return
+    try:
+        rows.add(jsontext.parse(line), number)
+    except ValueError:
+        rows.add(None, number)

@@ -1,0 +1,117 @@
+"""A soak's report, `mens-soak/1`: uptime, error rate, failures, the bound on the time between them, and latencies.
+
+Read without the contract's model, so that a report with a field missing still tells what it can.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from mens_console.gate.readers.numbers import at, count, number
+from mens_console.gate.readers.own import latency, memory
+from mens_console.gate.readers.sheet import Sheet
+
+SCHEMA: Final = "mens-soak/1"
+_TAGS: Final = {"source": "soak"}
+_STRESS_H: Final = 72.0
+_SLACK: Final = 0.999
+"""Share of the 72 h that counts as all of it: a driver ends within its last second."""
+_BLIND: Final = 0.01
+"""Share of a soak that may go unobserved before its hours do not count."""
+_NONE_FAILED: Final = 2.995732273553991
+"""−ln 0.05: with no failure in T hours the 95 % lower bound is T divided by this; it can never be larger."""
+
+
+def claims(document: Any) -> bool:
+    """Whether it is a soak's report."""
+    return bool(at(document, "schema") == SCHEMA)
+
+
+def read(document: dict[str, Any], sheet: Sheet) -> None:
+    """Read all that it tells."""
+    sheet.taken(document.get("ended") or document.get("started"))
+    for name, value in sorted((document.get("tags") or {}).items() if isinstance(document.get("tags"), dict) else ()):
+        sheet.tag(name, value)
+    sheet.tag("model", at(document, "target", "model"))
+    sheet.tag("gpus", at(document, "target", "gpus"))
+    sheet.tags.update(_TAGS)
+    hours = number(document.get("elapsed_s")) / 3600
+    blind = number(at(document, "availability", "unobserved_s") or 0) / 3600
+    _errors(document, sheet)
+    _uptime(document, sheet)
+    _time(document, sheet, hours, blind)
+    for name in ("ttft", "itl"):
+        latency(sheet, name, document.get(f"{name}_ms"), f"/{name}_ms")
+    if isinstance(document.get("memory"), dict):
+        memory(sheet, document["memory"], "/memory")
+
+
+def _failed(document: dict[str, Any]) -> int | None:
+    """Return how many requests failed: the sum over the classes of errors."""
+    errors = document.get("errors")
+    if not isinstance(errors, dict):
+        return None
+    counts = [count(one) for one in errors.values()]
+    return None if None in counts else sum(one or 0 for one in counts)
+
+
+def _errors(document: dict[str, Any], sheet: Sheet) -> None:
+    asked, failed = count(document.get("requests")), _failed(document)
+    told = number(document.get("error_rate"))
+    if asked is None or failed is None:
+        sheet.add("error_rate", None, "%", "/errors", trouble="it does not count its requests, or its errors by class")
+        return
+    share = failed / asked if asked else math.nan
+    trouble = "" if asked else "no request ended"
+    if asked and math.isfinite(told) and abs(told - share) > 1e-6 + 1e-3 * share:
+        trouble = f"it says an error rate of {told:g}, and {failed} errors of {asked} requests"
+    sheet.add("error_rate", share, "share", "/error_rate", n=asked, successes=failed, trouble=trouble)
+
+
+def _uptime(document: dict[str, Any], sheet: Sheet) -> None:
+    """Add the worse of the availabilities, by counts where they are there."""
+    found = document.get("availability")
+    sides: list[tuple[float, int | None, int | None, str]] = []
+    trouble = ""
+    for name, made, failed in (("probe", "probes", "probes_failed"), ("request", "requests", "requests_failed")):
+        share, n, bad = number(at(found, name)), count(at(found, made)), count(at(found, failed))
+        if n is None and name == "request":
+            n, bad = count(document.get("requests")), _failed(document)
+        good = n - bad if n is not None and bad is not None else None
+        if n and good is not None:
+            if math.isfinite(share) and abs(share - good / n) > 1e-4:
+                trouble = f"it says {name} availability {share:g}, and {good} of {n}"
+            share = good / n
+        if math.isfinite(share):
+            sides.append((share, n, good, name))
+        else:
+            trouble = trouble or f"it has no availability by {name}"
+    if not sides:
+        sheet.add("uptime", None, "share", "/availability", trouble="it has no availability by probe or request")
+        return
+    share, n, good, name = min(sides)
+    sheet.add("uptime", share, "share", f"/availability/{name}", n=n, successes=good, trouble=trouble,
+              note=f"by {name}, the worse of the two")  # fmt: skip
+
+
+def _time(document: dict[str, Any], sheet: Sheet, hours: float, blind: float) -> None:
+    """Add its hours, the failures in them, and the bound on the time between failures."""
+    note = f"{blind * 60:.1f} min of it were not observed" if blind > 0 else ""
+    unseen = f"{note}: more than {_BLIND:.0%}" if blind > _BLIND * hours else ""
+    sheet.add("soak_hours", hours, "h", "/elapsed_s", n=1, trouble=unseen, note=note)
+    incidents = document.get("incidents")
+    if not isinstance(incidents, list):
+        sheet.add("failures_72h", None, "failures", "/incidents", trouble="it has no list of incidents")
+        return
+    short = "" if hours >= _STRESS_H * _SLACK else f"it took {hours:.1f} h of 72 h: failures may have been to come"
+    sheet.add("failures_72h", len(incidents), "failures", "/incidents", trouble=short or unseen, note=note, keep=True)
+    told = document.get("mtbf_lower_bound_s")
+    if told is None:
+        sheet.note("it has no lower bound on the time between failures")
+        return
+    most = (hours - blind) / _NONE_FAILED
+    over = number(told) / 3600 > most * 1.001
+    trouble = f"a bound over {most:.1f} h cannot follow from {hours - blind:.1f} observed hours" if over else ""
+    sheet.add("mtbf_lower_bound", told, "s", "/mtbf_lower_bound_s", n=len(incidents) or None, trouble=trouble,
+              note=f"{len(incidents)} failures in {hours - blind:.1f} h")  # fmt: skip
