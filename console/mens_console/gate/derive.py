@@ -21,6 +21,7 @@ LEAST: Final = 3
 _FUTURE_S: Final = 300.0
 """How far a clock may be ahead of this one."""
 _SAME: Final = 1e-9
+_HISTORY, _FINAL = "_stats_history.csv", "_stats.csv"
 _Place = tuple[str, str, str]
 
 
@@ -111,7 +112,16 @@ def _prefer_load(items: Sequence[Item]) -> list[Item]:
         one
         for one in items
         if not (tested and one.metric == "error_rate" and one.tags.get("source") == "bench" and one.value == 0)
+        and not _earlier(one, items)
     ]
+
+
+def _earlier(item: Item, items: Sequence[Item]) -> bool:
+    """Whether it is locust's history of a run whose final table is there too: a row of it is older than the table."""
+    if item.tool != "locust" or not item.path.endswith(_HISTORY):
+        return False
+    final = item.path.removesuffix(_HISTORY) + _FINAL
+    return any(one.path == final and one.metric == item.metric and (one.n or 0) >= (item.n or 0) for one in items)
 
 
 def _flag(items: Sequence[Item]) -> tuple[list[Item], list[str]]:

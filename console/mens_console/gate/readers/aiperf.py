@@ -29,6 +29,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     """Read TTFT, raw gaps, throughput and errors of the summary."""
     sheet.taken(document.get("end_time"))
     sheet.tag("model", at(document, "input_config", "endpoint", "model_names", 0))
+    sheet.tags["source"] = "bench"
     done = count(at(document, "request_count", "avg"))
     failed = _failed(document, done)
     trouble = outcome(done, failed, sheet, "/request_count")
@@ -134,6 +135,7 @@ class Records:
         """Put what was read on the sheet."""
         if self.last > 0:
             sheet.taken(self.last)
+        sheet.tags["source"] = "bench"
         whole = f"{self.bad} lines are no records" if self.bad else ""
         trouble = outcome(self.done, self.failed, sheet, "every line") or whole
         note = partial(self.done, self.failed)

@@ -23,6 +23,7 @@ def claims_interrogate(text: str) -> bool:
 
 def read_interrogate(text: str, sheet: Sheet) -> None:
     """Read the share of its last result line; a crash is no result."""
+    sheet.tags["measure"] = "interrogate"
     results = list(_RESULT.finditer(text))
     if not results:
         sheet.problem = (
@@ -57,6 +58,7 @@ def claims_sphinx(text: str) -> bool:
 
 def read_sphinx(text: str, sheet: Sheet) -> None:
     """Read the share of its total. It tells how many are undocumented, so that n follows where it is not 100 %."""
+    sheet.tags["measure"] = "sphinx"
     total = _SPHINX.search(text)
     if total is None:
         sheet.problem = (

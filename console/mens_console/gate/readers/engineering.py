@@ -44,9 +44,7 @@ def read_coverage(document: Any, sheet: Sheet) -> None:
               note="statements and branches" if branches else "statements")  # fmt: skip
     empty = sum(1 for one in document["files"].values() if at(one, "summary", "num_statements") == 0)
     if empty:
-        sheet.note(
-            f"{empty} files without a statement count as 100 % in coverage's own table, and as nothing in the total"
-        )
+        sheet.note(f"files without a statement, which coverage's own table calls 100 %, count as nothing: {empty}")
     sheet.note("a file that cannot be parsed is absent from it: complexity and tests show such files")
 
 
@@ -74,7 +72,7 @@ def read_radon(document: Any, sheet: Sheet) -> None:
         trouble = "a function with a complexity below 1, which no function has"
     elif broken:
         named = ", ".join(broken[:3]) + (" …" if len(broken) > 3 else "")
-        trouble = f"{len(broken)} files could not be parsed, so that their functions are missing: {named}"
+        trouble = f"what radon could not parse is missing ({len(broken)} of {len(document)} files): {named}"
     else:
         trouble = "" if values else "it holds no function"
     mean = sum(values) / len(values) if values else None

@@ -12,8 +12,6 @@ from mens_console.gate.readers.numbers import at, count, number, pointer
 from mens_console.gate.readers.serving import gpus, histogram, ordered, outcome, partial, quantiles, throughput
 from mens_console.gate.readers.sheet import Sheet
 
-_UNIT_RATE = "tokens/s"
-
 
 def claims(document: Any) -> bool:
     """Whether guidellm wrote it."""
@@ -32,6 +30,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
         sheet.problem = "it holds no benchmark"
         return
     sheet.tag("model", at(document, "config", "spec", "backend", "model"))
+    sheet.tags["source"] = "bench"
     used = gpus(at(document, "config", "metadata", "labels") or {})
     for place, benchmark in enumerate(benchmarks):
         if isinstance(benchmark, dict):

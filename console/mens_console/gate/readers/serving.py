@@ -55,7 +55,7 @@ def outcome(done: int | None, failed: int | None, sheet: Sheet, pointer: str) ->
     asked = done + failed
     if asked == 0:
         return "no request was sent"
-    sheet.add("error_rate", 100 * failed / asked, "%", pointer, n=asked, successes=failed, tags={"source": "bench"})
+    sheet.add("error_rate", 100 * failed / asked, "%", pointer, n=asked, successes=failed)
     if done == 0:
         return f"all {asked} requests failed"
     return ""

@@ -87,7 +87,7 @@ class Sheet:
         found = number(value) * (times if times is not None else math.nan)
         wrong = _wrong(known, value, unit, found, times, n, successes)
         gone = bool(wrong or (trouble and not keep))
-        wrong = wrong or trouble
+        wrong = trouble or wrong
         times = times or 1.0
         self.items.append(
             Item(

@@ -25,6 +25,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     """Read throughput, TTFT and raw gaps."""
     sheet.taken(document.get("date"))
     sheet.tag("model", document.get("model_id"))
+    sheet.tags["source"] = "bench"
     done, failed = count(document.get("completed")), count(document.get("failed"))
     if failed is None and done is not None:
         asked = count(document.get("num_prompts"))  # versions before `failed` was written
