@@ -79,8 +79,13 @@ def stale(item: Item, criterion: Criterion, now: float) -> bool:
 def gone(metric: str, manifest: Manifest) -> tuple[str, ...]:
     """Return the paths from which values of `metric` were promised that are not there."""
     promised = Counter(path for name, path in manifest.listed if name == metric)
-    there = Counter(one.path for one in manifest.items if one.metric == metric)
+    there = Counter(path for one in manifest.items if one.metric == metric for path in _paths(one))
     return tuple(sorted(path for path, count in promised.items() if there[path] < count))
+
+
+def _paths(item: Item) -> set[str]:
+    """Return the files that a value comes from: a mean of five runs, a loss between two, come from several."""
+    return {path for path, _, _ in item.sources} | {item.path}
 
 
 def unusable(item: Item, metric: Metric, criterion: Criterion, unit: str, now: float) -> str:
