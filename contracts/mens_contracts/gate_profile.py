@@ -29,8 +29,8 @@ class BaselineTable(Table):
     path: Annotated[str, Field(max_length=1000)] = Field("", description="the file, relative to the profile's")
     sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = Field("", description="digest of that file")
     margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="how much worse than the baseline still passes, in the metric's unit; a criterion with a "
-        "margin has no bands"
+        None, description="how much worse than the baseline still passes, in the metric's unit; where there are "
+        "bands beside it, both must pass"
     )  # fmt: skip
     relative: bool = Field(False, description="the margin is a share of the baseline: 0.05 is 5 % of it")
 
@@ -72,7 +72,7 @@ class CriterionTable(Table):
         "point", description="bound: the one-sided 95 % bound must lie in the band, not only the value"
     )
     baseline: BaselineTable | None = None
-    manual: bool = Field(False, description="a person marks it, with a note")
+    manual: bool = Field(False, description="a person marks it, with a note; with a metric, both must pass")
     decides: bool = Field(True, description="false: judged and shown, and blocks nothing")
     remedy: Text = Field("", description="what to do where it misses")
     note: Text = Field("", description="how a contradiction of the sources was read, and other fine print")

@@ -81,16 +81,21 @@ def _signers(profile: Profile) -> Iterator[Found]:
         yield ("allowed_signers",), "`*` lets anybody sign", "name a file that lists each person in full"
         return
     path = Path(told).expanduser()
+    path = path if path.is_absolute() else Path(profile.path or ".").parent / path
+    if not path.exists():
+        yield ("allowed_signers",), f"{path}: no such file", "name a file that lists who may sign, as ssh-keygen has it"
+        return
     try:
-        load_signers(path if path.is_absolute() else Path(profile.path or ".").parent / path)
+        load_signers(path)
     except SignersError as error:
         yield ("allowed_signers",), str(error), "correct that file, or name another"
 
 
 def _criterion(one: Criterion) -> Iterator[Found]:
     """Look at one criterion."""
-    if one.manual:
-        yield from _manual(one)
+    if one.manual and not one.metric:
+        if one.requires or one.baseline is not None or one.passes is not None or one.conditional is not None:
+            yield ("manual",), "a person marks it, and its bands are of no metric", "name the metric, or take them out"
         return
     if not one.metric:
         yield ("metric",), "it asks for nothing", "name a metric with its bands, or say manual = true"
@@ -110,12 +115,6 @@ def _criterion(one: Criterion) -> Iterator[Found]:
     elif one.baseline is None:
         yield (), "it asks for nothing of its metric", "add pass = …, or a baseline with a margin"
     yield from _required(one)
-
-
-def _manual(one: Criterion) -> Iterator[Found]:
-    """Say where a criterion that a person marks asks for figures too."""
-    if one.metric or one.requires or one.baseline is not None or one.passes is not None or one.conditional is not None:
-        yield ("manual",), "a person marks it, so nothing measured decides it", "take out manual, or metric and bands"
 
 
 def _kind(one: Criterion, metric: Metric) -> Iterator[Found]:
@@ -158,8 +157,6 @@ def _baseline(one: Criterion) -> Iterator[Found]:
     elif baseline.relative and baseline.margin >= 1:
         said = f"a relative margin of {baseline.margin:g} lets everything pass"
         yield ("baseline", "margin"), said, "0.05 is 5 % of the baseline"
-    elif one.passes is not None:
-        yield ("baseline", "margin"), "it has a margin and bands, and one would hide the other", "make two of it"
 
 
 def _required(one: Criterion) -> Iterator[Found]:
