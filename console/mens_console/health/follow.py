@@ -33,6 +33,7 @@ _WORTH_KEEPING: Final = 4 << 20
 _SAVED_EVERY: Final = 1 << 30
 """Bytes after which workers' answers are kept, though there are more to come."""
 _JUDGED_AT_ONCE: Final = 32
+_BLOCKS_A_POLL: Final = 4
 _PATIENCE: Final = 3
 """Failures of workers after which this process reads by itself."""
 Log: TypeAlias = LiveLog | GzipLog
@@ -105,19 +106,26 @@ class Follower:
         if self._backlog is not None:
             return self._poll_backlog(*self._backlog)
         before = self._looks()
+        read = 0
         with _no_collection():
-            for log in self._logs:
-                block = self._next(log, now, final=final)
-                if isinstance(log, LiveLog) and log.restarted and self._tally.attempts:
-                    self._begin_again()
-                    return self._changed()
-                if block is not None:
-                    self._tally.read(block, log.path)
-                    self._offer_backlog(log)
-                    return self._changed()
-                if log.more:
-                    break
-        return before != self._looks() and self._changed()
+            while read < _BLOCKS_A_POLL and self._backlog is None and self._read_on(now, final=final):
+                read += 1
+        return (read > 0 or before != self._looks()) and self._changed()
+
+    def _read_on(self, now: float, *, final: bool) -> bool:
+        """Read the next block there is; False where there is none now."""
+        for log in self._logs:
+            block = self._next(log, now, final=final)
+            if isinstance(log, LiveLog) and log.restarted and self._tally.attempts:
+                self._begin_again()
+                return True
+            if block is not None:
+                self._tally.read(block, log.path)
+                self._offer_backlog(log)
+                return True
+            if log.more:
+                break
+        return False
 
     def _next(self, log: Log, now: float, *, final: bool) -> Block | None:
         block = log.next(now)

@@ -119,18 +119,18 @@ class RowReader:
     def __init__(self, layout: Layout | None = None) -> None:
         self.layout = layout or _EMPTY
 
-    def decode(self, data: bytes, start: int) -> Block:
+    def decode(self, data: bytes | memoryview, start: int) -> Block:
         """Return the attempts of whole lines, of which the last may lack its newline; `start` is the first's offset."""
-        if start == 0 and data.startswith(_BOM):
+        if start == 0 and data[:3] == _BOM:
             data = b"   " + data[3:]
-        return self._decode_all(data, start) or self._decode_lines(data, start)
+        return self._decode_all(data, start) or self._decode_lines(bytes(data), start)
 
     def give_up(self, data: bytes, start: int) -> Block:
         """Return the block of a line that is longer than any attempt, of which `data` is the beginning."""
         bad = BadLine(0, start, f"longer than {LONGEST >> 20} MiB", _sample(data))
         return Block(start, [], self.layout, 0, 1, [bad], _exact=True)
 
-    def _decode_all(self, data: bytes, start: int) -> Block | None:
+    def _decode_all(self, data: bytes | memoryview, start: int) -> Block | None:
         """Decode a block in one call; None unless every line is exactly one object that is foreseen."""
         try:
             rows: list[Row] = self.layout.decoder.decode_lines(data)
@@ -209,7 +209,7 @@ def _read(line: bytes) -> dict[str, Any] | BadLineError | None:
         return error
 
 
-def object_ends(data: bytes) -> np.ndarray[Any, Any] | None:
+def object_ends(data: bytes | memoryview) -> np.ndarray[Any, Any] | None:
     """Return the places of the newlines if each line begins with { and ends with }, else None.
 
     With as many objects as such lines there is exactly one in each: between } and { no JSON object can go on.

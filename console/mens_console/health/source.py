@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mens_console.health.rows import BadLine, Block
     from mens_console.ingest.safeopen import FdCache
 
-SLICE: Final = 1 << 20
-"""Bytes that are decoded at once."""
+SLICE: Final = 1 << 18
+"""Bytes that are decoded at once: their rows stay in the processor's cache until they are counted."""
 _ANCHOR: Final = 64
 
 

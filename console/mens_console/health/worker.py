@@ -9,12 +9,13 @@ import gc
 import os
 import sys
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING
 
 from mens_console.health.figures import figures
 from mens_console.health.fold import counts, fold
 from mens_console.health.frames import QUESTION, Failed, Folded, Job, Phases, Piece, Read, pack, read_frame
 from mens_console.health.rows import SAMPLES, Block, RowReader, join
+from mens_console.health.source import SLICE
 from mens_console.ingest.safeopen import explain, open_regular, read_at
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from mens_console.health.fold import Counted
     from mens_console.health.frames import Answer
-
-_SLICE: Final = 1 << 20
-"""Bytes that are decoded at once: a line that must be read leniently slows down its slice alone."""
 
 
 class Worker:
@@ -74,12 +72,12 @@ class Worker:
         return told
 
     def _decode(self, data: bytes, start: int) -> Iterator[Block]:
-        begin = 0
+        begin, view = 0, memoryview(data)
         while begin < len(data):
-            end = len(data) if begin + _SLICE >= len(data) else data.rfind(b"\n", begin, begin + _SLICE) + 1
+            end = len(data) if begin + SLICE >= len(data) else data.rfind(b"\n", begin, begin + SLICE) + 1
             if end <= begin:  # a line longer than a slice
                 end = data.find(b"\n", begin) + 1 or len(data)
-            yield self._reader.decode(data[begin:end], start + begin)
+            yield self._reader.decode(view[begin:end], start + begin)
             begin = end
 
     def _fold(self, phases: Phases) -> Iterator[Piece]:
