@@ -158,7 +158,7 @@ class GateDiff(OpenModel):
     new: str
     verdict: list[Verdict] = Field(min_length=2, max_length=2)
     ready: list[bool] = Field(min_length=2, max_length=2)
-    worse: bool = Field(description="a criterion, the verdict or the readiness got worse")
+    worse: bool = Field(description="a criterion, the verdict or the readiness got worse, or a criterion is gone")
     changes: list[GateChange]
     notes: list[str] = Field(default=[], description="profile or conditions that changed")
     evidence: list[str] = Field(default=[], description="files that were added, removed or changed")

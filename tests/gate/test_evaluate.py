@@ -99,10 +99,25 @@ def test_a_fresh_value_sets_the_stale_one_aside_and_says_so():
     assert found.reason.endswith("1 older than allowed set aside")
 
 
-def test_of_two_values_the_worse_decides():
-    found = judge(THROUGHPUT, rate(120.0), rate(110.0, path="b.json"))
-    assert (found.verdict, found.value) == ("CONDITIONAL", 110.0)
-    assert "contradictory evidence (120 in a.json, 110 in b.json): the worse decides" in found.reason
+def test_of_two_values_the_worse_decides_and_neither_passes():
+    found = judge(THROUGHPUT, rate(120.0), rate(118.0, path="b.json"))
+    assert (found.verdict, found.value) == ("UNDERFED", 118.0)
+    assert "contradictory evidence (120 in a.json, 118 in b.json): the worse decides" in found.reason
+    assert judge(THROUGHPUT, rate(120.0), rate(90.0, path="b.json")).verdict == "FAIL"
+    assert judge(THROUGHPUT, rate(120.0), rate(120.0, path="b.json")).verdict == "PASS"
+
+
+def test_a_contradiction_by_what_does_not_count_is_none():
+    week = replace(THROUGHPUT, max_age_s=7 * DAY)
+    said = "Throughput on one GPU, batch 1 is told differently: 90 in old.json, 120 in a.json"
+    old = rate(90.0, at=NOW - 8 * DAY, path="old.json", trouble=said)
+    assert judge(week, old, rate(120.0, trouble=said)).verdict == "PASS"
+    assert judge(THROUGHPUT, old, rate(120.0, trouble=said)).verdict == "FAIL"
+
+
+def test_doubt_makes_no_failure_better():
+    assert judge(THROUGHPUT, rate(90.0, trouble="cut short")).verdict == "FAIL"
+    assert judge(THROUGHPUT, rate(110.0, trouble="cut short")).verdict == "UNDERFED"
 
 
 def test_tags_choose():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mens_console.gate.bounds import bounds, contradiction, sample_size, scale
-from mens_console.gate.choose import ordered
+from mens_console.gate.choose import TOLD_DIFFERENTLY, ordered
 from mens_console.gate.statistics import difference_of_shares
 from mens_console.gate.wording import figure, quantity
 from mens_console.signals.differences import apart
@@ -75,8 +75,10 @@ def _absent(baseline: Baseline, manifest: Manifest) -> str:
 
 
 def _unusable(base: Item, item: Item, metric: Metric, unit: str) -> str:
-    if base.trouble or not math.isfinite(base.value):
-        return base.trouble or f"its value is {figure(base.value)}"
+    if not math.isfinite(base.value):
+        return f"its value is {figure(base.value)}"
+    if base.trouble and TOLD_DIFFERENTLY not in base.trouble:  # the best of what it tells is taken
+        return base.trouble
     if base.unit != unit:
         return f"it is in {base.unit or 'no unit'}, the criterion in {unit or 'none'}"
     for name in COMPARABLE:

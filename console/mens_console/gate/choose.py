@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 REFERENCES: Final = frozenset({"baseline", "finetuned"})
 """Roles of values that are there to be compared with, unless a criterion asks for the role itself."""
+TOLD_DIFFERENTLY: Final = "is told differently"
+"""How what gathers evidence begins to say that several files tell one metric differently, after the metric's title."""
 AHEAD_S: Final = 300.0
 """By how far two boxes' clocks may differ before something is from the future."""
 
@@ -83,14 +85,14 @@ def gone(metric: str, manifest: Manifest) -> tuple[str, ...]:
     return tuple(sorted(path for path, count in promised.items() if there[path] < count))
 
 
-def _paths(item: Item) -> set[str]:
-    """Return the files that a value comes from: a mean of five runs, a loss between two, come from several."""
-    return {path for path, _, _ in item.sources} | {item.path}
+def _paths(item: Item) -> list[str]:
+    """Return the files that a value comes from: several where runs were put together."""
+    return [path for path, _, _ in item.sources] or [item.path]
 
 
 def unusable(item: Item, metric: Metric, criterion: Criterion, unit: str, now: float) -> str:
     """Say why an item may not count, "" where it may: its unit, its age, its n, or that it contradicts itself."""
-    if item.trouble:
+    if item.trouble and not _told_differently(item, metric):
         return item.trouble
     if math.isnan(item.value):
         return "the value is NaN"
@@ -99,6 +101,24 @@ def unusable(item: Item, metric: Metric, criterion: Criterion, unit: str, now: f
     if item.unit != unit:
         return f"it is in {item.unit or 'no unit'}, the criterion in {unit or 'none'}, and no conversion is guessed"
     return contradiction(item, metric) or _too_old(item, criterion, now) or _too_few(item, metric, criterion)
+
+
+def _told_differently(item: Item, metric: Metric) -> bool:
+    """Say whether all that troubles a value is another one of its metric.
+
+    Whether that one counts at all (it may be stale, or the baseline) only a criterion knows: `clashes` asks again.
+    """
+    return item.trouble.startswith(f"{metric.title} {TOLD_DIFFERENTLY}")
+
+
+def clashes(items: Collection[Item]) -> bool:
+    """Say whether two of the items tell different values under the same tags."""
+    seen: dict[tuple[tuple[str, str], ...], float] = {}
+    for item in items:
+        first = seen.setdefault(tuple(sorted(item.tags.items())), item.value)
+        if not (math.isclose(first, item.value, rel_tol=1e-9, abs_tol=1e-12) or math.isnan(first)):
+            return True
+    return False
 
 
 def _too_old(item: Item, criterion: Criterion, now: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mens_console.gate.baselines import Compared, compare, pinned_value
 from mens_console.gate.bounds import EXACT, Bounds, bounds, needed
-from mens_console.gate.choose import Chosen, choose, gone, unusable
+from mens_console.gate.choose import Chosen, choose, clashes, gone, unusable
 from mens_console.gate.metrics import METRICS
 from mens_console.gate.types import VERDICTS, Judgement
 from mens_console.gate.wording import bounds as told_bounds
@@ -57,13 +57,20 @@ def judge_metric(
         task = _Task(criterion, metric, unit, passes, conditional, manifest, now)
         each = [task.judge(item, against_baseline=part is None) for item in chosen.items]
         judged = _worst_of(each, metric)
-        judged = replace(judged, reason=judged.reason + _beside(each, chosen, metric), items=chosen.items)
+        judged = replace(judged, reason=judged.reason + _beside(chosen), items=_evidence(each))
+        if clashes(chosen.items):
+            judged = replace(judged, verdict=worst((judged.verdict, "UNDERFED")))
     return _with_gone(judged, gone(name, manifest), name)
 
 
 def kind(metric: Metric) -> str:
     """Return what kind of figure a metric is, in a word: `mean`, `P99`."""
     return f"P{metric.quantile * 100:g}" if metric.statistic == "quantile" else metric.statistic
+
+
+def _evidence(judged: list[Judgement]) -> tuple[Item, ...]:
+    """Return the items of all judgements, each once: those that were judged, and what they were compared with."""
+    return tuple({id(item): item for one in judged for item in one.items}.values())
 
 
 def _with_gone(judged: Judgement, paths: tuple[str, ...], name: str) -> Judgement:
@@ -95,18 +102,15 @@ def _nothing(metric: Metric, criterion: Criterion, chosen: Chosen, manifest: Man
     return text + (f"; {sorted(broken)[0]}" if broken else "")
 
 
-def _beside(each: list[Judgement], chosen: Chosen, metric: Metric) -> str:
+def _beside(chosen: Chosen) -> str:
     """Say what stands beside the value that decided: contradictions first."""
     notes = []
-    by_tags: dict[str, set[float]] = {}
-    for item in chosen.items:
-        by_tags.setdefault(_tags(item), set()).add(item.value)
-    clash = [values for values in by_tags.values() if len(values) > 1]
-    if clash:
+    tags = sorted({_tags(item) for item in chosen.items})
+    if clashes(chosen.items):
         told = _some(tuple(f"{figure(one.value)} in {one.path}" for one in chosen.items))
-        notes.append(f"contradictory evidence ({told}): the worse decides")
-    elif len(each) > 1 and len(by_tags) > 1:
-        notes.append(f"the worst of {len(each)} values ({_some(tuple(sorted(by_tags)))})")
+        notes.append(f"contradictory evidence ({told}): the worse decides, and none of it passes")
+    elif len(tags) > 1:
+        notes.append(f"the worst of {len(chosen.items)} values ({_some(tuple(one or 'no tags' for one in tags))})")
     if chosen.stale:
         notes.append(f"{len(chosen.stale)} older than allowed set aside")
     return "".join(f"; {note}" for note in notes)
@@ -143,7 +147,7 @@ class _Task:
         metric = self._metric
         blank = Judgement(self._criterion, "UNDERFED", "", item.value, item.unit, kind(metric), items=(item,), n=item.n)
         if problem := unusable(item, metric, self._criterion, self._unit, self._now):
-            return replace(blank, reason=f"{_where(item)}: {problem}")
+            return self._in_doubt(item, replace(blank, reason=f"{_where(item)}: {problem}"))
         bounded = bounds(item, metric)
         told = replace(blank, n=bounded.n, interval=bounded.interval)
         parts = []
@@ -152,7 +156,18 @@ class _Task:
         if against_baseline and self._criterion.baseline is not None:
             parts.append(self._against_baseline(item, told))
         decisive = min(parts, key=lambda one: VERDICTS.index(one.verdict))
-        return replace(decisive, reason="; ".join(dict.fromkeys(one.reason for one in parts)))
+        reason = "; ".join(dict.fromkeys(one.reason for one in parts))
+        return replace(decisive, reason=reason, items=_evidence(parts))
+
+    def _in_doubt(self, item: Item, doubted: Judgement) -> Judgement:
+        """Keep a value that may not count, and would fail if it did, a FAIL: doubt makes nothing better."""
+        passes = self._passes
+        if not item.trouble or passes is None or item.unit != self._unit or math.isnan(item.value):
+            return doubted
+        if passes.holds(item.value) or (self._conditional is not None and self._conditional.holds(item.value)):
+            return doubted
+        start = quantity(item.value, item.unit, edges(passes, self._conditional))
+        return replace(doubted, verdict="FAIL", reason=f"{start} misses {condition(passes)}; {doubted.reason}")
 
     def _against_bands(self, item: Item, told: Judgement, bounded: Bounds, passes: Band) -> Judgement:
         ends = edges(passes, self._conditional)
@@ -198,7 +213,7 @@ class _Task:
         base, problem = pinned_value(item, self._metric, self._unit, self._criterion, self._manifest)
         if base is None:
             return replace(told, reason=problem)
-        return self._inferior(told, compare(item, base, self._metric, baseline))
+        return self._inferior(replace(told, items=(item, base)), compare(item, base, self._metric, baseline))
 
     def _inferior(self, told: Judgement, compared: Compared) -> Judgement:
         reason = f"{quantity(told.value, told.unit)} ({sample(told.n)}) {compared.text}"
