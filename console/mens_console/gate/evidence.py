@@ -10,25 +10,35 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mens_console.gate import files
+from mens_console.gate import asking, files
 from mens_console.gate.derive import order, places, settle
+from mens_console.gate.readers import prometheus
+from mens_console.gate.readers.prometheus import Answer, Server
 from mens_console.gate.readers.promised import SCHEMA
 from mens_console.gate.readers.sheet import Sheet
 from mens_console.gate.types import EvidenceFile, Item, Manifest
 from mens_console.ingest.text import safe_text
 
+_NOT_ASKED: Final = "it asks a server, and lies in a folder: name the file itself to let it ask"
 _CHANGED: Final = "it is not the file that the manifest lists: its digest is another one"
 
 
-def gather(paths: Iterable[str | os.PathLike[str]], *, now: float, listed: Sequence[tuple[str, str]] = ()) -> Manifest:
+def gather(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    now: float,
+    listed: Sequence[tuple[str, str]] = (),
+    ask: Callable[[Server, str], Answer] = asking.ask,
+) -> Manifest:
     """Read all evidence of files and folders (s since the epoch: `now`, which only tells what is from the future).
 
     `listed` are (metric, path) of items that must be there; manifest files among the paths add theirs, and the files
-    that they name are read too.
+    that they name are read too. `ask` puts a query to a Prometheus server, for files of queries that were named by
+    themselves: one that lies in a folder is never let ask.
     """
     done: dict[str, files.Read] = {}
     promised: dict[str, str] = {}
@@ -39,10 +49,28 @@ def gather(paths: Iterable[str | os.PathLike[str]], *, now: float, listed: Seque
         whole = os.path.realpath(one.path)
         reading = files.read(one) if whole not in done else None
         if reading is not None:
+            reading = _asked(reading, ask, named=one.named)
             done[whole] = reading
             if reading.sheet is not None and reading.sheet.listed:
                 waiting += _promises(reading.sheet, promised, must)
     return _manifest([done[key] for key in sorted(done)], promised, must, now)
+
+
+def _asked(reading: files.Read, ask: Callable[[Server, str], Answer], *, named: bool) -> files.Read:
+    """Put a file's queries to its server, and its answers on its sheet."""
+    sheet = reading.sheet
+    if sheet is None or sheet.server is None:
+        return reading
+    if not named:
+        file = dataclasses.replace(reading.file, problem=_NOT_ASKED)
+        return files.Read(file)
+    dead = ""
+    for query in sheet.queries:
+        value = Answer(problem=dead) if dead else ask(sheet.server, query.promql)
+        n = ask(sheet.server, query.n) if query.n and not value.problem else None
+        dead = value.problem
+        prometheus.take(sheet, query, value, n)
+    return reading
 
 
 def _promises(sheet: Sheet, promised: dict[str, str], must: list[tuple[str, str]]) -> list[files.Found]:

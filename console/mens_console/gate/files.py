@@ -256,7 +256,7 @@ class _Reading:
         if self._size != self._status.st_size:
             return self._failed("it was not read whole", sheet.tool)
         problem = sheet.problem
-        if not (problem or sheet.items or sheet.scores or sheet.notes or sheet.listed):
+        if not (problem or sheet.items or sheet.scores or sheet.notes or sheet.listed or sheet.queries):
             problem = "it holds nothing that a criterion may name"
         return Read(self._file(sheet.tool, problem, tuple(sheet.notes)), None if sheet.problem else sheet)
 

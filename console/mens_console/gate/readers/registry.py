@@ -22,6 +22,7 @@ from mens_console.gate.readers import (
     lmeval,
     load,
     memory,
+    prometheus,
     promised,
     run,
     soak,
@@ -82,6 +83,7 @@ DOCUMENTS: Final = (
 )
 TEXTS: Final = (
     Reader("junit", "bytes", junit.claims, junit.read),
+    Reader("prometheus", "text", prometheus.claims, prometheus.read),
     Reader("sphinx", "text", documented.claims_sphinx, documented.read_sphinx),
     Reader("interrogate", "text", documented.claims_interrogate, documented.read_interrogate),
     Reader("locust", "text", load.claims_locust, load.read_locust),

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.gate.metrics import METRICS
 from mens_console.gate.readers.numbers import number, when
 from mens_console.gate.readers.units import factor
 from mens_console.gate.types import Item, Metric
 from mens_console.ingest.text import safe_text
+
+if TYPE_CHECKING:
+    from mens_console.gate.readers.prometheus import Query, Server
 
 _TEXT: Final = 200
 _SIGNED: Final = frozenset({"points", "points/batch"})
@@ -48,6 +51,9 @@ class Sheet:
     problem: str = ""
     listed: list[tuple[str, str, str]] = field(default_factory=list)
     """(metric, path, sha256) of what a manifest file promises."""
+    server: Server | None = None
+    queries: tuple[Query, ...] = ()
+    """What is to be asked of a server before the sheet is whole."""
 
     def taken(self, value: Any) -> None:
         """Note when it was measured, in any shape a producer writes; a time without a zone is never after the mtime."""
