@@ -25,6 +25,9 @@ _TABLE: Final[tuple[Action, ...]] = (
     Action("list", "print the profiles that are shipped", "mens_console.cli.gate_list"),
     Action("show", "print a profile: its criteria, thresholds and remedies", "mens_console.cli.gate_show"),
     Action("lint", "say what is wrong with profiles", "mens_console.cli.gate_lint"),
+    Action("check", "judge evidence by a profile", "mens_console.cli.gate_check"),
+    Action("diff", "say what changed since an earlier evaluation", "mens_console.cli.gate_diff"),
+    Action("report", "write a report for the release notes, Markdown or HTML", "mens_console.cli.gate_report"),
 )
 ACTIONS: Final = {action.name: action for action in _TABLE}
 """In the order that help shows."""

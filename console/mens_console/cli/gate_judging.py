@@ -1,0 +1,125 @@
+"""What the actions of the gate that judge share: their options, and the evaluation that they ask for."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mens_console.cli.common import complain
+from mens_console.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from mens_console.gate.types import Evaluation, Profile
+
+UNNAMED = "unnamed"
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what says which release is judged, by what, on which evidence."""
+    parser.add_argument("profile", metavar="PROFILE", help="id of a shipped profile, or a TOML file")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files and folders of evidence")
+    judged_options(parser)
+
+
+def judged_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what goes with profile and paths."""
+    parser.add_argument("--release", metavar="R", default=UNNAMED, help="what is released, such as a version")
+    parser.add_argument("--marks", type=Path, metavar="FILE", help="marks of manual checks, JSON or TOML")
+    parser.add_argument(
+        "--waivers", type=Path, metavar="FILE", help="who answers for what is CONDITIONAL, JSON or TOML"
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="evidence that has to be there: mens-manifest/1, or an earlier mens-gate/1",
+    )
+
+
+def judged(arguments: argparse.Namespace) -> Evaluation:
+    """Gather and judge. Raises `CommandError` where profile, marks, waivers or manifest are wrong."""
+    from mens_console.gate.evaluate import evaluate
+    from mens_console.gate.evidence import gather
+    from mens_console.gate.words import WordsError, read_marks, read_waivers
+
+    profile = usable_profile(arguments.profile)
+    try:
+        marks = read_marks(arguments.marks) if arguments.marks else ()
+        waivers = read_waivers(arguments.waivers) if arguments.waivers else ()
+        paths, listed = _promised(arguments.manifest)
+    except WordsError as error:
+        raise CommandError(str(error)) from None
+    _of_the_profile(profile, [*(one.criterion for one in marks), *(one.criterion for one in waivers)])
+    now = time.time()
+    manifest = gather([*arguments.paths, *paths, *_baselines(profile)], now=now, listed=listed)
+    return evaluate(profile, manifest, release=arguments.release, now=now, marks=marks, waivers=waivers)
+
+
+def usable_profile(name: str) -> Profile:
+    """Return a profile that may judge. Raises `CommandError` with what is wrong otherwise.
+
+    What no sample of `min_n` can show is only told: it reads undecided.
+    """
+    from mens_console.gate.lint import lint
+    from mens_console.gate.profiles import ProfileError, load
+
+    try:
+        profile = load(name)
+    except ProfileError as error:
+        first, *rest = map(str, error.problems)
+        raise CommandError(first, tuple(rest)) from None
+    problems = lint(profile)
+    broken = [one for one in problems if one.key.rsplit(".", 1)[-1] != "min_n"]
+    if profile.template:
+        todo = tuple(str(one) for one in broken)
+        raise CommandError(f"{name} is a template and judges nothing: copy it and fill in what it leaves open:", todo)
+    if broken:
+        raise CommandError(f"{name}: the profile is broken, so it judges nothing:", tuple(map(str, broken)))
+    for one in problems:
+        complain(str(one))
+    return profile
+
+
+def _of_the_profile(profile: Profile, named: list[str]) -> None:
+    """Complain of words on criteria that the profile does not have: they count for nothing."""
+    known = {one.id for one in profile.criteria}
+    for name in dict.fromkeys(named):
+        if name not in known:
+            complain(f"{profile.id} has no criterion {name}: what was said of it counts for nothing")
+
+
+def _promised(path: Path | None) -> tuple[list[Path], list[tuple[str, str]]]:
+    """Return the manifest file to gather with, or what an earlier evaluation rested on."""
+    from mens_console.gate.words import WordsError, read_document
+
+    if path is None:
+        return [], []
+    document = read_document(path)
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema == "mens-manifest/1":
+        return [path], []
+    if schema != "mens-gate/1" or not isinstance(document, dict):
+        raise WordsError(f"{path}: neither mens-manifest/1 nor mens-gate/1; name one of them")
+    try:
+        return [], _rested_on(document)
+    except (KeyError, TypeError, AttributeError):
+        raise WordsError(f"{path}: it is not what `gate check --json` prints; name another") from None
+
+
+def _rested_on(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (metric, path) of the evidence in a `mens-gate/1` document, paths as they were seen from here."""
+    found = {
+        (str(one["metric"]), str(one["path"])) for criterion in document["criteria"] for one in criterion["evidence"]
+    }
+    return sorted(found)
+
+
+def _baselines(profile: Profile) -> list[Path]:
+    """Return the baseline files that lie beside the profile: they are evidence too, whatever paths are named."""
+    folder = Path(profile.path).parent
+    paths = (folder / Path(one.baseline.path).expanduser() for one in profile.criteria if one.baseline)
+    return [path for path in dict.fromkeys(paths) if os.path.isfile(path)]  # noqa: PTH113 (no error for odd names)
