@@ -167,6 +167,22 @@ CONTRACTS: Final[Mapping[str, Contract]] = {
             "benchmarks, as evidence for the gate",
         ),
         Contract(
+            "mens-eval/1",
+            "scores of one model on one version of an evaluation set",
+            "evaluation:Evaluation",
+            "gate/mens-eval-1.schema.json",
+            "document",
+            "evaluations, as evidence for the gate",
+        ),
+        Contract(
+            "mens-manifest/1",
+            "the evidence that a decision rests on, promised beforehand",
+            "manifest:EvidenceManifest",
+            "gate/mens-manifest-1.schema.json",
+            "document",
+            "beside evidence, for `mens-console gate`",
+        ),
+        Contract(
             "mens-gate-decision/1",
             "one person's GO or NO-GO, the predicate of an in-toto Statement",
             "gate_records:GateDecision",
