@@ -67,9 +67,8 @@ def _wanted(named: str, signers: Signers) -> set[str]:
     if people:
         return people
     try:
-        return {
-            key_of(read_small(str(Path(named).expanduser()), 65536, follow=True).decode("utf-8", "replace")).fingerprint
-        }
+        line = read_small(str(Path(named).expanduser()), _MOST, follow=True).decode("utf-8", "replace")
+        return {ssh.key_of(line).fingerprint}
     except OSError as error:
         raise CommandError(
             f"{named}: neither a name in {signers.path}, nor a .pub file ({(error.strerror or str(error)).lower()})"

@@ -5,6 +5,8 @@ The flow is `gate.signoff`'s; here the operator sees what is decided, is asked f
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 import time
 from pathlib import Path
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    from mens_console.cli.gate_judged import options as judged
+    from mens_console.cli.gate_judging import options as judging
 
-    judged(parser)
+    judging(parser)
     ledger_option(parser, positional=False)
     signers_options(parser, "default: the profile's, or allowed_signers beside the configuration")
     parser.add_argument("--no-go", metavar="REASON", help="record a NO-GO, which is always possible, and why")
@@ -68,8 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _sign(arguments: argparse.Namespace) -> int:
-    from mens_console.cli.gate_judged import judge
+    from mens_console.cli.gate_judging import UNNAMED, judged
 
+    if arguments.release == UNNAMED:
+        raise CommandError("a decision is on a release: name it (--release 1.2.0)")
     profile = profile_of(arguments.profile)
     path = ledger_path(arguments)
     _apart(path, arguments, "the ledger")
@@ -77,9 +81,10 @@ def _sign(arguments: argparse.Namespace) -> int:
     signers = signers_of(arguments, _profiles_signers(profile))
 
     def again() -> Evaluation:
-        return judge(arguments, loaded(path).entries)
+        with contextlib.redirect_stderr(io.StringIO()):  # what it complains of was told the first time
+            return judged(arguments)
 
-    evaluation = again()
+    evaluation = judged(arguments)
     if arguments.returned is not None:
         return _import(arguments, evaluation, chain, needed(signers), path, again)
     if arguments.export_pae is not None:
