@@ -34,7 +34,7 @@ def check_lines(document: Document, ink: Ink, *, verbose: bool = False) -> list[
     lines += [f"digest {document['digest'][:12]}, evidence {document['evidence_digest'][:12]}", ""]
     for one in worst_first(document["criteria"]):
         lines += _criterion(one, ink, verbose=verbose)
-    lines += _section("could not be read", document["problems"], ink)
+    lines += _section("problems of the evidence", document["problems"], ink)
     lines += _checklist(document["checklist"], ink)
     lines += _section("people still have to say", document["pending"], ink)
     lines += _section("blockers", document["blockers"], ink, cut=None if verbose else 2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from mens_console.gate.bounds import bounds, contradiction, sample_size, scale
 from mens_console.gate.choose import TOLD_DIFFERENTLY, ordered
 from mens_console.gate.statistics import difference_of_shares
-from mens_console.gate.wording import figure, quantity
+from mens_console.gate.wording import figure, quantity, short
 from mens_console.signals.differences import apart
 from mens_console.signals.intervals import Estimate
 
@@ -61,7 +61,7 @@ def pinned_value(
         return None, f"the baseline {baseline.path} says nothing of {metric.id}"
     base = (max if metric.better == "higher" else min)(found, key=lambda one: one.value)
     if problem := _unusable(base, item, metric, unit):
-        return None, f"the baseline {base.path}: {problem}"
+        return None, f"the baseline {short(base.path)}: {problem}"
     return base, ""
 
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mens_console.gate import statistics
+from mens_console.gate.metrics import ENGINEERING
 
 if TYPE_CHECKING:
     from mens_console.gate.types import Band, Item, Metric
 
-EXACT: Final = frozenset({"count", "bound"})
-"""Kinds of figure that decide as they are: what was counted was counted, and a bound is one already."""
 _ROUNDED: Final = 0.005
 """By how much a tool's rounding may part a value from the raw figures beside it, as a share of the value."""
 _DECIMAL: Final = 0.0005
@@ -31,6 +30,14 @@ class Bounds:
     interval: tuple[float, float] | None
     n: int | None
     missing: str = ""
+
+
+def exact(metric: Metric) -> bool:
+    """Say whether a figure decides as it is, whatever a criterion asks for.
+
+    What was counted was counted, a bound is one already, and a program is measured whole, not sampled.
+    """
+    return metric.statistic in ("count", "bound") or metric.dimension == ENGINEERING
 
 
 def sample_size(item: Item, metric: Metric) -> int | None:
@@ -93,8 +100,8 @@ def _counts(item: Item) -> tuple[tuple[float, int], ...]:
 def bounds(item: Item, metric: Metric) -> Bounds:
     """Return the bounds of an item's value, in its own unit."""
     n = sample_size(item, metric)
-    if metric.statistic in EXACT:
-        return Bounds((item.value, item.value), n)
+    if exact(metric):
+        return Bounds(None, n)
     own: tuple[float, float] | None = None
     missing = "nothing tells its spread, and it decides on a bound"
     if metric.statistic == "share" and n:

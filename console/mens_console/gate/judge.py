@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mens_console.gate.baselines import Compared, compare, pinned_value
-from mens_console.gate.bounds import EXACT, Bounds, bounds, needed
+from mens_console.gate.bounds import Bounds, bounds, exact, needed
 from mens_console.gate.choose import Chosen, choose, clashes, gone, unusable
 from mens_console.gate.metrics import METRICS
 from mens_console.gate.types import VERDICTS, Judgement
 from mens_console.gate.wording import bounds as told_bounds
-from mens_console.gate.wording import condition, edges, figure, quantity, sample
+from mens_console.gate.wording import condition, edges, figure, quantity, sample, short
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -76,7 +76,7 @@ def _evidence(judged: list[Judgement]) -> tuple[Item, ...]:
 def _with_gone(judged: Judgement, paths: tuple[str, ...], name: str) -> Judgement:
     if not paths:
         return judged
-    reason = f"listed evidence is gone: {name} of {_some(paths)}"
+    reason = f"listed evidence is gone: {name} of {_some(tuple(map(short, paths)))}"
     verdict = worst((judged.verdict, "UNDERFED"))
     told = f"{judged.reason}; {reason}" if judged.verdict == "FAIL" else f"{reason}; besides: {judged.reason}"
     return replace(judged, verdict=verdict, reason=told)
@@ -98,7 +98,7 @@ def _nothing(metric: Metric, criterion: Criterion, chosen: Chosen, manifest: Man
     text = f"none of {files} files gives {metric.id}" if files != 1 else f"the one file gives no {metric.id}"
     if not files:
         text = f"nothing gives {metric.id}: no evidence was read"
-    broken = [f"{one.path}: {one.problem}" for one in manifest.files if one.problem]
+    broken = [f"{short(one.path)}: {one.problem}" for one in manifest.files if one.problem]
     return text + (f"; {sorted(broken)[0]}" if broken else "")
 
 
@@ -107,7 +107,7 @@ def _beside(chosen: Chosen) -> str:
     notes = []
     tags = sorted({_tags(item) for item in chosen.items})
     if clashes(chosen.items):
-        told = _some(tuple(f"{figure(one.value)} in {one.path}" for one in chosen.items))
+        told = _some(tuple(f"{figure(one.value)} in {short(one.path)}" for one in chosen.items))
         notes.append(f"contradictory evidence ({told}): the worse decides, and none of it passes")
     elif len(tags) > 1:
         notes.append(f"the worst of {len(chosen.items)} values ({_some(tuple(one or 'no tags' for one in tags))})")
@@ -171,15 +171,13 @@ class _Task:
 
     def _against_bands(self, item: Item, told: Judgement, bounded: Bounds, passes: Band) -> Judgement:
         ends = edges(passes, self._conditional)
-        exact = self._criterion.decide_on == "point" or self._metric.statistic in EXACT
         value = quantity(item.value, item.unit, ends)
-        shown = told_bounds(bounded.interval, ends) if self._metric.statistic not in EXACT else ""
-        known = ", ".join(part for part in (sample(bounded.n), shown) if part)
+        known = ", ".join(part for part in (sample(bounded.n), told_bounds(bounded.interval, ends)) if part)
         start = f"{value} ({known})"
-        enough = needed(item, self._metric, passes)
+        enough = None if exact(self._metric) else needed(item, self._metric, passes)
         if not passes.holds(item.value):
             return self._outside(item, told, start, passes, enough)
-        if exact:
+        if self._at_its_point():
             return replace(told, verdict="PASS", reason=f"{start} meets {condition(passes)}", needed_n=enough)
         if bounded.interval is None:
             return replace(told, reason=f"{start}: {bounded.missing}")
@@ -187,6 +185,10 @@ class _Task:
             reason = f"{start} meets {condition(passes)} with its bounds"
             return replace(told, verdict="PASS", reason=reason, needed_n=enough)
         return self._undecided(told, f"{start} meets {condition(passes)}, but its bounds do not", enough)
+
+    def _at_its_point(self) -> bool:
+        """Say whether the value itself decides, not its bounds."""
+        return self._criterion.decide_on == "point" or exact(self._metric)
 
     def _undecided(self, told: Judgement, start: str, enough: int | None) -> Judgement:
         enough = enough if enough is not None and enough > (told.n or 0) else None
@@ -219,7 +221,7 @@ class _Task:
         reason = f"{quantity(told.value, told.unit)} ({sample(told.n)}) {compared.text}"
         if compared.worse_by > compared.limit:
             return replace(told, verdict="FAIL", reason=f"{reason}: worse by more than the margin")
-        if self._criterion.decide_on == "point" or self._metric.statistic in EXACT:
+        if self._at_its_point():
             return replace(told, verdict="PASS", reason=f"{reason}: within the margin")
         if compared.upper is None:
             return replace(told, reason=f"{reason}: nothing tells the spread of the difference, and a bound decides")
@@ -229,7 +231,7 @@ class _Task:
 
 
 def _where(item: Item) -> str:
-    return f"{item.path} {item.pointer}".rstrip()
+    return f"{short(item.path)} {item.pointer}".rstrip()
 
 
 def clears(band: Band, interval: tuple[float, float]) -> bool:

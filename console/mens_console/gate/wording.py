@@ -79,3 +79,9 @@ def bounds(interval: tuple[float, float] | None, ends: Iterable[float] = ()) -> 
 def age(seconds: float) -> str:
     """Return how old something is."""
     return duration(max(seconds, 0.0))
+
+
+def short(path: str) -> str:
+    """Return a path's last two names, which a sentence has room for; evidence keeps the whole."""
+    names = path.rsplit("/", 2)
+    return "/".join(names[-2:]) if len(names) > 2 and names[0] else path
