@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the profile."""
     profile = loaded(arguments.profile)
     if arguments.toml:
-        print(profile.text, end="")
+        print(safe_lines(profile.text) if sys.stdout.isatty() else profile.text, end="")
     elif arguments.json:
         print(json.dumps(document(profile), indent=2, ensure_ascii=False))
     else:
@@ -40,6 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
 
         print("\n".join(lines(profile, paint if colour(sys.stdout) else plain)))
     return OK
+
+
+def safe_lines(text: str) -> str:
+    """Return text without what a terminal would obey, line by line."""
+    from mens_console.ingest.text import safe_text
+
+    return "".join(f"{safe_text(line, 4000)}\n" for line in text.splitlines())
 
 
 def loaded(name: str) -> Profile:
@@ -176,7 +183,9 @@ def _compared(one: Criterion) -> str:
     baseline = one.baseline
     if baseline is None:
         return ""
-    where = f"{baseline.path or 'a baseline that is not named yet'}"
+    from mens_console.ingest.text import safe_text
+
+    where = safe_text(baseline.path, 500) or "a baseline that is not named yet"
     if baseline.margin is None:
         return f"compared with {where}" + ("" if one.passes is not None else ", by a margin that is not said yet")
     worse = f"{baseline.margin * 100:g} % of it" if baseline.relative else f"{baseline.margin:g} {one.unit}"

@@ -120,7 +120,7 @@ def parsed(values: dict[str, Any], text: str, origin: str, sha256: str) -> Profi
         sha256=sha256,
         path=origin,
         description=safe_text(table.description, 2000),
-        checklist=tuple(Check(safe_text(one.title), tuple(one.criteria)) for one in table.checklist),
+        checklist=tuple(Check(safe_text(one.title), tuple(map(safe_text, one.criteria))) for one in table.checklist),
         template=table.template,
         text=text,
     )
@@ -158,8 +158,8 @@ def _criterion(table: CriterionTable, place: _Place, section: str) -> Criterion:
         id=table.id,
         title=safe_text(table.title),
         dimension=safe_text(table.dimension) or (MANUAL if table.manual else metric.dimension if metric else ""),
-        metric=table.metric,
-        unit=table.unit,
+        metric=safe_text(table.metric),
+        unit=safe_text(table.unit),
         passes=place.band("pass", table.passes),
         conditional=place.band("conditional", table.conditional),
         requires=tuple(
@@ -167,7 +167,7 @@ def _criterion(table: CriterionTable, place: _Place, section: str) -> Criterion:
             for number, one in enumerate(table.requires)
             if (found := _required(one, place.under("requires", str(number)))) is not None
         ),
-        where=dict(table.where),
+        where={safe_text(name): safe_text(value) for name, value in table.where.items()},
         min_n=table.min_n,
         max_age_s=seconds(table.max_age) if table.max_age else math.inf,
         decide_on=table.decide_on,
@@ -189,7 +189,7 @@ def _required(table: RequiredTable, place: _Place) -> tuple[str, Band, Band | No
             "unit", f"{table.metric} is in {metric.unit}, not in {safe_text(table.unit, 40)}", "convert the bands"
         )
     passes, conditional = place.band("pass", table.passes), place.band("conditional", table.conditional)
-    return None if passes is None else (table.metric, passes, conditional)
+    return None if passes is None else (safe_text(table.metric), passes, conditional)
 
 
 def _baseline(table: BaselineTable | None) -> Baseline | None:
@@ -214,14 +214,14 @@ def _sections(text: str) -> dict[int, str]:
         ):
             current = None
         if current is not None:
-            current.append(line)
+            current.append(safe_text(line, 2000))
     return {number: "\n".join(lines).strip() for number, lines in found.items()}
 
 
 def _explained(item: Any, text: str, origin: str) -> Problem:
     """Return what the model found wrong as one problem with its line and cure."""
     key = tuple(map(str, item["loc"]))
-    dotted = ".".join(key)
+    dotted = safe_text(".".join(key), 200)
     line = line_of(text, key)
     if item["type"] == "extra_forbidden":
         table = next((_TABLES[part] for part in reversed(key[:-1]) if part in _TABLES), ProfileTable)
