@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from screens import healthbox
+from screens.alertbox import alert
 from screens.box import NOW, box, snapshot
 from screens.conftest import settle, text_of, until
 from screens.healthbox import batch, collapsing, holding, judged, report, several, source, view
@@ -212,6 +213,23 @@ async def test_no_key_is_dead_or_deadly(console):
 
 
 # ---------------------------------------------------------------------- growth
+
+
+async def test_an_alert_leads_to_its_log_batch_and_indicator(console):
+    entity = "generation:/box/bad/25K_20260131"
+    fired = alert("openings_collapse", entity, step=20)
+    made = box_with(view(holding(), "good"), view(collapsing(), "bad"), box_alerts=(fired,))
+    async with console(made) as (app, pilot):
+        await pilot.press("8", "slash", *"openings", "enter")
+        await until(pilot, lambda: "ago, batch 20" in body(app))
+        await pilot.press("4", "right_square_bracket", "8", "m")
+        await until(pilot, lambda: app.room.MODE == "health" and "Batch 20" in text_of(app))
+        await settle(pilot, 5)
+        assert "bad  [ 2 of 2 ]" in body(app)
+        assert re.search(r"›. \w+ +opening entropy", body(app))
+        await pilot.press("k")
+        await settle(pilot, 5)
+        assert "Batch 21" in text_of(app)
 
 
 async def test_it_follows_a_growing_log_until_the_cursor_leaves_the_newest(console):

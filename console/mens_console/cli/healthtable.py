@@ -200,7 +200,7 @@ def _table(head: str, rows: Iterable[tuple[str, Judged]], ink: Ink) -> list[str]
     said = [ink(header, "muted")]
     for label, judged in listed:
         cells = "".join(_cell(name, judged, ink) for name in INDICATORS)
-        shown = label if len(label) <= first else label[: first - 1] + "…"
+        shown = label if len(label) <= first else f"{label[: first // 2 - 1]}…{label[-first // 2 :]}"
         grows = " " if judged.batch.complete or head != "batch" else "+"
         said.append(f"{shown:<{first}} {count(judged.batch.n):>6}{grows}{cells}")
     said.append(ink(" ".join(f"{look.glyph} {look.word}" for look in BANDS.values()) + "  + grows yet", "muted"))

@@ -93,7 +93,7 @@ def _lines(notice: Notice, now: float) -> list[str]:
         lines.append(
             f"value {number(view.value)}, threshold {number(view.threshold)} {foreign(view.unit, 40)}".rstrip()
         )
-    lines.append(f"since {when(view.since, view.since_step, now)}")
+    lines.append(f"since {when(view.since, view.since_step, now, view.unit_of_progress)}")
     if notice.kind == "resolved" and math.isfinite(view.resolved_at):
         lines.append(f"until {when(view.resolved_at, None, now)}")
     if notice.unheard:
@@ -105,13 +105,13 @@ def _lines(notice: Notice, now: float) -> list[str]:
     return lines
 
 
-def when(wall: float, at_step: int | None, now: float) -> str:
+def when(wall: float, at_step: int | None, now: float, unit: str = "step") -> str:
     """Return ``2026-11-21 08:14:03 UTC (4 m ago), step 1 203`` with what is unknown left out."""
     parts = []
     if math.isfinite(wall) and abs(wall) < 1e11:
         parts.append(f"{stamp(wall)} ({span(max(now - wall, 0.0))} ago)")
     if at_step is not None:
-        parts.append(f"step {step(at_step)}")
+        parts.append(f"{unit} {step(at_step)}")
     return ", ".join(parts) or "an unknown time"
 
 

@@ -104,7 +104,7 @@ def _course(alert: AlertView, now: float, width: int, zone: tzinfo | None) -> li
     def moment(label: str, wall: float, at_step: int | None = None, ink: str = "") -> Line:
         old = age(wall, now)
         notes = [] if old == "—" else ["now" if old == "now" else f"{old} ago"]
-        notes += [f"step {step(at_step)}"] if at_step is not None else []
+        notes += [f"{alert.unit_of_progress} {step(at_step)}"] if at_step is not None else []
         return fact(label, moment_text(wall, now, zone), ink, ", ".join(notes))
 
     lines = [moment("since", alert.since, alert.since_step)]

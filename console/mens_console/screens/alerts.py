@@ -220,7 +220,9 @@ class AlertsScreen(Room):
             self.console_app.paint()
 
     def action_jump(self) -> None:
-        """Go to the moment on the chart, or to the machine for what is about it."""
+        """Go to the moment on the chart, to the batch of attempts, or to the machine for what is about it."""
+        from mens_console.screens.healthmoment import is_about_generation
+
         entry, app = self.selected, self.console_app
         if entry is None:
             return
@@ -229,6 +231,12 @@ class AlertsScreen(Room):
 
             app.moment = moment_of(entry.run_id, entry.alert, self.rules.get(entry.alert.rule))
             app.open_run(entry.run_id)
+        elif is_about_generation(entry.alert.entity):
+            from mens_console.screens.moment import Moment
+
+            alert = entry.alert
+            app.moment = Moment(alert.entity, (alert.rule,), alert.since_step, alert.since)
+            app.action_room("health")
         elif "hardware" in app.MODES:
             app.action_room("hardware")
         else:

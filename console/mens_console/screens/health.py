@@ -25,6 +25,7 @@ from mens_console.screens.healthlines import (
     section,
     why_lines,
 )
+from mens_console.screens.healthmoment import is_about_generation, place_of
 from mens_console.screens.healthshelf import ORDERS, columns
 from mens_console.screens.healthverdict import (
     Verdict,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from mens_console.screens.healthchart import CourseChart
+    from mens_console.screens.healthmoment import Place
     from mens_console.signals.generation import HealthReport, Indicator, Judged
     from mens_console.store.snapshot import HealthView, Snapshot
 
@@ -161,8 +163,23 @@ class HealthScreen(Room):
             self._view = view.id
         return view
 
+    def _arriving(self, snapshot: Snapshot) -> Place | None:
+        """Choose log and indicator where an alert leads, and return where; None where none was followed here."""
+        app = self.console_app
+        if app.moment is None or not is_about_generation(app.moment.run_id):
+            return None
+        place, app.moment = place_of(snapshot.health, app.moment), None
+        if place is not None:
+            self._go("table")
+            self.query_one(Input).value = ""
+            self._query = Terms("")
+            self._view, self._indicator = place.view, place.indicator or self._indicator
+            self._desk.following = True
+        return place
+
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show the chosen log."""
+        place = self._arriving(snapshot)
         view = self._choose(snapshot)
         self.set_class(view is None, "-empty")
         if view is None:
@@ -176,6 +193,9 @@ class HealthScreen(Room):
             self.remove_class("-makeup")
         self._show_verdict(snapshot, view)
         self._show_table(view)
+        if place is not None and place.batch and self._desk.judged(place.batch) is not None:
+            self.query_one(BatchGrid).cursor_key = place.batch
+            self._desk.moved(place.batch)
         self._show_batch(view, now)
         self._show_page(view, now)
         self._tell(view, now)

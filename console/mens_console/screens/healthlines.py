@@ -69,7 +69,7 @@ def batch_title(judged: Judged, now: float, zone: tzinfo | None, batch_size: int
     when = moment_text(batch.started, now, zone)
     ended = moment_text(batch.ended, now, zone)
     when = when if when == ended else f"{when} to {ended}"
-    text = f" · {size} · {step(batch.personas)} personas · {when}"
+    text = f" · {size} · {step(batch.personas)} persona{'s' * (batch.personas != 1)} · {when}"
     odd = [f"{step(batch.duplicates)} duplicates"] * bool(batch.duplicates)
     odd += [f"clock back {step(batch.clock_back)}×"] * bool(batch.clock_back)
     line: Line = ((f"Batch {batch.index}", "accent"), (f" {run_name(batch.run_id, 40)}", "strong"), (text, "muted"))
@@ -116,7 +116,7 @@ def trend_text(tier: TierFigures | None, indicator: Indicator) -> str:
     name, unit = TRENDS[indicator]
     slope: Slope = getattr(tier, name)
     if not math.isfinite(slope.robust):
-        return f"no trend from {slope.n} batches" if slope.n else ""
+        return f"no trend from {slope.n} batch{'es' * (slope.n != 1)}" if slope.n else ""
     scale = 100.0 if unit == "pp" else 1.0
     ends = ""
     if slope.interval is not None:

@@ -101,6 +101,11 @@ class AlertView:
     held: bool = False
 
     @property
+    def unit_of_progress(self) -> str:
+        """Return what `since_step` and `last_step` count: batches of attempts where it is about generation."""
+        return "batch" if self.entity.startswith("generation:") else "step"
+
+    @property
     def quiet(self) -> bool:
         """Say whether it is silenced, or follows from an alert that is on too: shown, but neither counted nor rung."""
         return bool(self.inhibited_by) or self.silenced_until == self.silenced_until
