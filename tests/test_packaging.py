@@ -48,6 +48,14 @@ def test_every_schema_is_inside(wheel):
     assert {f"mens_contracts/schemas/{one.schema_file}" for one in CONTRACTS.values()} <= set(wheel.namelist())
 
 
+def test_every_profile_of_the_gate_is_inside(wheel):
+    folder = "console/mens_console/gate/profiles"
+    outside = {path.name: path.read_bytes() for path in (ROOT / folder).glob("*.toml")}
+    inside = {Path(name).name: wheel.read(name) for name in wheel.namelist() if name.endswith(".toml")}
+    assert len(outside) == 6
+    assert inside == outside
+
+
 def test_every_source_file_is_inside(wheel):
     names = set(wheel.namelist())
     for folder in ("console/mens_console", "widgets/mens_widgets", "contracts/mens_contracts"):
