@@ -13,6 +13,8 @@ from mens_console.gate.readers.sheet import Sheet
 _RESULT: Final = re.compile(r"RESULT: (PASSED|FAILED) \(minimum: ([\d.]+)%, actual: ([\d.]+)%\)")
 _TOTAL: Final = re.compile(r"^\|\s*TOTAL\s*\|\s*(\d+)\s*\|\s*(\d+)\s*\|\s*(\d+)\s*\|\s*([\d.]+)%\s*\|", re.MULTILINE)
 _SPHINX: Final = re.compile(r"^\|\s*TOTAL\s*\|\s*([\d.]+|nan|-)\s*%?\s*\|\s*(\d+)\s*\|", re.MULTILINE)
+_ROW: Final = re.compile(r"^\|\s*(?!Module\b)[\w.]+\s*\|", re.MULTILINE)
+_NAMED: Final = re.compile(r"^ \* [\w.]+(?: -- .*)?$", re.MULTILINE)
 _SPHINX_HEAD: Final = "Undocumented Python objects"
 
 
@@ -77,4 +79,19 @@ def read_sphinx(text: str, sheet: Sheet) -> None:
     trouble = ""
     if missing and share >= 100:
         trouble = f"it says 100 %, and {missing} undocumented"
-    sheet.add("documented", share, "%", f"line {line}", n=n, successes=successes, trouble=trouble)
+    absent = _absent(text)
+    if absent:
+        # Sphinx counts what it could not import as nothing, and calls nothing 100 %.
+        trouble = f"modules could not be imported, so that their objects are missing: {absent}"
+    elif not _ROW.search(text[: total.start()]):
+        trouble = trouble or "it looked at no module: set coverage_modules in conf.py"
+    named = len(_NAMED.findall(text[total.end() :]))
+    note = f"it names {named} undocumented objects and counts {missing}" if named > missing and not absent else ""
+    sheet.add("documented", share, "%", f"line {line}", n=n, successes=successes, trouble=trouble, note=note)
+
+
+def _absent(text: str) -> str:
+    """Return the modules that Sphinx could not import, the first of them."""
+    _, found, rest = text.partition("Modules that failed to import")
+    lines = [line.strip().removeprefix("* ") for line in rest.splitlines() if line.strip().startswith("* ")]
+    return ", ".join(lines[:2]) or ("untold ones" if found else "")
