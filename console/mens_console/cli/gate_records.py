@@ -92,8 +92,8 @@ def record_lines(entry: Entry, ink: Callable[[str, str], str], checked: Checked 
     made = entry.decision
     status = "SIGNED" if entry.signed else "UNSIGNED"
     if entry.signed and checked is not None:
-        status = "signature does not hold" if checked.problem else "SIGNED, signature holds"
-    good = checked is not None and not checked.problem and entry.signed
+        status = f"SIGNED, signature {checked.state}"
+    good = checked is not None and checked.state == "holds"
     colour = "good" if made.decision == "GO" and good else "bad" if made.decision == "NO-GO" else "warn"
     who = safe_text(made.by.principal, 80)
     lines = [
@@ -146,7 +146,7 @@ def document(chain: Chain, standings: tuple[Standing, ...], report: Report | Non
 
 def _record(entry: Entry, checked: Checked | None) -> dict[str, Any]:
     made = entry.decision
-    signature = "not checked" if checked is None else "does not hold" if checked.problem else "holds"
+    signature = checked.state if checked else "not checked"
     return {
         "entry": entry.number,
         "line": entry.line,

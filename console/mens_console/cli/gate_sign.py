@@ -174,8 +174,6 @@ def _import(
 ) -> int:
     from mens_console.gate import elsewhere, signoff
 
-    if arguments.no_go is not None or arguments.note or arguments.key:
-        raise CommandError("--import records what was signed: --no-go, --note and --key were said at --export-pae")
     returned = elsewhere.read(arguments.returned)
     draft = elsewhere.matched(returned, evaluation, chain, signers)
     return _tell(signoff.record(draft, returned.signatures, signers, path, again=again), path)

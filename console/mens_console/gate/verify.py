@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mens_console.gate.signers import Signers
 
 Evidence = Literal["same", "changed", "gone"]
+State = Literal["holds", "does not hold", "UNSIGNED", "not checked"]
 _BLOCK: Final = 1 << 20
 _HEAD: Final = re.compile(r"[0-9a-f]{12,64}")
 EMPTY: Final = hashlib.sha256().hexdigest()
@@ -33,9 +34,10 @@ EMPTY: Final = hashlib.sha256().hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A record: `problem` is why its signatures do not hold, and its evidence files by how they are today."""
+    """A record: how its signatures are, `problem` why that will not do, and its evidence files by how they are today."""
 
     entry: Entry
+    state: State
     problem: str
     evidence: tuple[tuple[str, Evidence], ...]
 
@@ -68,6 +70,8 @@ def verify(
 ) -> Report:
     """Check a ledger. Evidence with relative paths is looked for below `root`; `unsigned` lets UNSIGNED records pass.
 
+    Evidence that changed is a problem of the release that was decided on last, and a note on earlier ones: builds
+    overwrite their reports.
     `expect_head` is a head that somebody kept elsewhere: it must be the ledger's, or one it has had since. Raises
     `ToolError` where ssh-keygen is missing.
     """
@@ -77,12 +81,12 @@ def verify(
         problems.append(notes.pop())
     hashes: dict[str, str | None] = {}
     checked = tuple(
-        Checked(entry, _signatures(entry, signers, unsigned=unsigned), tuple(_evidence(entry, root, hashes)))
+        Checked(entry, *_signatures(entry, signers, unsigned=unsigned), tuple(_evidence(entry, root, hashes)))
         for entry in chain.entries
     )
     problems += [f"{chain.path}:{one.entry.line}: {one.problem}" for one in checked if one.problem]
     standing = standings([one.entry for one in checked if not one.problem])
-    counted = {head for one in standing for head in one.counted}
+    counted = set(standing[0].counted) if standing else set()
     for one in checked:
         _tell_evidence(one, chain, problems if one.entry.head in counted else notes, notes)
     _expect(expect_head, chain, problems, notes)
@@ -94,21 +98,23 @@ def verify(
     return Report(chain, checked, tuple(problems), tuple(notes), standing)
 
 
-def _signatures(entry: Entry, signers: Signers | None, *, unsigned: bool) -> str:
-    """Return why a record's signatures do not hold, "" where both do."""
+def _signatures(entry: Entry, signers: Signers | None, *, unsigned: bool) -> tuple[State, str]:
+    """Return how a record's signatures are, and why that will not do, "" where it will."""
     if not entry.signed:
-        return "" if unsigned else "the record is UNSIGNED: nobody vouches for it (--allow-unsigned lets it pass)"
+        told = "" if unsigned else "the record is UNSIGNED: nobody vouches for it (--allow-unsigned lets it pass)"
+        return "UNSIGNED", told
     if signers is None:
-        return "its signatures were not checked: name the file of people who may sign (--allowed-signers FILE)"
+        return "not checked", "its signatures were not checked: name the people who may sign (--allowed-signers FILE)"
     for what, envelope in (("decision", entry.decided), ("results", entry.results)):
         try:
             ssh.verify(envelope.pae, envelope.signatures[0].sig, entry.decision.by.principal, signers)
             made = ssh.parse(envelope.signatures[0].sig)
         except ssh.SshError as error:
-            return f"the signature of its {what} does not hold: {error}"
+            return "does not hold", f"the signature of its {what} does not hold: {error}"
         if made.fingerprint != entry.decision.by.key:
-            return f"the signature of its {what} is by {made.fingerprint}, and it names {entry.decision.by.key}"
-    return ""
+            wrong = f"the signature of its {what} is by {made.fingerprint}, and it names {entry.decision.by.key}"
+            return "does not hold", wrong
+    return "holds", ""
 
 
 def _evidence(entry: Entry, root: Path, hashes: dict[str, str | None]) -> Iterable[tuple[str, Evidence]]:
