@@ -115,6 +115,14 @@ def test_interleaved_runs_are_kept_apart(cli, box):
     assert "(no run id)" in cli("health", log)[1]
 
 
+def test_of_many_runs_those_in_trouble_are_told_of_and_then_the_newest(cli, box):
+    rows = [row for run in range(60) for row in attempts(60, run=f"run{run:02}", fall=0 if run == 5 else None)]
+    status, out, _ = cli("health", write(box / "many.log", rows))
+    named = [line.split()[1] for line in out.splitlines() if line.startswith("run ")]
+    assert (status, named) == (1, ["run05", *(f"run{run}" for run in range(41, 60))])
+    assert "… and 40 more runs" in out
+
+
 def test_missing_fields_are_null_and_nodata(cli, box):
     rows = [{"run_id": "a", "persona_id": i, "latency_ms": 5} for i in range(60)]
     status, found, _ = told(cli, write(box / "x.log", rows))

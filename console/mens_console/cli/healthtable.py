@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 80
 LISTED: Final = 20
-"""Batches of a run, or groups, that are listed; JSON and CSV have all of them."""
+"""Runs, batches of a run, or groups, that are listed; JSON and CSV have all of them."""
 _SHORT: Final[dict[Indicator, str]] = {
     "repair_rate": "repairs",
     "repair_rate_trend": "trend pp",
@@ -35,7 +35,7 @@ _SHORT: Final[dict[Indicator, str]] = {
 }
 _CELL: Final = 9
 _REASONS: Final = 6
-"""Critical bands that are told of one by one."""
+"""Critical bands, and reasons of drift, that are told of one by one."""
 _CALM: Final = ("healthy", "nodata", "below_range")
 
 
@@ -44,13 +44,27 @@ def lines(report: HealthReport, by: str, ink: Ink, *, runs: int | None = None) -
     said = verdict(report, by, ink)
     if by != "batch":
         return [*said, "", *_groups(report, by, ink)]
-    chosen = report.runs if runs is None else report.runs[-runs:]
+    chosen = _chosen(report, LISTED if runs is None else runs)
+    batches: dict[str, list[Judged]] = {run: [] for tier in chosen for run in tier.runs}
+    for one in report.batches:
+        if one.batch.run_id in batches:
+            batches[one.batch.run_id].append(one)
     for tier in chosen:
-        batches = [one for one in report.batches if one.batch.run_id in tier.runs]
-        said += ["", *_run(tier, batches, ink, alone=len(report.runs) == 1)]
+        mine = [one for run in tier.runs for one in batches[run]]
+        said += ["", *_run(tier, mine, ink, alone=len(report.runs) == 1)]
     if len(chosen) < len(report.runs):
-        said += ["", f"… and {len(report.runs) - len(chosen)} more runs"]
+        said += ["", f"… and {len(report.runs) - len(chosen):,} more runs (--json has all)"]
     return said
+
+
+def _chosen(report: HealthReport, most: int) -> list[TierFigures]:
+    """Return the runs that are told of one by one: those that drift or are critical first, else the newest."""
+    if len(report.runs) <= most:
+        return list(report.runs)
+    held = {judged.batch.run_id for judged, _ in critical_now(report)}
+    bad = [number for number, tier in enumerate(report.runs) if tier.drift or not held.isdisjoint(tier.runs)]
+    others = sorted(set(range(len(report.runs))) - set(bad))
+    return [report.runs[number] for number in sorted([*others, *bad][-most:])]
 
 
 def state_of(report: HealthReport, by: str = "batch") -> tuple[str, str, str]:
@@ -81,14 +95,16 @@ def verdict(report: HealthReport, by: str, ink: Ink) -> list[str]:
     glyph, words, colour = state_of(report, by)
     tier = report.tier
     said = [ink(f"{glyph} {words}", colour) + f"  {_extent(report, by)}, {tier.attempts:,} attempts"]
-    for reason in tier.drift_reasons:
+    for reason in tier.drift_reasons[:_REASONS]:
         said += _wrapped(f"drift: {reason}", "  ")
+    if len(tier.drift_reasons) > _REASONS:
+        said.append(f"  … and {len(tier.drift_reasons) - _REASONS:,} more reasons of drift")
     held = critical_now(report, by)
     for judged, name in held[:_REASONS]:
         where = _place(judged, by, alone=len(tier.runs) <= 1)
         said += _wrapped(f"critical: {NAMES[name]} of {where}: {judged.bands[name].reason}", "  ")
     if len(held) > _REASONS:
-        said.append(f"  … and {len(held) - _REASONS} more critical bands")
+        said.append(f"  … and {len(held) - _REASONS:,} more critical bands")
     said += _wrapped(_sums(tier), "  ")
     for note in tier.notes if by == "batch" else ():
         said += [ink(line, "muted") for line in _wrapped(note, "  ")]
