@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _ROUNDED: Final = 0.005
 """By how much a tool's rounding may part a value from the raw figures beside it, as a share of the value."""
+_BUCKET: Final = 0.02
+"""The same of a histogram, whose buckets are that wide at most."""
 _DECIMAL: Final = 0.0005
 """The same of a percentage, which tools round to one decimal at most, as a share of the whole."""
 
@@ -70,7 +72,7 @@ def contradiction(item: Item, metric: Metric) -> str:
             return f"its {len(item.samples)} runs have a mean of {mean:.6g}, not {value:.6g}"
     if metric.statistic == "quantile" and (counts := _counts(item)):
         least, most = min(one for one, _ in counts), max(one for one, _ in counts)
-        slack = _ROUNDED * max(abs(least), abs(most))
+        slack = _BUCKET * max(abs(least), abs(most))
         if not least - slack <= value <= most + slack:
             return f"its own values lie between {least:.6g} and {most:.6g}, and {value:.6g} does not"
     if item.interval is not None and not item.interval[0] <= value <= item.interval[1]:

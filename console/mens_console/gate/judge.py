@@ -94,9 +94,9 @@ def _nothing(metric: Metric, criterion: Criterion, chosen: Chosen, manifest: Man
         wanted = ", ".join(f"{name}={value}" for name, value in sorted(criterion.where.items()))
         seen = _some(tuple(sorted({_tags(one) or "no tags" for one in chosen.others})))
         return f"no value of {metric.id} has {wanted}; there are: {seen}"
-    files = len(manifest.files)
-    text = f"none of {files} files gives {metric.id}" if files != 1 else f"the one file gives no {metric.id}"
-    if not files:
+    read = sum(not one.problem for one in manifest.files)
+    text = f"none of {read} files gives {metric.id}" if read > 1 else f"the one file gives no {metric.id}"
+    if not read:
         text = f"nothing gives {metric.id}: no evidence was read"
     broken = [f"{short(one.path)}: {one.problem}" for one in manifest.files if one.problem]
     return text + (f"; {sorted(broken)[0]}" if broken else "")
@@ -105,7 +105,10 @@ def _nothing(metric: Metric, criterion: Criterion, chosen: Chosen, manifest: Man
 def _beside(chosen: Chosen) -> str:
     """Say what stands beside the value that decided: contradictions first."""
     notes = []
-    tags = sorted({_tags(item) for item in chosen.items})
+    same = set.intersection(*({*item.tags.items()} for item in chosen.items))
+    tags = sorted(
+        {" ".join(f"{name}={value}" for name, value in sorted({*item.tags.items()} - same)) for item in chosen.items}
+    )
     if clashes(chosen.items):
         told = _some(tuple(f"{figure(one.value)} in {short(one.path)}" for one in chosen.items))
         notes.append(f"contradictory evidence ({told}): the worse decides, and none of it passes")

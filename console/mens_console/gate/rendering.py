@@ -50,7 +50,7 @@ class Table:
 Block = Heading | Paragraph | Bullets | Table
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]|~>!$])")
 """What Markdown may read as markup anywhere."""
-_LEADING: Final = re.compile(r"^(\s*)([-+#=]|\d+(?=[.)]))")
+_LEADING: Final = re.compile(r"^([-+#=]|\d+(?=[.)](?:\s|$)))")
 """What it reads as markup at the beginning of a line."""
 _STYLE: Final = (
     "body{font:15px/1.45 system-ui,sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#1b1f24;"
@@ -89,7 +89,7 @@ def escaped(text: str) -> str:
 
 
 def _entity(match: re.Match[str]) -> str:
-    return match[1] + f"&#{ord(match[2][0])};" + match[2][1:]
+    return f"&#{ord(match[1][0])};" + match[1][1:]
 
 
 def html(blocks: Sequence[Block], title: str) -> str:
