@@ -183,6 +183,16 @@ def test_once_reads_attempt_logs_to_their_end(tmp_path, capsys):
     assert read == size
 
 
+def test_a_torn_last_line_keeps_nobody_waiting(tmp_path, capsys):
+    log = tmp_path / "generation.log"
+    write_attempts(log, rows=1100)
+    with log.open("ab") as file:
+        file.write(b'{"ts": "2026-01-31T14:32:01Z", "run_')
+    assert main(["exporter", str(tmp_path), "--once"]) == 0
+    assert 'mens_health_attempts_total{log="' in (out := capsys.readouterr().out)
+    assert " 1100.0\n" in out
+
+
 def test_a_file_is_replaced_whole(tmp_path, capsys):
     healthy(tmp_path / "box")
     path = tmp_path / "mens.prom"

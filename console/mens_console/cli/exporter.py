@@ -56,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError("--listen and --once exclude each other: --once prints, or writes --textfile, and leaves")
     if arguments.token_file is not None and not arguments.listen:
         raise CommandError("--token-file is for --listen: nobody asks for a file or for standard output")
+    if arguments.textfile is not None and arguments.textfile.suffix != ".prom":
+        raise CommandError(f"--textfile {arguments.textfile}: a node_exporter reads only names that end in .prom")
     if find_spec("prometheus_client") is None:
         raise CommandError("exporter needs the library prometheus-client: pip install 'mens-console[exporter]'")
     settings = settings_from(arguments)
@@ -147,7 +149,7 @@ def _reading(snapshot: Snapshot) -> tuple[int, int, bool]:
     files = [source for run in snapshot.runs for source in run.sources]
     done = sum(log.done for log in logs) + sum(file.bytes_read for file in files)
     total = sum(log.size for log in logs) + sum(file.size for file in files)
-    waits = any(log.done < log.size and log.problem is None for log in logs)
+    waits = any(log.waits for log in logs)
     return done, total, not (waits or snapshot.scanning or snapshot.machine is None)
 
 
@@ -209,8 +211,6 @@ def _write(registry: CollectorRegistry, path: Path) -> None:
     """Replace the file in one step. Raises `CommandError`."""
     from prometheus_client import write_to_textfile
 
-    if path.suffix != ".prom":
-        raise CommandError(f"--textfile {path}: a node_exporter reads only names that end in .prom")
     try:
         write_to_textfile(str(path), registry)
     except OSError as error:

@@ -205,6 +205,10 @@ class BadRow:
     sample: str = ""
 
 
+TORN: Final = 64 * 1024
+"""Bytes at the end of a log that may be a line without its end: no attempt is longer, as a rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogSource:
     """One attempt log as far as it was read. `problem` says why it cannot be read now."""
@@ -217,6 +221,11 @@ class LogSource:
     unknown_fields: Mapping[str, int] = field(default_factory=dict)
     problem: str | None = None
     updated: float = math.nan
+
+    @property
+    def waits(self) -> bool:
+        """Whether more waits to be read than a last line that is torn, which may stay so for ever."""
+        return self.problem is None and self.size - self.done > TORN
 
 
 @dataclass(frozen=True, slots=True)

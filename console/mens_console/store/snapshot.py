@@ -209,8 +209,8 @@ class HealthView:
 
     @property
     def caught_up(self) -> bool:
-        """Whether all bytes there were when somebody looked last have been counted."""
-        return self.report.done >= self.report.size
+        """Whether all that there was when somebody looked last has been counted, but for a torn last line."""
+        return not any(source.waits for source in self.report.sources)
 
     def owns(self, entity: str) -> bool:
         """Return whether an alert about `entity` is about these logs, or a run in them."""
