@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from mens_console.health.backlog import WORTHWHILE, Backlog
 from mens_console.health.checkpoint import load, place_of, save
 from mens_console.health.gzipped import GzipLog
+from mens_console.health.memory import keep_blocks
 from mens_console.health.source import LiveLog, Place
 from mens_console.health.tally import Options, Tally
 from mens_console.ingest.safeopen import FdCache
@@ -68,6 +69,7 @@ class Follower:
         self._backlog: tuple[LiveLog, Backlog, Place] | None = None
         self._failures = 0
         self._saved_at = 0
+        keep_blocks()
         self._begin()
         self._recall()
 

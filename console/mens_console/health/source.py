@@ -56,7 +56,7 @@ class AttemptDecoder:
         if end <= begin:
             self.offset += begin
             return begin, Attempts()
-        block = self.reader.decode(data[begin:end], self.offset + begin)
+        block = self.reader.decode(memoryview(data)[begin:end], self.offset + begin)
         for line in block.bad:
             line.line += self.lines
         self.lines += block.lines

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 from mens_console.health.figures import figures
 from mens_console.health.fold import counts, fold
 from mens_console.health.frames import QUESTION, Failed, Folded, Job, Phases, Piece, Read, pack, read_frame
+from mens_console.health.memory import keep_blocks
 from mens_console.health.rows import SAMPLES, Block, RowReader, join
 from mens_console.health.source import SLICE
 from mens_console.ingest.safeopen import explain, open_regular, read_at
@@ -115,6 +116,7 @@ def main(questions: IO[bytes], answers: IO[bytes]) -> int:
 if __name__ == "__main__":
     if "yield" in sys.argv:  # to who started it and paints
         os.nice(5)
+    keep_blocks()
     gc.disable()  # rows make no cycles, and looking for them costs a tenth of the time
     code = main(sys.stdin.buffer, sys.stdout.buffer)
     os._exit(code)  # nothing to tidy up, and a broken pipe must not be flushed again
