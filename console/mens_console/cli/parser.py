@@ -409,8 +409,10 @@ COMMANDS: Final = {
             "mens_console.cli.gate",
             _gate,
             "  mens-console gate list\n  mens-console gate show phase3-release\n"
-            "  mens-console gate lint ./release.toml\n\n"
-            "`mens-console gate ACTION --help` tells the options of one action.",
+            "  mens-console gate lint ./release.toml\n  mens-console gate check phase3-release ./evidence\n\n"
+            "`mens-console gate ACTION --help` tells the options of one action.\n\n"
+            "exit status here: 0 nothing but a person's word is missing, and nothing is wrong · 1 it may not ship, or\n"
+            "something is wrong with a profile · 2 wrong use, or a profile that cannot be read or judges nothing",
             "ACTION",
         ),
         Command(

@@ -80,8 +80,7 @@ def _signers(profile: Profile) -> Iterator[Found]:
     if "*" in told:
         yield ("allowed_signers",), "`*` lets anybody sign", "name a file that lists each person in full"
         return
-    path = Path(told).expanduser()
-    path = path if path.is_absolute() else Path(profile.path or ".").parent / path
+    path = Path(profile.path or ".").parent / told
     if not path.exists():
         yield ("allowed_signers",), f"{path}: no such file", "name a file that lists who may sign, as ssh-keygen has it"
         return
