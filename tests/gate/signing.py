@@ -149,6 +149,9 @@ class Desk:
     def key(self, name="ada"):
         return ssh.key_of(self.public(name))
 
+    def head(self):
+        return hashlib.sha256(self.ledger.read_bytes()).hexdigest()
+
     def judged(self, **rules):
         return judged(self.evidence, **{**self.rules, **rules})
 

@@ -34,7 +34,7 @@ EMPTY: Final = hashlib.sha256().hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A record: how its signatures are, `problem` why that will not do, and its evidence files by how they are today."""
+    """A record: how its signatures are, `problem` why that will not do, and how its evidence files are today."""
 
     entry: Entry
     state: State
