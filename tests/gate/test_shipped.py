@@ -116,3 +116,14 @@ def test_a_key_of_any_value_is_read_or_refused_in_words(name, data):
         assert error.problems
     else:
         assert all(one.message for one in lint(profile))
+
+
+@pytest.mark.parametrize(
+    ("repaired", "interval", "verdict"),
+    [(81, [0.0656, 0.0996], "PASS"), (83, [0.0675, 0.1017], "CONDITIONAL"), (230, [0.2050, 0.2571], "FAIL")],
+)
+def test_a_repair_rate_that_the_health_screen_leaves_undecided_does_not_pass(verdicts, repaired, interval, verdict):
+    band = {"band": "x", "value": repaired / 1000, "n": 1000, "interval": interval, "unit": "share", "reason": ""}
+    batch = {"run_id": "r", "index": 0, "complete": True, "bands": {"repair_rate": band}}
+    health = {"schema": "mens-health/1", "generated_at": NOW, "batches": [batch]}
+    assert verdicts(health, profile="persona-health")["repair-rate"] == verdict

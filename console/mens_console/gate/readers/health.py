@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from mens_console.gate.readers.numbers import at, count, number, pointer, whole
+from mens_console.gate.readers.numbers import at, count, number, pointer
 from mens_console.gate.readers.sheet import Sheet
 
 SCHEMA: Final = "mens-health/1"
@@ -67,6 +67,7 @@ def _damage(document: dict[str, Any]) -> str:
 
 
 def _bands(batch: dict[str, Any], run: str, place: int, sheet: Sheet, damaged: str) -> None:
+    """Add every band's value with the report's own interval: a rate that is undecided there must not pass here."""
     tags = {"run": run} if run else {}
     for name, metric, unit in _BANDS:
         band = at(batch, "bands", name)
@@ -76,7 +77,6 @@ def _bands(batch: dict[str, Any], run: str, place: int, sheet: Sheet, damaged: s
         trouble = damaged or (reason or "it could not be said" if word == "nodata" else "")
         low, high = number(at(band, "interval", 0)), number(at(band, "interval", 1))
         sheet.add(metric, value, unit, f"{pointer('batches', place, 'bands', name)}/value", n=n,
-                  successes=whole(value, n) if metric == "health_repair_rate" else None,
                   interval=(low, high) if math.isfinite(low) and math.isfinite(high) else None,
                   tags=tags, trouble=trouble, note=f"{word}: {reason}" if reason else word)  # fmt: skip
 
