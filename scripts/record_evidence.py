@@ -1,15 +1,19 @@
 """Record what real tools write of a small project, for the tests of the gate's readers.
 
-    python scripts/record_evidence.py --tools VENV/bin [--out tests/gate/evidence]
+    python scripts/record_evidence.py --tools VENV/bin [--lm-eval VENV/bin] [--out tests/gate/evidence]
 
 VENV holds pytest, pytest-cov, radon, interrogate and sphinx (`pip install pytest pytest-cov radon interrogate sphinx`).
 The project has a function over a complexity of 8, undocumented functions, a failing, an erroring and a skipped test.
 Recorded too: a file that does not parse, and a module that Sphinx cannot import. Half a minute, no network.
+
+The other VENV holds lm-eval. Its `dummy` model guesses at tasks of our own that bear the names of MMLU (a group),
+HellaSwag and ARC Easy; twice, with two seeds, as a baseline and a quantized model would be.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -86,6 +90,33 @@ INDEX = """School
 """
 
 
+TASK = """task: NAME
+dataset_path: json
+dataset_kwargs:
+  data_files: {test: NAME.jsonl, dev: NAME.jsonl}
+test_split: test
+fewshot_split: dev
+output_type: multiple_choice
+doc_to_text: "{{q}}"
+doc_to_choice: "{{choices}}"
+doc_to_target: answer
+num_fewshot: SHOTS
+metric_list:
+  - {metric: acc, aggregation: mean, higher_is_better: true}
+  - {metric: acc_norm, aggregation: mean, higher_is_better: true}
+metadata: {version: 1.0}
+"""
+GROUP = """group: mmlu
+task: [mmlu_a, mmlu_b]
+aggregate_metric_list:
+  - {metric: acc, weight_by_size: True}
+metadata: {version: 2}
+"""
+TASKS = (("mmlu_a", 60, 5), ("mmlu_b", 40, 5), ("hellaswag", 50, 0), ("arc_easy", 50, 0))
+UNTOLD = ("pretty_env_info", "git_hash", "upper_git_hash")
+"""What lm-eval says of the box."""
+
+
 def run(folder: Path, argv: list[str], env: dict[str, str]) -> str:
     """Run a tool in the project and return what it printed; its exit code says how its tests went, and is no error."""
     done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
@@ -131,9 +162,31 @@ def record(tools: Path, out: Path) -> None:
     shutil.rmtree(folder)
 
 
+def record_lm_eval(tools: Path, out: Path) -> None:
+    """Run lm-eval's dummy model with two seeds, and keep both results."""
+    folder = Path(tempfile.mkdtemp(prefix="tasks-"))
+    for name, items, shots in TASKS:
+        rows = ({"q": f"{name} {i}?", "choices": ["a", "b", "c", "d"], "answer": i % 4} for i in range(items))
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / f"{name}.yaml").write_text(TASK.replace("NAME", name).replace("SHOTS", str(shots)))
+    (folder / "mmlu.yaml").write_text(GROUP)
+    env = dict(os.environ) | {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    for role, seed in (("baseline", 1), ("quantized", 5)):
+        run(folder, [str(tools / "lm_eval"), "--model", "dummy", "--tasks", "mmlu,hellaswag,arc_easy", "--include_path",
+                     str(folder), "--output_path", role, "--seed", str(seed)], env)  # fmt: skip
+        found = next((folder / role).rglob("results_*.json"))
+        document = {key: value for key, value in json.loads(found.read_text()).items() if key not in UNTOLD}
+        text = json.dumps(document, indent=1).replace(str(folder), "/home/user/tasks")
+        (out / f"lm_eval_{role}.json").write_text(text + "\n")
+    shutil.rmtree(folder)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tools", type=Path, required=True)
+    parser.add_argument("--lm-eval", type=Path)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "tests" / "gate" / "evidence")
     given = parser.parse_args()
-    record(given.tools.absolute(), given.out)
+    record(given.tools.absolute(), given.out.absolute())
+    if given.lm_eval:
+        record_lm_eval(given.lm_eval.absolute(), given.out.absolute())

@@ -86,7 +86,9 @@ def _known(document: dict[str, Any], task: str, scores: dict[str, Any], sheet: S
     version = at(document, "versions", task)
     tags = {"measure": key.partition(",")[0]}
     if isinstance(version, str | int | float) and not isinstance(version, bool):
-        tags["eval_set"] = f"{task} {version}"
+        # The same version is 2, 2.0 or "2", by the tool's own version.
+        exact = number(version)
+        tags["eval_set"] = f"{task} {exact:g}" if math.isfinite(exact) else f"{task} {version}"
     notes = [f"{n} of {cut} items" if cut else "", "the file does not say how many shots" if told is None else ""]
     sheet.add(metric, share, "share", pointer("results", task, key), n=n, successes=whole(share, n),
               interval=_interval(share, number(scores.get(error_key))), tags=tags, trouble=trouble,
