@@ -62,7 +62,7 @@ class Batch(OpenModel):
     run_id: str = Field(default="", description='"" where the rows name none')
     index: Count = Field(description="from 0 within its run")
     batch_size: Count = Field(description="attempts; the denominator of all rates")
-    personas: Count = Field(default=0, description="distinct persona ids")
+    personas: Count | None = Field(default=0, description="distinct persona ids; null where they were too many")
     complete: bool = Field(default=True, description="it holds as many attempts as a batch should")
     success_rate: Share | None
     success_or_repaired_rate: Share | None
@@ -95,8 +95,11 @@ class Batch(OpenModel):
     ended: float | None = None
     first: Place | None = Field(default=None, description="its first attempt")
     measured: dict[str, Count] = Field(default={}, description="rows that carried each field")
-    duplicates: Count = Field(default=0, description="attempts of which persona, stage and number occurred before")
+    duplicates: Count | None = Field(
+        default=0, description="attempts of which persona, stage and number occurred before; null: too many to tell"
+    )
     clock_back: Count = Field(default=0, description="attempts that are older than the one before them")
+    limits: list[str] = Field(default=[], description="what was too much to be counted to its end")
     bands: Bands
 
 

@@ -123,6 +123,21 @@ def test_of_many_runs_those_in_trouble_are_told_of_and_then_the_newest(cli, box)
     assert "… and 40 more runs" in out
 
 
+def test_what_is_too_much_to_count_is_null_and_said(cli, box, monkeypatch):
+    monkeypatch.setattr("mens_console.health.partial.CROWD", 40)
+    monkeypatch.setattr("mens_console.health.partial.MOST_VALIDATORS", 1)
+    log = write(box / "a.log", attempts(120))
+    _, found, _ = told(cli, log, "--batch-size", 60)
+    batch = found["batches"][0]
+    assert [batch[name] for name in ("personas", "duplicates", "anchors", "anchor_mentions")] == [None] * 4
+    assert len(batch["limits"]) == 4
+    assert "anchors are not told apart" in batch["bands"]["anchor_diversity"]["reason"]
+    assert "validators are not kept" in batch["bands"]["pollyanna"]["reason"]
+    assert found["tier"]["personas_at_most"] == 120
+    jsonschema.validate(found, HealthDocument.model_json_schema())
+    assert "personas are not told apart" in cli("health", log, "--batch-size", 60)[1].replace("\n    ", " ")
+
+
 def test_missing_fields_are_null_and_nodata(cli, box):
     rows = [{"run_id": "a", "persona_id": i, "latency_ms": 5} for i in range(60)]
     status, found, _ = told(cli, write(box / "x.log", rows))

@@ -79,13 +79,13 @@ def problems(report: HealthReport) -> list[str]:
 def batch_document(judged: Judged) -> dict[str, Any]:
     """Return one batch with its bands."""
     batch = judged.batch
-    told = batch.told("anchors_used")
+    told = batch.told("anchors_used") and "anchors" not in batch.limits
     tokens = batch.told("prompt_tokens") or batch.told("completion_tokens")
     return {
         "run_id": safe_text(batch.run_id, 500),
         "index": batch.index,
         "batch_size": batch.n,
-        "personas": batch.personas,
+        "personas": None if "personas" in batch.limits else batch.personas,
         "complete": batch.complete,
         "success_rate": known(batch.success_rate),
         "success_or_repaired_rate": batch.success_or_repaired / batch.n if batch.told("status") else None,
@@ -117,8 +117,9 @@ def batch_document(judged: Judged) -> dict[str, Any]:
         "ended": known(batch.ended),
         "first": {"path": safe_text(batch.first[0], 4096), "offset": batch.first[1]},
         "measured": texts(batch.measured),
-        "duplicates": batch.duplicates,
+        "duplicates": None if "repeats" in batch.limits else batch.duplicates,
         "clock_back": batch.clock_back,
+        "limits": list(batch.limits.values()),
         "bands": {name: band_document(judged.bands[name]) for name in INDICATORS},
     }
 

@@ -108,6 +108,8 @@ def verdict(report: HealthReport, by: str, ink: Ink) -> list[str]:
     said += _wrapped(_sums(tier), "  ")
     for note in tier.notes if by == "batch" else ():
         said += [ink(line, "muted") for line in _wrapped(note, "  ")]
+    for limit in dict.fromkeys(limit for one in report.batches for limit in one.batch.limits.values()):
+        said += [ink(line, "warn") for line in _wrapped(limit, "  ")]
     return said + [ink(line, "warn") for line in _unread(report)]
 
 

@@ -77,7 +77,7 @@ def figures(
         duplicates=0 if "repeats" in partial.crowded else partial.keyed - len(partial.seen),
         clock_back=partial.clock_back,
         stages=_ordered(partial.stages),
-        limits=tuple(_LIMITS[name] for name in sorted(partial.crowded)),
+        limits={name: _LIMITS[name] for name in sorted(partial.crowded)},
     )
 
 

@@ -69,7 +69,8 @@ def batch_title(judged: Judged, now: float, zone: tzinfo | None, batch_size: int
     when = moment_text(batch.started, now, zone)
     ended = moment_text(batch.ended, now, zone)
     when = when if when == ended else f"{when} to {ended}"
-    text = f" · {size} · {step(batch.personas)} persona{'s' * (batch.personas != 1)} · {when}"
+    personas = f"{'≥ ' * ('personas' in batch.limits)}{step(batch.personas)} persona{'s' * (batch.personas != 1)}"
+    text = f" · {size} · {personas} · {when}"
     odd = [f"{step(batch.duplicates)} duplicates"] * bool(batch.duplicates)
     odd += [f"clock back {step(batch.clock_back)}×"] * bool(batch.clock_back)
     line: Line = ((f"Batch {batch.index}", "accent"), (f" {run_name(batch.run_id, 40)}", "strong"), (text, "muted"))

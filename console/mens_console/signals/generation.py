@@ -92,8 +92,9 @@ class BatchFigures:
     """Attempts that are older than the one before them in their run."""
     stages: Mapping[str, int] = field(default_factory=dict)
     """Attempts by stage of generation."""
-    limits: tuple[str, ...] = ()
-    """What could not be counted to its end, and why, in words."""
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """What was too much to be counted to its end (`anchors`, `personas`, `repeats`, `validators`), and that in words:
+    its figures are no measurement, or a lower bound."""
 
     def told(self, field: str) -> int:
         """Return how many attempts carried a field; all of them where `measured` was not filled in."""

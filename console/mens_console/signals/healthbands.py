@@ -135,7 +135,8 @@ def pollyanna(batch: BatchFigures, ladders: Ladders = LADDERS) -> Band:
     ladder = ladders["pollyanna"]
     score = batch.scores.get(POLLYANNA)
     if score is None or not score.n:
-        return _nodata(ladder, "no attempt of this batch carries validator_scores.pollyanna")
+        why = "no attempt of this batch carries validator_scores.pollyanna"
+        return _nodata(ladder, batch.limits.get("validators", why))
     interval = _mean_interval(score.mean, score.deviation, score.n)
     return _by_value(ladder, score.mean, score.n, interval, seed=score.mean, what="scores")
 
@@ -150,7 +151,7 @@ def anchor_diversity(batch: BatchFigures, whole: int = BATCH_SIZE, ladders: Ladd
     ladder = ladders["anchor_diversity"]
     value, n = batch.anchor_diversity, batch.n
     if math.isnan(value):
-        return _nodata(ladder, "no attempt of this batch names its anchors")
+        return _nodata(ladder, batch.limits.get("anchors", "no attempt of this batch names its anchors"))
     point = band = ladder.band(value)
     exponent = _exponent(batch)
     reason = f"{_lies(ladder, value, point)}: {batch.anchors} different anchors in {n} attempts"

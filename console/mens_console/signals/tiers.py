@@ -50,7 +50,7 @@ def added(sums: TierFigures, batch: BatchFigures) -> TierFigures:
         empty(""),
         batches=1,
         attempts=batch.n,
-        personas_at_most=batch.personas,
+        personas_at_most=batch.n if "personas" in batch.limits else batch.personas,
         total_tokens=batch.total_tokens,
         cost_usd=batch.cost_usd,
         success=batch.success * statuses,
