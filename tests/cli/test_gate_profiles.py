@@ -153,3 +153,31 @@ def test_hostile_names_inside_criteria_print_without_control_sequences(cli, mine
         assert status == 0
         assert not {"\x1b", "\x9b", "\x07"} & set(out)
     assert not {"\x1b", "\x9b", "\x07"} & set(cli("gate", "lint", path)[1])
+
+
+@pytest.mark.parametrize(
+    ("baseline", "said"),
+    [
+        ('path = ""', "compared with a baseline that is not named yet, by a margin that is not said yet"),
+        ('path = "kpi.json", margin = 2.0', "at most 2 % worse than kpi.json"),
+        ('path = "kpi.json", margin = 0.05, relative = true', "at most 5 % of it worse than kpi.json"),
+        ('path = "\\u001b[2J", margin = 2.0', "at most 2 % worse than ␛[2J"),
+    ],
+)
+def test_show_what_a_criterion_is_compared_with(cli, tmp_path, baseline, said):
+    path = tmp_path / "vox.toml"
+    path.write_text(load("vox-decision").text.replace('path = ""', baseline, 1))
+    status, out, _ = cli("gate", "show", path)
+    assert status == 0
+    assert said in " ".join(out.split())
+    told = json.loads(cli("gate", "show", path, "--json")[1])["criteria"][0]["baseline"]
+    assert told["relative"] is ("relative" in baseline)
+
+
+def test_a_file_is_copied_as_it_is_and_shown_without_what_a_terminal_obeys(cli, mine, monkeypatch):
+    path = mine("# Engineering", "# \x9b31mEngineering")
+    assert cli("gate", "show", path, "--toml")[1] == path.read_text()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    out = cli("gate", "show", path, "--toml")[1]
+    assert "\x9b" not in out
+    assert out.count("\n") == path.read_text().count("\n")
