@@ -162,3 +162,19 @@ def test_a_name_that_is_not_shipped():
 def test_hostile_text_loses_its_control_sequences(written):
     text = (HEAD + ONE).replace('title = "Throughput"', 'title = "a\\u001b[31mb\\u0007"')
     assert "\x1b" not in load(written(text)).criteria[0].title
+
+
+def test_tables_below_a_criterion_have_lines_of_their_own(written):
+    below = '\n[criteria.baseline]\npath = "b.json"\nmargin = -1.0\n'
+    below += '\n[[criteria.requires]]\nmetric = "ttft_p99"\npass = "x"\n'
+    first = ONE.replace("requires = ", "# ").replace('remedy = "Measure again."\n', "")
+    text = HEAD + first + first.replace("1.1", "1.2") + below
+    (problem,) = refused(written(text)).problems
+    assert (problem.key, text.splitlines()[problem.line - 1]) == ("criteria.1.baseline.margin", "margin = -1.0")
+    text = text.replace("-1.0", "1.0")
+    (problem,) = refused(written(text)).problems
+    assert (problem.key, text.splitlines()[problem.line - 1]) == ("criteria.1.requires.0.pass", 'pass = "x"')
+    text = text.replace('"x"', '"<150"')
+    profile = load(written(text))
+    assert profile.criteria[1].text.endswith('pass = "<150"')
+    assert "baseline" not in profile.criteria[0].text

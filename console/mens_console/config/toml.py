@@ -107,12 +107,22 @@ def _lines(text: str) -> list[tuple[tuple[str, ...], int]]:
         if match := _KEY.match(line):
             found.append((table + _parts(match[1]), number))
         elif match := _TABLE.match(line):
-            table = _parts(match[2])
+            table = _inside_arrays(_parts(match[2]), seen)
             if match[1] == "[[":
                 seen[table] += 1
                 table = (*table, str(seen[table] - 1))
             found.append((table, number))
     return found
+
+
+def _inside_arrays(parts: tuple[str, ...], seen: Counter[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the path of a table with the number of each array's newest table in it: `[a.b]` after `[[a]]` is a.0.b."""
+    path: tuple[str, ...] = ()
+    for part in parts[:-1]:
+        path = (*path, part)
+        if seen[path]:
+            path = (*path, str(seen[path] - 1))
+    return (*path, *parts[-1:])
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
