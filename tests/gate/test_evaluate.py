@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from gate.made import DAY, NOW, criterion, item, manifest, mark, profile, waiver
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mens_console.gate.evaluate import checklist, digest, evaluate
@@ -63,6 +63,9 @@ def test_what_could_not_be_read_is_told():
         ({"samples": (90.0, 91.0)}, "have a mean of 90.5"),
         ({"interval": (90.0, 91.0)}, "does not hold it"),
         ({"n": 0}, "n=0"),
+        ({"n": -1}, "its n is -1"),
+        ({"samples": (120.0, math.inf)}, "no numbers"),
+        ({"samples": (1e308, 1e308)}, "no numbers"),
     ],
 )
 def test_evidence_that_may_not_count(change, words):
@@ -74,6 +77,12 @@ def test_evidence_that_may_not_count(change, words):
 @pytest.mark.parametrize(("n", "verdict"), [(5, "PASS"), (4, "UNDERFED"), (None, "UNDERFED")])
 def test_min_n(n, verdict):
     assert judge(replace(THROUGHPUT, min_n=5), rate(120.0, n=n)).verdict == verdict
+
+
+def test_what_would_have_been_enough_is_told():
+    assert judge(replace(THROUGHPUT, min_n=5), rate(120.0, n=4)).needed_n == 5
+    found = judge(criterion("mtbf_lower_bound", ">=1000"), item("mtbf_lower_bound", 15.18, "h"))
+    assert found.reason.endswith("2 996 h without a failure would show it")
 
 
 def test_n_is_no_more_than_the_runs_that_came_with_it():
@@ -229,13 +238,19 @@ def test_a_relative_margin():
     assert judge(one, old, replace(new, value=75.9, successes=759)).verdict == "FAIL"
 
 
+@pytest.mark.parametrize("margin", [math.nan, math.inf, -1.0])
+def test_a_margin_that_is_none(margin):
+    one, old, new = baseline_case(10.0, pin={"margin": margin})
+    assert judge(one, old, new).verdict == "UNDERFED"
+
+
 def test_a_baseline_that_is_not_the_one_pinned():
     one, old, new = baseline_case(85.0)
     changed = judge(one, replace(old, sha256="c" * 64), new)
     assert changed.verdict == "UNDERFED"
     assert "is not the one that was pinned" in changed.reason
     assert "is not among the evidence" in judge(one, new).reason
-    assert judge(one, old).verdict == "UNDERFED"  # the baseline is no candidate of its own
+    assert judge(one, old).reason.startswith("only the baseline gives task_success")
     assert judge(replace(one, baseline=Baseline("base.json", "", 2.0)), old, new).verdict == "UNDERFED"
 
 
@@ -457,6 +472,7 @@ def test_the_order_of_evidence_changes_nothing(found, random):
 @given(st.lists(items(), max_size=7), st.sampled_from(sorted(UNITS)))
 def test_adding_what_fails_never_improves_anything(found, metric):
     worst = 1e6 if UNITS[metric] == "ms" else 0.0
+    assume(not any(one.path == "base.json" and one.value <= 5 for one in found))  # nothing is worse than those
     failing = item(metric, worst, UNITS[metric], "d.json", n=1000)
     files = manifest(*found, failing).files
     before, after = all_of(manifest(*found, files=files)), all_of(manifest(*found, failing, files=files))

@@ -53,7 +53,7 @@ def judged(arguments: argparse.Namespace) -> Evaluation:
         paths, listed = _promised(arguments.manifest)
     except WordsError as error:
         raise CommandError(str(error)) from None
-    _of_the_profile(profile, [*(one.criterion for one in marks), *(one.criterion for one in waivers)])
+    _of_the_profile(profile, [one.criterion for one in marks], [one.criterion for one in waivers])
     now = time.time()
     manifest = gather([*arguments.paths, *paths, *_baselines(profile)], now=now, listed=listed)
     return evaluate(profile, manifest, release=arguments.release, now=now, marks=marks, waivers=waivers)
@@ -84,12 +84,15 @@ def usable_profile(name: str) -> Profile:
     return profile
 
 
-def _of_the_profile(profile: Profile, named: list[str]) -> None:
-    """Complain of words on criteria that the profile does not have: they count for nothing."""
-    known = {one.id for one in profile.criteria}
-    for name in dict.fromkeys(named):
+def _of_the_profile(profile: Profile, marked: list[str], waived: list[str]) -> None:
+    """Complain of words that count for nothing: on criteria that are not there, and marks of what is measured."""
+    known = {one.id: one for one in profile.criteria}
+    for name in dict.fromkeys((*marked, *waived)):
         if name not in known:
             complain(f"{profile.id} has no criterion {name}: what was said of it counts for nothing")
+    for name in dict.fromkeys(marked):
+        if name in known and not known[name].manual:
+            complain(f"{name} is measured: a mark of it counts for nothing")
 
 
 def _promised(path: Path | None) -> tuple[list[Path], list[tuple[str, str]]]:

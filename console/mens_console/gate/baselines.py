@@ -48,6 +48,8 @@ def pinned_value(
     assert baseline is not None
     if not baseline.sha256:
         return None, f"the baseline {baseline.path} is not pinned by a digest"
+    if baseline.margin is None or not 0 <= baseline.margin < math.inf:
+        return None, f"the margin against the baseline is {baseline.margin}, which is none"
     if not any(one.sha256 == baseline.sha256 for one in manifest.files):
         return None, _absent(baseline, manifest)
     found = [

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _ROUNDED: Final = 0.005
 """By how much a tool's rounding may part a value from the raw figures beside it, as a share of the value."""
+_LARGEST: Final = 1e150
+"""Beyond this a run's value is none: its square has no place in a float."""
 _BUCKET: Final = 0.02
 """The same of a histogram, whose buckets are that wide at most."""
 _DECIMAL: Final = 0.0005
@@ -64,6 +66,8 @@ def contradiction(item: Item, metric: Metric) -> str:
     value = item.value
     if item.n is not None and item.n < 0:
         return f"its n is {item.n}"
+    if any(not abs(one) <= _LARGEST for one in item.samples) or any(math.isnan(one) for one, _ in item.counts):
+        return "among its own values are such that are no numbers"
     if metric.statistic == "share":
         return _share_contradiction(item, metric)
     if metric.statistic == "mean" and item.samples:

@@ -68,6 +68,12 @@ def tagged(item: Item, criterion: Criterion) -> bool:
     return all(item.tags.get(name) == value for name, value in criterion.where.items())
 
 
+def only_pinned(metric: str, manifest: Manifest, pinned: Collection[str]) -> bool:
+    """Say whether values of `metric` are there, all of them what others would be compared with."""
+    named = [one for one in manifest.items if one.metric == metric]
+    return bool(named) and all(_of(one, pinned) for one in named)
+
+
 def _of(item: Item, pinned: Collection[str]) -> bool:
     """Say whether an item comes from pinned files alone; a loss against one does not."""
     return all(digest in pinned for digest in ([one[1] for one in item.sources] or [item.sha256]))
@@ -75,7 +81,9 @@ def _of(item: Item, pinned: Collection[str]) -> bool:
 
 def stale(item: Item, criterion: Criterion, now: float) -> bool:
     """Say whether an item is older than the criterion allows."""
-    return now - item.at > criterion.max_age_s
+    if math.isinf(criterion.max_age_s) or math.isnan(item.at):
+        return False
+    return not now - item.at <= criterion.max_age_s
 
 
 def gone(metric: str, manifest: Manifest) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ more than the bounds of either tell apart. One that is no longer judged counts a
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mens_console.gate.metrics import METRICS
@@ -64,11 +65,16 @@ def _change(old: Document | None, new: Document | None) -> dict[str, Any]:
         "change": change,
         "old_verdict": old["verdict"] if old else None,
         "new_verdict": new["verdict"] if new else None,
-        "old_value": old["value"] if old else None,
-        "new_value": new["value"] if new else None,
+        "old_value": _finite(old["value"] if old else None),
+        "new_value": _finite(new["value"] if new else None),
         "unit": safe_text(one["unit"]),
         "text": safe_text(text),
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number that JSON has; a document that somebody else wrote may hold others."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _told(old: Document | None, new: Document | None) -> tuple[Change, str]:
@@ -90,7 +96,7 @@ def _told(old: Document | None, new: Document | None) -> tuple[Change, str]:
 
 def _moved(old: Document, new: Document) -> tuple[Change, str]:
     """Say whether the value got worse or better, by how much, and whether the bounds tell it apart."""
-    one, two = old["value"], new["value"]
+    one, two = _finite(old["value"]), _finite(new["value"])
     if one is None or two is None:
         return "same", "" if one == two else ("has a value now" if one is None else "has no value any more")
     if old["unit"] != new["unit"]:

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mens_console.gate.baselines import Compared, compare, pinned_value
-from mens_console.gate.bounds import Bounds, bounds, exact, needed
-from mens_console.gate.choose import Chosen, choose, clashes, gone, unusable
+from mens_console.gate.bounds import Bounds, bounds, exact, needed, sample_size
+from mens_console.gate.choose import Chosen, choose, clashes, gone, only_pinned, unusable
 from mens_console.gate.metrics import METRICS
+from mens_console.gate.statistics import hours_for_mtbf
 from mens_console.gate.types import VERDICTS, Judgement
 from mens_console.gate.wording import bounds as told_bounds
 from mens_console.gate.wording import condition, edges, figure, quantity, sample, short
+from mens_console.signals.human import step
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -52,7 +54,7 @@ def judge_metric(
         return replace(blank, reason=f"{metric.title} is context and may not decide")
     chosen = choose(name, criterion, manifest, now, pinned)
     if not chosen.items:
-        judged = replace(blank, reason=_nothing(metric, criterion, chosen, manifest))
+        judged = replace(blank, reason=_nothing(metric, criterion, chosen, manifest, pinned))
     else:
         task = _Task(criterion, metric, unit, passes, conditional, manifest, now)
         each = [task.judge(item, against_baseline=part is None) for item in chosen.items]
@@ -89,7 +91,9 @@ def _worst_of(each: list[Judgement], metric: Metric) -> Judgement:
     )
 
 
-def _nothing(metric: Metric, criterion: Criterion, chosen: Chosen, manifest: Manifest) -> str:
+def _nothing(metric: Metric, criterion: Criterion, chosen: Chosen, manifest: Manifest, pinned: Collection[str]) -> str:
+    if only_pinned(metric.id, manifest, pinned):
+        return f"only the baseline gives {metric.id}, and nothing is there to compare with it"
     if chosen.others:
         wanted = ", ".join(f"{name}={value}" for name, value in sorted(criterion.where.items()))
         seen = _some(tuple(sorted({_tags(one) or "no tags" for one in chosen.others})))
@@ -149,10 +153,12 @@ class _Task:
         """Return the verdict on one value."""
         metric = self._metric
         blank = Judgement(self._criterion, "UNDERFED", "", item.value, item.unit, kind(metric), items=(item,), n=item.n)
+        if (sample_size(item, metric) or 0) < self._criterion.min_n > 1:
+            blank = replace(blank, needed_n=self._criterion.min_n)
         if problem := unusable(item, metric, self._criterion, self._unit, self._now):
             return self._in_doubt(item, replace(blank, reason=f"{_where(item)}: {problem}"))
         bounded = bounds(item, metric)
-        told = replace(blank, n=bounded.n, interval=bounded.interval)
+        told = replace(blank, n=bounded.n, interval=bounded.interval, needed_n=None)
         parts = []
         if self._passes is not None:
             parts.append(self._against_bands(item, told, bounded, self._passes))
@@ -206,6 +212,8 @@ class _Task:
             reason = f"{start} is conditional ({condition(between)}), short of {condition(passes)}"
             return replace(told, verdict="CONDITIONAL", reason=reason, needed_n=enough)
         missed = condition(passes) + (f" and {condition(between)}" if between is not None else "")
+        if self._metric.id == "mtbf_lower_bound" and math.isfinite(passes.low):
+            missed += f"; {step(math.ceil(hours_for_mtbf(passes.low)))} h without a failure would show it"
         return replace(told, verdict="FAIL", reason=f"{start} misses {missed}", needed_n=enough)
 
     def _against_baseline(self, item: Item, told: Judgement) -> Judgement:
