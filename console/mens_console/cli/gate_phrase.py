@@ -30,10 +30,10 @@ def typed(question: str) -> str:
             "there, --import FILE.sig here)"
         )
     fd = source.fileno()
+    termios.tcflush(fd, termios.TCIFLUSH)
     sink.write(f"{_PASTE_ON}{question}")
     sink.flush()
     try:
-        termios.tcflush(fd, termios.TCIFLUSH)
         line = os.read(fd, _MOST).decode("utf-8", "replace")
     finally:
         sink.write(_PASTE_OFF)
