@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mens_console.gate.readers import jsontext, registry
-from mens_console.gate.readers.registry import RowReader, Rows
+from mens_console.gate.readers.registry import Reader, RowReader, Rows
 from mens_console.gate.readers.sheet import Sheet, Source
 from mens_console.gate.types import EvidenceFile
 from mens_console.ingest.safeopen import NotRegularFileError, explain, open_regular
@@ -34,6 +34,7 @@ _SKIPPED_ENDS: Final = (
     ".pth", ".gguf", ".onnx", ".npy", ".npz", ".sig", ".pub", ".pem", ".lock", ".lcov", ".yaml", ".yml", ".so",
 )  # fmt: skip
 """Names in a folder that are not looked into; a file that is named by itself always is."""
+_SHAPE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
 _PACKED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")
 
 
@@ -225,9 +226,7 @@ class _Reading:
         reader = registry.text_reader(text)
         if reader is None:
             return self._unknown("")
-        sheet = self._sheet(reader.tool)
-        reader.read(data if reader.form == "bytes" else text, sheet)
-        return self._done(sheet)
+        return self._read_by(reader, data if reader.form == "bytes" else text)
 
     def _json(self, data: bytes) -> Read | None:
         try:
@@ -239,8 +238,15 @@ class _Reading:
         reader = registry.document_reader(document)
         if reader is None:
             return self._unknown(registry.schema_of(document))
+        return self._read_by(reader, document)
+
+    def _read_by(self, reader: Reader, document: Any) -> Read:
         sheet = self._sheet(reader.tool)
-        reader.read(document, sheet)
+        try:
+            reader.read(document, sheet)
+        except _SHAPE_ERRORS as error:
+            # A shape that no reader foresaw: the file is a problem, the command goes on.
+            return self._failed(f"it is not of the shape that {reader.tool} writes ({error!r})", reader.tool)
         return self._done(sheet)
 
     def _unknown(self, schema: str) -> Read | None:
@@ -266,5 +272,7 @@ def _feed(rows: Rows, line: bytes, number: int) -> None:
         return
     try:
         rows.add(jsontext.parse(line), number)
-    except ValueError:
-        rows.add(None, number)
+        return
+    except _SHAPE_ERRORS:
+        pass  # no JSON, or of a shape that no reader foresaw: a line that is none
+    rows.add(None, number)

@@ -62,10 +62,10 @@ def _blocks_or_error(value: Any) -> bool:
 def read_radon(document: Any, sheet: Sheet) -> None:
     """Read the mean over functions and methods. A class is no function; its methods stand beside it in the list."""
     broken = [file for file, blocks in document.items() if isinstance(blocks, dict)]
-    seen: dict[tuple[str, Any, Any, Any], tuple[float, str]] = {}
+    seen: dict[tuple[str, ...], tuple[float, str]] = {}
     for file, blocks in document.items():
         for block in _functions(blocks if isinstance(blocks, list) else ()):
-            where = (file, block.get("lineno"), block.get("col_offset"), block.get("name"))
+            where = (file, *(str(block.get(key)) for key in ("lineno", "col_offset", "name")))
             seen[where] = (number(block.get("complexity")), str(block.get("name", "?")))
     values = [value for value, _ in seen.values()]
     if any(not value >= 1 for value in values):
@@ -92,7 +92,7 @@ def _functions(blocks: Any) -> Iterator[dict[str, Any]]:
             yield from _functions(nested)
 
 
-def _worst(seen: dict[tuple[str, Any, Any, Any], tuple[float, str]]) -> str:
+def _worst(seen: dict[tuple[str, ...], tuple[float, str]]) -> str:
     """Name the functions that are more complex than `COMPLEX`, the worst first."""
     over = sorted(((value, name, where[0]) for where, (value, name) in seen.items() if value > COMPLEX), reverse=True)
     if not over:

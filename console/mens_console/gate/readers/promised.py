@@ -46,6 +46,7 @@ def _inside(path: str) -> bool:
     whole = os.path.normpath(path)
     return (
         bool(path)
+        and "\0" not in path
         and not path.startswith(("/", "\\"))
         and whole != os.pardir
         and not whole.startswith(os.pardir + os.sep)
