@@ -206,3 +206,24 @@ def test_report(cli, small, covered, tmp_path):
     status, _, err = cli("gate", "report", saved, "-o", tmp_path / "no" / "page.md")
     assert status == 2
     assert "name a file that can be written" in err
+
+
+def test_diff_against_the_last_decision(cli, small, covered, tmp_path):
+    small.write_text(PROFILE.replace("conditional_passes = true", "conditional_passes = true\nunsigned = true"))
+    ledger = tmp_path / "ledger.jsonl"
+    signing = ("gate", "sign", small, covered(95), "--release", "1", "--ledger", ledger, "--unsigned")
+    assert cli(*signing, "--no-go", "the notes are wrong")[0] == 0
+    status, out, _ = cli("gate", "diff", ledger, small, covered(95))
+    assert status == 0
+    assert "(NO-GO of " in out
+    assert "▼" not in out
+    status, out, _ = cli("gate", "diff", ledger, small, covered(88), "--json")
+    told = json.loads(out)
+    assert (status, told["changes"][0]["id"], told["changes"][0]["text"]) == (1, "4.1", "PASS → CONDITIONAL")
+    assert [one.partition(":")[0] for one in told["evidence"]] == ["changed"]
+    ledger.write_bytes(ledger.read_bytes().replace(b'"prev":"e', b'"prev":"f'))
+    status, out, err = cli("gate", "diff", ledger, small, covered(88))
+    assert (status, out) == (2, "")
+    assert "the ledger does not hold" in err
+    ledger.write_bytes(b"")
+    assert "no decision under small is in it" in cli("gate", "diff", ledger, small, covered(88))[2]

@@ -1,4 +1,4 @@
-"""A whole release from files to verdict: ready when all is good, never when a file is taken, cut, emptied or changed."""
+"""A whole release from files to verdict: ready when all is good, never when a file is taken, cut or emptied."""
 
 import json
 import time

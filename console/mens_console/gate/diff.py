@@ -26,7 +26,10 @@ _STANDING: Final = {"FAIL": 0, "UNDERFED": 0, "CONDITIONAL": 1, "PASS": 2}
 
 
 def gate_diff(old: Document, new: Document) -> dict[str, Any]:
-    """Return how `new` differs from `old`, as the document `mens-gate-diff/1`; both have to be `mens-gate/1`."""
+    """Return how `new` differs from `old`, as the document `mens-gate-diff/1`.
+
+    Both have to be `mens-gate/1`, or `old` what a decision told (`decided`).
+    """
     before, after = ({one["id"]: one for one in document["criteria"]} for document in (old, new))
     changes = [_change(before.get(name), after.get(name)) for name in dict.fromkeys((*before, *after))]
     changes.sort(key=lambda one: ORDER.index(one["change"]))
@@ -97,6 +100,8 @@ def _told(old: Document | None, new: Document | None) -> tuple[Change, str]:
 def _moved(old: Document, new: Document) -> tuple[Change, str]:
     """Say whether the value got worse or better, by how much, and whether the bounds tell it apart."""
     one, two = _finite(old["value"]), _finite(new["value"])
+    if "pass" not in old:  # a decision tells no values
+        return "same", ""
     if one is None or two is None:
         return "same", "" if one == two else ("has a value now" if one is None else "has no value any more")
     if old["unit"] != new["unit"]:
@@ -139,7 +144,7 @@ def _notes(old: Document, new: Document, before: Document, after: Document) -> l
     elif old.get("profile_sha256") != new.get("profile_sha256"):
         notes.append(f"the profile {new['profile']} was changed in between")
     for name in before:
-        if name in after and (one := _asked(before[name])) != (two := _asked(after[name])):
+        if name in after and "pass" in before[name] and (one := _asked(before[name])) != (two := _asked(after[name])):
             notes.append(f"{name} asked for {one}, now for {two}")
     return [safe_text(one) for one in notes]
 
@@ -157,4 +162,6 @@ def _evidence(old: Document, new: Document) -> list[str]:
 
 
 def _files(document: Document) -> dict[str, str]:
+    if "files" in document:
+        return dict(document["files"])
     return {one["path"]: one["sha256"] for criterion in document["criteria"] for one in criterion["evidence"]}
