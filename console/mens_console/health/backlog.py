@@ -1,7 +1,6 @@
 """A long attempt log counted by worker processes, each a range of its bytes at a time; the answers come in order.
 
-Which batch an attempt belongs to follows from how many of its run came before it. So a worker first tells how many
-attempts of which run its range holds, learns what came before, and counts by batch then; meanwhile the next one reads.
+Which batch an attempt belongs to follows from how many of its run came before it: see `plan`.
 """
 
 from __future__ import annotations
@@ -12,26 +11,28 @@ import selectors
 import subprocess
 import sys
 import threading
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from mens_console.health.frames import ANSWER, Failed, Folded, Job, Phases, Read, pack, read_frame
-from mens_console.health.rows import LONGEST
-from mens_console.ingest.safeopen import read_at
+from mens_console.health.frames import ANSWER, Begin, Failed, Job, Lines, Runs, Strange, pack, read_frame
+from mens_console.health.plan import Plan
+from mens_console.health.ranges import cut_after
+from mens_console.ingest.safeopen import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mens_console.health.frames import Answer, Piece, Read
+    from mens_console.health.plan import First
     from mens_console.health.tally import Options
 
 WORTHWHILE: Final = 16 << 20
 """Bytes below which workers (0.2 s to start) are not worth it."""
-RANGE: Final = 4 << 20
+RANGE: Final = 16 << 20
 _AHEAD: Final = 6
 """Ranges beyond the one that is merged next that may be counted or wait, for each worker."""
-_LOOK: Final = 1 << 16
 _KEPT_ENV: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "SYSTEMROOT")
 
 
@@ -42,14 +43,14 @@ class Done:
     start: int
     end: int
     read: Read
-    folded: Folded
+    pieces: list[Piece]
 
 
 @dataclass(slots=True)
 class _Child:
     process: subprocess.Popen[bytes]
-    jobs: deque[int] = field(default_factory=deque)
-    """Ranges it was given and has not answered to the end: one that is counted by batch, and one that is read."""
+    jobs: list[int] = field(default_factory=list)
+    """Ranges it was given and has not answered to the end, in the order it does them."""
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -112,16 +113,12 @@ class Backlog:
         self._absolute = str(Path(path).absolute())  # workers stand elsewhere
         self._identity = (status.st_dev, status.st_ino)
         self._options, self._range_size = options, range_size
-        self._passed = Counter(phases)
+        self._plan = Plan(phases, batches=options.by == "batch")
         self._cut = start
-        self._ranges: list[tuple[int, int]] = []
-        self._read: dict[int, tuple[_Child, Read]] = {}
-        self._reads: dict[int, Read] = {}
-        self._folded: dict[int, Folded] = {}
-        self._phased = self._out = 0
+        self._spans: dict[int, tuple[int, int]] = {}
+        self._whose: dict[int, _Child] = {}
         self._queue: deque[Done] = deque()
         self._closed = threading.Event()
-        self._handed = 0
         argv = [*(command or (sys.executable, "-P", "-m", "mens_console.health.worker"))]
         argv += ["yield"] if wake is not None else []
         env = {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
@@ -161,7 +158,6 @@ class Backlog:
             return None
         done = self._queue.popleft()
         self.done = done.end
-        self._handed += 1
         self.ready.set()
         return done
 
@@ -183,9 +179,10 @@ class Backlog:
     def _run(self) -> None:
         try:
             self._talk()
-        except _StoppedError as error:
+        except (_StoppedError, OSError) as error:
             if not self._closed.is_set():
-                self.problem = f"{self.path}: {error}: the rest is read again, in this process"
+                why = explain(error) if isinstance(error, OSError) else str(error)
+                self.problem = f"{self.path}: {why}: the rest is read again, in this process"
         finally:
             for child in self._children:
                 child.process.kill() if self.problem else self._end(child)
@@ -205,54 +202,48 @@ class Backlog:
             while not self._closed.is_set():
                 busy = self._give_jobs()
                 if not busy and self._cut >= self.end:
+                    if self._plan.pending:
+                        raise _StoppedError("the workers did not do all they were given")
                     return
                 for key, _ in selector.select(0.05):
                     self._hear(key.data)
 
     def _give_jobs(self) -> bool:
-        """Give ranges to workers that read none; return whether any worker has something to do."""
+        """Give ranges to workers that have little to do; return whether any has something to do."""
         busy = False
         for child in self._children:
-            # A worker holds one range at a time: it is given the next once it was told how to count that one.
-            if len(child.jobs) < 2 and all(job < self._phased for job in child.jobs) and self._cut < self.end:
+            # The next one waits in its pipe, so that it never has to wait for us.
+            if len(child.jobs) < 2 and all(map(self._plan.begun, child.jobs)) and self._cut < self.end:
                 self._give(child)
             busy |= bool(child.jobs)
         return busy
 
     def _give(self, child: _Child) -> None:
-        if len(self._ranges) - self._handed >= _AHEAD * len(self._children):
+        if self._plan.pending + len(self._queue) >= _AHEAD * len(self._children):
             return
-        end = self._cut_after(min(self._cut + self._range_size, self.end))
+        left = (self.end - self._cut) // (2 * len(self._children))  # the last ranges are small: none ends long after
+        size = min(self._range_size, max(left, self._range_size // 8))
+        end = cut_after(self.fd, min(self._cut + size, self.end), self._cut, self.end)
         if end <= self._cut:
             self.end = self._cut  # what is left is a line without an end: it waits
             return
-        start, self._cut = self._cut, end
-        child.jobs.append(len(self._ranges))
-        self._ranges.append((start, end))
+        number, first = self._plan.add(self._cut, end)
+        self._spans[number] = (self._cut, end)
+        self._cut = end
+        self._ask(child, number, first, {})
+
+    def _ask(self, child: _Child, number: int, first: First, before: dict[str, int]) -> None:
+        start, end = self._spans[number]
         options = self._options
+        child.jobs.append(number)
+        self._whose[number] = child
         self._send(
             child,
-            Job(self._absolute, self._identity, start, end, options.batch_size, options.usd_per_1000, options.by),
-        )
-
-    def _cut_after(self, near: int) -> int:
-        """Return where a line ends at or soon after `near`, else before it; where no line ends, where we stand."""
-        place = near - 1
-        while place < min(self.end, near + LONGEST):
-            data = read_at(self.fd, place, min(_LOOK, self.end - place))
-            if not data:
-                break
-            if (newline := data.find(b"\n")) >= 0:
-                return place + newline + 1
-            place += len(data)
-        place = near
-        while place > self._cut:
-            begin = max(place - _LOOK, self._cut)
-            newline = read_at(self.fd, begin, place - begin).rfind(b"\n")
-            if newline >= 0:
-                return begin + newline + 1
-            place = begin
-        return self._cut
+            Job(
+                number, self._absolute, self._identity, start, end,
+                options.batch_size, options.usd_per_1000, options.by, first, before,
+            ),
+        )  # fmt: skip
 
     def _hear(self, child: _Child) -> None:
         try:
@@ -262,34 +253,33 @@ class Backlog:
             raise _StoppedError(f"a worker answered nonsense ({error})") from None
         if answer is None:
             raise _StoppedError(f"a worker ended ({_ending(child.process.wait())})")
+        self._note(child, answer)
+        for start, end, folded in self._plan.ready():
+            self._queue.append(Done(start, end, folded.read, folded.pieces))
+            self.ready.set()
+        for order in self._plan.orders():
+            if order.again:
+                self._ask(self._whose[order.number], order.number, "nothing", order.before)
+            else:
+                self._send(self._whose[order.number], Begin(order.number, order.before, order.sure))
+
+    def _note(self, child: _Child, answer: Answer) -> None:
         if isinstance(answer, Failed):
             raise _StoppedError(answer.why)
-        if isinstance(answer, Read):
-            job = next(job for job in child.jobs if job not in self._reads)
-            self._read[job] = (child, answer)
-            self._reads[job] = answer
-            self._tell_phases()
+        if answer.number not in child.jobs:
+            raise _StoppedError("a worker answered what it was not asked")
+        if isinstance(answer, Lines):
+            self._plan.tell_lines(answer.number, answer.lines)
+        elif isinstance(answer, Runs):
+            self._plan.tell_runs(answer.number, answer.attempts)
         else:
-            job = child.jobs.popleft()
-            self._folded[job] = answer
-            self._hand_out()
+            child.jobs.remove(answer.number)
+            if isinstance(answer, Strange):
+                self._plan.tell_strange(answer.number)
+            else:
+                self._plan.tell_counted(answer.number, answer)
 
-    def _tell_phases(self) -> None:
-        """Tell workers what came before their ranges, as far as that is known."""
-        while self._phased in self._read:
-            child, read = self._read.pop(self._phased)
-            self._send(child, Phases({name: self._passed[name] for name in read.attempts}))
-            self._passed.update(read.attempts)
-            self._phased += 1
-
-    def _hand_out(self) -> None:
-        while self._out in self._folded:
-            start, end = self._ranges[self._out]
-            self._queue.append(Done(start, end, self._reads.pop(self._out), self._folded.pop(self._out)))
-            self._out += 1
-            self.ready.set()
-
-    def _send(self, child: _Child, message: Job | Phases) -> None:
+    def _send(self, child: _Child, message: Job | Begin) -> None:
         try:
             child.stdin.write(pack(message))
             child.stdin.flush()

@@ -200,7 +200,7 @@ class Follower:
     def _poll_backlog(self, log: LiveLog, backlog: Backlog, place: Place) -> bool:
         done = backlog.poll()
         if done is not None:
-            self._tally.take_pieces(done.folded.pieces)
+            self._tally.take_pieces(done.pieces)
             log.seen.take(done.read, log.path, int(place.decoder["lines"]), self._now)
             log.go_on(place.after(backlog.fd, done.end, done.read.lines))
             log.tail.size = max(backlog.end, log.tail.size)

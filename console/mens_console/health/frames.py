@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from mens_console.health.fold import By
 from mens_console.health.partial import Partial
+from mens_console.health.plan import First
 from mens_console.health.rows import BadLine
 from mens_console.signals.generation import BatchFigures
 
@@ -24,8 +25,13 @@ _MOST: Final = 1 << 30
 
 
 class Job(Struct, tag=True):
-    """Read whole lines: bytes `[start, end)` of the file that is `identity` (device, inode)."""
+    """Count whole lines: bytes `[start, end)` of the file that is `identity` (device, inode).
 
+    `first` says what is told before (`Lines` or `Runs`, and `Begin` is waited for); with "nothing" counting begins at
+    once, `before` being the attempts of each run before the range.
+    """
+
+    number: int
     path: str
     identity: tuple[int, int]
     start: int
@@ -33,15 +39,39 @@ class Job(Struct, tag=True):
     batch_size: int
     usd_per_1000: float
     by: By
+    first: First
+    before: dict[str, int] = {}
 
 
-class Phases(Struct, tag=True):
-    """How many attempts of each run came before those of the job; now they can be counted by batch."""
+class Begin(Struct, tag=True):
+    """How many attempts of each run come before a job. Where not `sure`, nothing is known of runs that it lacks."""
 
+    number: int
+    before: dict[str, int]
+    sure: bool
+
+
+class Lines(Struct, tag=True):
+    """How many newlines a job's bytes hold."""
+
+    number: int
+    lines: int
+
+
+class Runs(Struct, tag=True):
+    """How many attempts of each run a job's bytes hold."""
+
+    number: int
     attempts: dict[str, int]
 
 
-class Read(Struct, tag=True):
+class Strange(Struct, tag=True):
+    """The job holds attempts of a run of which nothing was told."""
+
+    number: int
+
+
+class Read(Struct):
     """What a job's bytes hold: attempts by run, lines, bad ones (numbered from the job's first), unknown fields."""
 
     attempts: dict[str, int]
@@ -64,8 +94,10 @@ class Piece(Struct):
 
 
 class Folded(Struct, tag=True):
-    """All pieces of a job, those of one run in file order."""
+    """All that a job holds; the pieces of one run are in file order."""
 
+    number: int
+    read: Read
     pieces: list[Piece]
 
 
@@ -75,12 +107,12 @@ class Failed(Struct, tag=True):
     why: str
 
 
-Question: TypeAlias = Job | Phases
-Answer: TypeAlias = Read | Folded | Failed
+Question: TypeAlias = Job | Begin
+Answer: TypeAlias = Lines | Runs | Strange | Folded | Failed
 
 _encoder: Final = msgspec.msgpack.Encoder()
-QUESTION: Final[msgspec.msgpack.Decoder[Question]] = msgspec.msgpack.Decoder(Job | Phases)
-ANSWER: Final[msgspec.msgpack.Decoder[Answer]] = msgspec.msgpack.Decoder(Read | Folded | Failed)
+QUESTION: Final[msgspec.msgpack.Decoder[Question]] = msgspec.msgpack.Decoder(Job | Begin)
+ANSWER: Final[msgspec.msgpack.Decoder[Answer]] = msgspec.msgpack.Decoder(Lines | Runs | Strange | Folded | Failed)
 
 
 def pack(message: Question | Answer) -> bytes:

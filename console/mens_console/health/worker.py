@@ -1,6 +1,6 @@
-"""The worker: reads pieces of logs as it is asked on its standard input, and answers with their counts.
+"""The worker: counts pieces of logs as it is asked on its standard input, and answers on its standard output.
 
-It is started with `-P`, writes to nothing but its standard output, and ends when its input does.
+It is started with `-P`, writes to nothing else, and ends when its input does.
 """
 
 from __future__ import annotations
@@ -9,96 +9,170 @@ import gc
 import os
 import sys
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from mens_console.health.few import FewReader
 from mens_console.health.figures import figures
-from mens_console.health.fold import counts, fold
-from mens_console.health.frames import QUESTION, Failed, Folded, Job, Phases, Piece, Read, pack, read_frame
+from mens_console.health.fold import counts, grow
+from mens_console.health.frames import (
+    QUESTION,
+    Begin,
+    Failed,
+    Folded,
+    Job,
+    Lines,
+    Piece,
+    Read,
+    Runs,
+    Strange,
+    pack,
+    read_frame,
+)
 from mens_console.health.memory import keep_blocks
-from mens_console.health.rows import SAMPLES, Block, RowReader, join
+from mens_console.health.rows import SAMPLES, RowReader
 from mens_console.health.source import SLICE
 from mens_console.ingest.safeopen import explain, open_regular, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mens_console.health.fold import Counted
     from mens_console.health.frames import Answer
+    from mens_console.health.partial import Partial
+    from mens_console.health.rows import Block
+
+
+class _StrangeError(Exception):
+    """A run of which nothing was told."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run in one job: its attempts from its beginning, and the count of the batch that grows."""
+
+    attempts: int = 0
+    open: Partial | None = None
+    last_ts: float | None = None
+
+
+@dataclass(slots=True)
+class _Count:
+    """The counting of one job."""
+
+    job: Job
+    begin: Begin
+    runs: dict[str, _Run] = field(default_factory=dict)
+    read: Read = field(default_factory=lambda: Read({}, 0, 0, 0, [], {}))
+    pieces: list[Piece] = field(default_factory=list)
+
+    def run(self, name: str) -> _Run:
+        """Return a run, as it stood before the job where it is met first."""
+        if (run := self.runs.get(name)) is None:
+            if not self.begin.sure and name not in self.begin.before:
+                raise _StrangeError
+            run = self.runs[name] = _Run(self.begin.before.get(name, 0))
+        return run
+
+    def add(self, block: Block) -> None:
+        """Count the attempts of the next block."""
+        job = self.job
+        self._note(block)
+        for name in grow(block, job.path, self.run, batch_size=job.batch_size, by=job.by):
+            self._take(name, self.runs[name])
+
+    def finish(self) -> Folded:
+        """Return what was counted, with the batches that grow on behind the job."""
+        for name, run in self.runs.items():
+            self._take(name, run)
+        return Folded(self.job.number, self.read, self.pieces)
+
+    def _note(self, block: Block) -> None:
+        read = self.read
+        for line in block.bad:
+            line.line += read.lines
+        read.bad = [*read.bad, *block.bad][-SAMPLES:]
+        read.rows += len(block.rows)
+        read.lines += block.lines
+        read.bad_rows += block.bad_rows
+        for mine, others in ((read.unknown, block.unknown()), (read.attempts, counts(block.rows))):
+            for name, times in others.items():
+                mine[name] = mine.get(name, 0) + times
+
+    def _take(self, name: str, run: _Run) -> None:
+        """Turn what grows into a piece: a batch that lies in the job whole into its figures."""
+        job, partial = self.job, run.open
+        if partial is None:
+            return
+        run.open = run.last_ts = None  # each piece tells its own times: whoever merges them looks at their borders
+        index = (run.attempts - 1) // job.batch_size if job.by == "batch" else 0
+        if job.by != "batch" or partial.n < job.batch_size:
+            self.pieces.append(Piece(name, index, partial))
+            return
+        batch = figures(partial, name, index, batch_size=job.batch_size, usd_per_1000=job.usd_per_1000)
+        self.pieces.append(Piece(name, index, None, batch, partial.first_ts, partial.last_ts))
 
 
 class Worker:
-    """Answers questions, one after the other."""
+    """Answers questions, one after the other; jobs that wait for their `Begin` are remembered."""
 
     def __init__(self) -> None:
-        self._reader = RowReader()
-        self._job: Job | None = None
-        self._blocks: list[Block] = []
+        self._rows = RowReader()
+        self._few = FewReader(["run_id"])
+        self._waiting: dict[int, Job] = {}
 
-    def answer(self, question: Job | Phases) -> Answer:
-        """Do a job's reading, or count what was read for the last job."""
-        if isinstance(question, Phases):
-            folded = Folded(list(self._fold(question)))
-            self._blocks = []
-            return folded
+    def answer(self, question: Job | Begin) -> Answer:
+        """Begin a job, or go on with the last one."""
         try:
-            return self._read(question)
+            if isinstance(question, Begin):
+                job = self._waiting.pop(question.number)
+                return self._fold(job, question)
+            if question.first == "nothing":
+                return self._fold(question, Begin(question.number, question.before, sure=True))
+            self._waiting[question.number] = question
+            if question.first == "lines":
+                return Lines(question.number, sum(data.count(b"\n") for data in _pieces(question)))
+            return Runs(question.number, self._attempts(question))
+        except _StrangeError:
+            return Strange(question.number)
         except OSError as error:
-            return Failed(explain(error))
+            return Failed(str(error) if error.errno is None else explain(error))
 
-    def _read(self, job: Job) -> Answer:
-        fd, status = open_regular(job.path, follow=True)
-        try:
-            if (status.st_dev, status.st_ino) != job.identity:
-                return Failed("it was replaced while it was read")
-            data = read_at(fd, job.start, job.end - job.start)
-        finally:
-            os.close(fd)
-        if len(data) != job.end - job.start:
-            return Failed("it shrank while it was read")
-        blocks = list(self._decode(data, job.start))
-        told = Read({}, 0, 0, 0, [], {})
-        unknown: Counter[str] = Counter()
-        attempts: Counter[str] = Counter()
-        for block in blocks:
-            for line in block.bad:
-                line.line += told.lines
-            told.bad = [*told.bad, *block.bad][-SAMPLES:]
-            told.rows += len(block.rows)
-            told.lines += block.lines
-            told.bad_rows += block.bad_rows
-            unknown.update(block.unknown())
-            attempts.update(counts(block.rows))
-        told.unknown, told.attempts = dict(unknown), dict(attempts)
-        self._job, self._blocks = job, join(blocks)
-        return told
+    def _attempts(self, job: Job) -> dict[str, int]:
+        found: Counter[str | int | None] = Counter()
+        for data in _pieces(job):
+            found.update(run for (run,) in self._few.read(data))
+        named: Counter[str] = Counter()
+        for run, times in found.items():
+            named["" if run is None else str(run)] += times
+        return dict(named)
 
-    def _decode(self, data: bytes, start: int) -> Iterator[Block]:
-        begin, view = 0, memoryview(data)
-        while begin < len(data):
-            end = len(data) if begin + SLICE >= len(data) else data.rfind(b"\n", begin, begin + SLICE) + 1
-            if end <= begin:  # a line longer than a slice
-                end = data.find(b"\n", begin) + 1 or len(data)
-            yield self._reader.decode(view[begin:end], start + begin)
-            begin = end
-
-    def _fold(self, phases: Phases) -> Iterator[Piece]:
-        job = self._job
-        if job is None:
-            return
-        passed = Counter(phases.attempts)
-        for block in self._blocks:
-            for counted in fold(block, job.path, passed, batch_size=job.batch_size, by=job.by):
-                yield _piece(counted, job)
-            if job.by == "batch":
-                passed.update(counts(block.rows))
+    def _fold(self, job: Job, begin: Begin) -> Folded:
+        counting, at = _Count(job, begin), job.start
+        for data in _pieces(job):
+            counting.add(self._rows.decode(data, at))
+            at += len(data)
+        return counting.finish()
 
 
-def _piece(counted: Counted, job: Job) -> Piece:
-    (name, index), partial = counted
-    if job.by != "batch" or partial.n < job.batch_size:
-        return Piece(name, index, partial)
-    batch = figures(partial, name, index, batch_size=job.batch_size, usd_per_1000=job.usd_per_1000)
-    return Piece(name, index, None, batch, partial.first_ts, partial.last_ts)
+def _pieces(job: Job) -> Iterator[bytes]:
+    """Read a job's lines, some at a time. Raises `OSError`, without a number where the file is not what it was."""
+    fd, status = open_regular(job.path, follow=True)
+    try:
+        if (status.st_dev, status.st_ino) != job.identity:
+            raise OSError("it was replaced while it was read")
+        at, window = job.start, SLICE
+        while at < job.end:
+            data = read_at(fd, at, min(window, job.end - at))
+            if not data or (len(data) < window and at + len(data) < job.end):
+                raise OSError("it shrank while it was read")
+            end = len(data) if at + len(data) == job.end else data.rfind(b"\n") + 1
+            if not end:
+                window *= 2  # a line longer than that
+                continue
+            yield data[:end]
+            at, window = at + end, SLICE
+    finally:
+        os.close(fd)
 
 
 def main(questions: IO[bytes], answers: IO[bytes]) -> int:
