@@ -74,8 +74,9 @@ def _exchange(connection: http.client.HTTPConnection, parts: SplitResult, server
     body = response.read(LARGEST + 1)
     if len(body) > LARGEST:
         return Answer(problem=f"{_host(parts)}: its answer is over {LARGEST >> 20} MiB")
-    if response.status != 200 and not body.lstrip().startswith(b"{"):
-        return Answer(problem=f"{_host(parts)}: HTTP {response.status}")
+    if response.status != 200:
+        said = safe_text(body[:200].decode("utf-8", "replace").strip())
+        return Answer(problem=f"{_host(parts)}: HTTP {response.status}{f': {said}' if said else ''}")
     return Answer(body)
 
 
