@@ -84,6 +84,8 @@ class _Count:
         """Return what was counted, with the batches that grow on behind the job."""
         for name, run in self.runs.items():
             self._take(name, run)
+            if self.job.by == "batch":
+                self.read.attempts[name] = run.attempts - self.begin.before.get(name, 0)
         return Folded(self.job.number, self.read, self.pieces)
 
     def _note(self, block: Block) -> None:
@@ -94,9 +96,11 @@ class _Count:
         read.rows += len(block.rows)
         read.lines += block.lines
         read.bad_rows += block.bad_rows
-        for mine, others in ((read.unknown, block.unknown()), (read.attempts, counts(block.rows))):
-            for name, times in others.items():
-                mine[name] = mine.get(name, 0) + times
+        for name, times in block.unknown().items():
+            read.unknown[name] = read.unknown.get(name, 0) + times
+        if self.job.by != "batch":  # groups that are not runs tell nothing of runs
+            for name, times in counts(block.rows).items():
+                read.attempts[name] = read.attempts.get(name, 0) + times
 
     def _take(self, name: str, run: _Run) -> None:
         """Turn what grows into a piece: a batch that lies in the job whole into its figures."""
