@@ -101,9 +101,10 @@ def compare(item: Item, base: Item, metric: Metric, baseline: Baseline) -> Compa
         upper = max(upper, worse_by)
     margin = baseline.margin or 0.0
     limit = margin * abs(base.value) if baseline.relative else margin
-    asked = f"{figure(100 * margin)} % of it" if baseline.relative else quantity(margin, item.unit)
+    unit = "points" if item.unit == "%" else item.unit
+    asked = f"{figure(100 * margin)} % of it" if baseline.relative else quantity(margin, unit)
     direction = "worse" if worse_by > 0 else "better" if worse_by < 0 else "no different"
-    by = f" by {figure(abs(worse_by), (limit,))}" if worse_by else ""
+    by = f" by {quantity(abs(worse_by), unit, (limit,))}" if worse_by else ""
     bound = "" if upper is None else f", 95 % bound {'none' if math.isinf(upper) else figure(upper, (limit,))} worse"
     against = f"against the baseline's {quantity(base.value, base.unit)}"
     return Compared(worse_by, upper, limit, f"{against} is {direction}{by}{bound}; margin {asked}")

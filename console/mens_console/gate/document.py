@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from mens_console.gate.choose import TOLD_DIFFERENTLY
 from mens_console.gate.evaluate import checklist
+from mens_console.gate.metrics import METRICS
 from mens_console.gate.wording import condition
 from mens_console.ingest.text import safe_text
 
@@ -49,10 +51,17 @@ def gate_document(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def problems(evaluation: Evaluation) -> list[str]:
-    """Return what could not be read, and why; each once."""
+    """Return what could not be read, and why; each once.
+
+    What concerns a metric that the profile does not name is left out, and so are contradictions: which of them matter
+    only a criterion knows, and it says so.
+    """
     manifest = evaluation.manifest
-    told = [f"{one.path}: {one.problem}" for one in manifest.files if one.problem]
-    return list(dict.fromkeys(safe_text(one) for one in (*manifest.problems, *told)))
+    asked = {name for one in evaluation.profile.criteria for name in (one.metric, *(part[0] for part in one.requires))}
+    others = tuple(f": {name}: " for name in METRICS if name not in asked)
+    told = [one for one in manifest.problems if not any(other in one for other in others)]
+    told += [f"{one.path}: {one.problem}" for one in manifest.files if one.problem]
+    return list(dict.fromkeys(safe_text(one) for one in told if f" {TOLD_DIFFERENTLY}: " not in one))
 
 
 def _criterion(judged: Judgement, files: Mapping[str, EvidenceFile]) -> dict[str, Any]:
