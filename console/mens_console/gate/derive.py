@@ -1,4 +1,4 @@
-"""Values that no single file holds: losses between two models, the mean of several runs, tests of several suites.
+"""Values that no single file holds: losses between two models, a drop, a regression.
 
 And what several files say of one metric: a contradiction is flagged on both sides, never settled here.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from mens_console.gate.metrics import METRICS
+from mens_console.gate.pooling import groups, joined, once, order, pool, prefer
 from mens_console.gate.readers.roles import BASELINE, QLORA, QUANTIZED
 from mens_console.gate.types import Item
 
@@ -21,114 +22,20 @@ LEAST: Final = 3
 _FUTURE_S: Final = 300.0
 """How far a clock may be ahead of this one."""
 _SAME: Final = 1e-9
-_HISTORY, _FINAL = "_stats_history.csv", "_stats.csv"
-_Place = tuple[str, str, str]
-
-
-def places(item: Item) -> tuple[_Place, ...]:
-    """Return where a value comes from."""
-    return item.sources or ((item.path, item.sha256, item.pointer),)
 
 
 def settle(items: Sequence[Item], scores: Sequence[Item], now: float) -> tuple[list[Item], list[str]]:
     """Return all items with what follows from them, and the contradictions in words, whatever the input's order."""
-    found = sorted(_once(items), key=order)
-    found = _sum_suites(_pool_runs(found))
-    found, told = _flag(_prefer_load(found))
+    found, told = _flag(prefer(pool(once(items))))
     derived = [*_losses(found), *_mean_loss(scores), *_qlora(scores), *_evaluations(found)]
     return sorted((_not_from_the_future(one, now) for one in (*found, *derived)), key=order), told
-
-
-def order(item: Item) -> tuple[object, ...]:
-    """Return what items are sorted by: what they are, then where they stand."""
-    return (item.metric, tuple(sorted(item.tags.items())), item.sha256, item.pointer, item.path)
-
-
-def _once(items: Iterable[Item]) -> list[Item]:
-    """Leave out copies: the same bytes under another name say the same once, where they say it with the same tags."""
-    kept: dict[tuple[object, ...], Item] = {}
-    for item in sorted(items, key=order):
-        kept.setdefault((item.metric, item.sha256, item.pointer, tuple(sorted(item.tags.items()))), item)
-    return list(kept.values())
-
-
-def _groups(items: Iterable[Item]) -> dict[tuple[object, ...], list[Item]]:
-    """Return items by metric and tags."""
-    groups: dict[tuple[object, ...], list[Item]] = defaultdict(list)
-    for item in items:
-        groups[item.metric, tuple(sorted(item.tags.items()))].append(item)
-    return groups
-
-
-def _joined(items: Sequence[Item]) -> dict[str, object]:
-    """Return the fields of an item that several others were made into: the oldest of them dates it."""
-    whole = tuple(place for item in items for place in places(item))
-    return {
-        "sources": whole,
-        "path": whole[0][0],
-        "sha256": whole[0][1],
-        "pointer": whole[0][2],
-        "at": min(item.at for item in items),
-    }
-
-
-def _pool_runs(items: Sequence[Item]) -> list[Item]:
-    """Make single runs of one tool with the same tags into one mean, as five runs of a benchmark are meant."""
-    pooled: list[Item] = []
-    for group in _groups(items).values():
-        runs = [one for one in group if METRICS[one.metric].statistic == "mean" and len(one.samples) == 1]
-        if len(runs) < 2 or any(one.trouble for one in group) or len({one.tool for one in runs}) > 1:
-            pooled += group
-            continue
-        samples = tuple(one.samples[0] for one in runs)
-        joined = dataclasses.replace(runs[0], value=sum(samples) / len(samples), samples=samples, n=len(samples),
-                                     note=f"mean of {len(samples)} runs in files of their own", **_joined(runs))  # type: ignore[arg-type]  # fmt: skip
-        pooled += [joined, *(one for one in group if one not in runs)]
-    return pooled
-
-
-def _sum_suites(items: Sequence[Item]) -> list[Item]:
-    """Add up tests of several files: each is a suite of its own, and a failure in any counts."""
-    summed: list[Item] = []
-    for (metric, _), group in _groups(items).items():
-        if metric not in {"tests_failed", "tests_run"} or len(group) < 2 or any(one.trouble for one in group):
-            summed += group
-            continue
-        ran = [one.n for one in group]
-        n = None if None in ran else sum(one or 0 for one in ran)
-        note = "; ".join(filter(None, [f"{len(group)} files", *(one.note for one in group)]))
-        summed.append(dataclasses.replace(group[0], value=sum(one.value for one in group), n=n, note=note[:400],
-                                          **_joined(group)))  # type: ignore[arg-type]  # fmt: skip
-    return summed
-
-
-def _prefer_load(items: Sequence[Item]) -> list[Item]:
-    """Leave out a benchmark's error rate of zero where a soak or load test measured it: a hundred requests show less.
-
-    One that is not zero, or could not be read, stays.
-    """
-    tested = any(one.metric == "error_rate" and one.tags.get("source") in {"soak", "load"} for one in items)
-    return [
-        one
-        for one in items
-        if not (tested and one.metric == "error_rate" and one.tags.get("source") == "bench" and one.value == 0)
-        and not _earlier(one, items)
-    ]
-
-
-def _earlier(item: Item, items: Sequence[Item]) -> bool:
-    """Whether it is locust's history of a run whose final table is there too: a row of it is older than the table."""
-    if item.tool != "locust" or not item.path.endswith(_HISTORY):
-        return False
-    final = item.path.removesuffix(_HISTORY) + _FINAL
-    return any(one.path == final and one.metric == item.metric and (one.n or 0) >= (item.n or 0) for one in items)
 
 
 def _flag(items: Sequence[Item]) -> tuple[list[Item], list[str]]:
     """Mark items that say different values of one metric with the same tags."""
     flagged: list[Item] = []
     told: list[str] = []
-    for (metric, _), group in _groups(items).items():
+    for (metric, _), group in groups(items).items():
         values = [one.value for one in group if not math.isnan(one.value)]
         if not values or math.isclose(min(values), max(values), rel_tol=_SAME, abs_tol=1e-12):
             flagged += group
@@ -174,7 +81,7 @@ def _difference(metric: str, one: Item, other: Item, note: str = "", *, relative
     item = Item(metric, math.nan if trouble else value, METRICS[metric].unit, "", "", "", "derived",
                 n=min(counts) if len(counts) == 2 else None, tags=tags, trouble=trouble,
                 note=note or f"{one.value:.4g} − {other.value:.4g}")  # fmt: skip
-    return dataclasses.replace(item, **_joined((one, other)))  # type: ignore[arg-type]
+    return dataclasses.replace(item, **joined((one, other)))
 
 
 def _losses(items: Sequence[Item]) -> list[Item]:
@@ -188,7 +95,7 @@ def _losses(items: Sequence[Item]) -> list[Item]:
         sides = [one for one in wanted if one.metric == metric and one.tags.get("role") in {BASELINE, QUANTIZED}]
         why = "baseline and quantized are of different versions or measures of it: they are not compared"
         lost = Item(f"{metric}_loss", math.nan, "points", "", "", "", "derived", trouble=why)
-        found.append(dataclasses.replace(lost, **_joined(sides)))  # type: ignore[arg-type]
+        found.append(dataclasses.replace(lost, **joined(sides)))
     return found
 
 
@@ -226,7 +133,7 @@ def _mean_loss(scores: Sequence[Item]) -> list[Item]:
     )
     item = Item("quantization_loss", math.nan if trouble else sum(lost) / len(lost), "%", "", "", "", "derived",
                 n=len(pairs), samples=() if trouble else tuple(lost), note=names[:400], trouble=trouble)  # fmt: skip
-    return [dataclasses.replace(item, **_joined([one for pair in pairs for one in pair]))]  # type: ignore[arg-type]
+    return [dataclasses.replace(item, **joined([one for pair in pairs for one in pair]))]
 
 
 def _qlora(scores: Sequence[Item]) -> list[Item]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from mens_console.gate import asking, files
-from mens_console.gate.derive import order, places, settle
+from mens_console.gate.derive import settle
+from mens_console.gate.pooling import order, places
 from mens_console.gate.readers import prometheus
 from mens_console.gate.readers.prometheus import Answer, Server
 from mens_console.gate.readers.promised import SCHEMA

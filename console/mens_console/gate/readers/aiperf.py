@@ -30,6 +30,8 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     sheet.taken(document.get("end_time"))
     sheet.tag("model", at(document, "input_config", "endpoint", "model_names", 0))
     sheet.tags["source"] = "bench"
+    batch = count(at(document, "input_config", "loadgen", "concurrency"))
+    sheet.tag("batch", batch)
     done = count(at(document, "request_count", "avg"))
     failed = _failed(document, done)
     trouble = outcome(done, failed, sheet, "/request_count")
@@ -40,7 +42,6 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
         _latency(document, metric, name, done, sheet, trouble=trouble, note=note)
     rate = document.get("output_token_throughput")
     if isinstance(rate, dict):
-        batch = count(at(document, "input_config", "loadgen", "concurrency"))
         unit = str(rate.get("unit", ""))
         if factor(unit, "tokens/s") is None:
             trouble = trouble or f"its unit {unit!r} is none of throughput"

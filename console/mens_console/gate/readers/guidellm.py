@@ -48,6 +48,7 @@ def _read_one(benchmark: dict[str, Any], place: int, used: int | None, sheet: Sh
     kind = str(strategy.get("type_", ""))
     batch = count(strategy.get("streams")) or (1 if kind == "synchronous" else None)
     tags = {"load": f"{kind}@{batch}" if batch else kind} if kind else {}
+    tags |= {"batch": str(batch)} if batch else {}
     done, failed = _totals(benchmark)
     trouble = outcome(done, failed, sheet, pointer(*where, "request_totals"))
     note = partial(done, failed)

@@ -30,11 +30,13 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     if failed is None and done is not None:
         asked = count(document.get("num_prompts"))  # versions before `failed` was written
         failed = asked - done if asked is not None and asked >= done else None
+    used, batch = gpus(document), count(document.get("max_concurrency"))
+    for name, value in (("batch", batch), ("gpus", used)):
+        sheet.tag(name, value)
     trouble = outcome(done, failed, sheet, "/failed")
     note = partial(done, failed)
     for name in ("ttft", "itl"):
         _latency(document, name, done, sheet, trouble=trouble, note=note)
-    used, batch = gpus(document), count(document.get("max_concurrency"))
     throughput(sheet, document.get("output_throughput"), "/output_throughput", batch=batch, used=used, n=1,
                trouble=trouble, note=note, samples=_one(document.get("output_throughput")))  # fmt: skip
 
