@@ -404,6 +404,7 @@ def test_documents_keep_to_their_contracts(desk, cli):
         GateRecords.model_validate(document)
     assert (listed["verified"], listed["holds"], checked["holds"]) == (False, None, True)
     assert {one["signature"] for one in listed["records"]} == {"not checked"}
+    assert "says NO-GO" in cli("gate", "ledger", "ledger.jsonl")[1]
     assert {one["signature"] for one in checked["records"]} == {"holds"}
     assert cli("gate", "ledger", "ledger.jsonl", "--head")[1].strip() == listed["head"] == desk.head()
     assert cli("contracts", "check", "ledger.jsonl")[0] == 0

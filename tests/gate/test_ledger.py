@@ -13,6 +13,8 @@ import threading
 
 import pytest
 from gate.signing import Desk, agent, needs_openssh
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mens_console.gate import append, ledger, signoff, verify
 from mens_console.gate.dsse import DsseError, envelope, pae, unpae
@@ -200,6 +202,37 @@ def test_records_cut_off_are_found_by_a_head_kept_elsewhere(three):
 @pytest.mark.parametrize("head", ["", "zz" * 32, "abc"])
 def test_a_head_that_is_none_never_passes_unnoticed(three, head):
     assert check(three, expect_head=head).holds is (head == "")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, real_agent):
+    """Return a ledger of three records, as bytes."""
+    made = Desk(tmp_path_factory.mktemp("written"), real_agent)
+    for who in ("ada", "bob", "ada"):
+        made.sign(who=who)
+    return made.ledger.read_bytes()
+
+
+@given(at=st.integers(0, 1 << 16), value=st.integers(0, 255), length=st.integers(0, 40))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_in_place_of_others_are_found_or_change_no_decision(written, at, value, length):
+    at %= len(written)
+    made = written[:at] + bytes([value]) + written[at + length :]
+    if made == written:
+        return
+    found = ledger.chain(made, "ledger.jsonl")
+    ours = ledger.chain(written, "ledger.jsonl")
+    assert found.head != ours.head
+    if found.whole and not found.tail:  # only the last line can pass, for no hash follows it; its signatures are next
+        assert [one.head for one in found.entries[:2]] == [one.head for one in ours.entries[:2]]
+        assert len(found.entries) in (2, 3) and found.entries[2:3] != ours.entries[2:3]
+
+
+@given(data=st.binary(max_size=400))
+@settings(max_examples=200, deadline=None)
+def test_no_bytes_at_all_are_an_error(data):
+    found = ledger.chain(data, "ledger.jsonl")
+    assert found.entries == () and (not data or found.problems or found.tail)
 
 
 # ---------------------------------------------------------------------- attacks on records

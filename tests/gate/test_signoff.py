@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import threading
 import time
 
@@ -9,10 +10,11 @@ import pytest
 from gate.signing import NOW, Desk, agent, make_key, needs_openssh, silent_agent
 
 from mens_console.gate import ledger, signoff, ssh, standing, statements
+from mens_console.gate.dsse import Envelope, Signature
 from mens_console.gate.signers import SignersError, load
 from mens_console.gate.signoff import SignOffError
 from mens_console.gate.ssh import SshError
-from mens_console.gate.subprocesses import CancelledError
+from mens_console.gate.subprocesses import CancelledError, ToolError
 
 pytestmark = needs_openssh
 
@@ -326,14 +328,51 @@ def test_a_revoked_key_makes_no_record(desk):
     assert desk.sign(who="bob").standing.text == "GO"
 
 
+@pytest.mark.parametrize("text", ["junk", "\x00\x01", "ssh-ed25519 AAAAshort"])
+def test_a_list_of_revoked_keys_that_is_none_never_counts_as_empty(desk, text):
+    (desk.folder / "revoked_keys").write_text("# lost\n\n" + text)
+    with pytest.raises(SignersError, match="revoked_keys:3: it holds no key"):
+        desk.signers()
+
+
+def test_a_damaged_krl_lets_nobody_sign(desk, tmp_path):
+    krl = desk.folder / "revoked_keys"
+    argv = ["ssh-keygen", "-k", "-q", "-f", str(krl), str(desk.folder / "bob.pub")]
+    subprocess.run(argv, check=True)
+    assert desk.sign().status == "SIGNED"
+    krl.write_bytes(krl.read_bytes()[:-5])
+    with pytest.raises(SshError, match="or that list is damaged"):
+        desk.sign()
+
+
+def test_no_room_for_the_files_of_ssh_keygen_is_a_sentence(desk, monkeypatch):
+    made = desk.draft()
+    monkeypatch.setattr("tempfile.tempdir", str(desk.folder / "gone"))
+    with pytest.raises(ToolError, match="nothing can be written there"):
+        signoff.sign_off(made, desk.key(), desk.signers(), desk.ledger, again=desk.judged, environ=desk.agent.environ)
+
+
+def test_a_forged_go_of_another_does_not_help_to_a_go(desk):
+    desk.rules = {"approvals": 2}
+    with agent() as thief:
+        thief.add(make_key(desk.folder, "carol"))
+        made = desk.draft(who="bob")
+        forged = [ssh.sign(pae, ssh.key_of(desk.public("carol")), thief.environ) for pae in made.paes]
+    decided, results = (
+        Envelope(payload, (Signature(desk.key("bob").fingerprint, sig),))
+        for payload, sig in zip((made.decision, made.results), forged, strict=True)
+    )
+    desk.ledger.write_bytes(ledger.line_of(1, made.word.head, decided, results))
+    assert ledger.load(desk.ledger).whole
+    assert desk.sign(who="ada").standing.text == "1 of 2 GO"
+
+
 def test_signatures_of_something_else_make_no_record(desk):
     made = desk.draft()
     right = [ssh.sign(pae, desk.key(), desk.agent.environ) for pae in made.paes]
     others = ssh.sign(made.paes[0], desk.key("bob"), desk.agent.environ)
     signed = desk.folder / "pae"
     signed.write_bytes(made.paes[0])
-    import subprocess
-
     argv = ["ssh-keygen", "-Y", "sign", "-n", "file", "-f", str(desk.keys["ada"])]
     elsewhere = subprocess.run(argv, input=made.paes[0], capture_output=True, check=True).stdout
     for pair, reason in (

@@ -110,12 +110,13 @@ def record_lines(entry: Entry, ink: Callable[[str, str], str], checked: Checked 
     return lines
 
 
-def standing_line(one: Standing, ink: Callable[[str, str], str]) -> str:
-    """Return where a release stands, in a line."""
+def standing_line(one: Standing, ink: Callable[[str, str], str], *, verified: bool = True) -> str:
+    """Return where a release stands, in a line; what was not `verified` is what the file says."""
     colour = {"GO": "good", "NO-GO": "bad", "PENDING": "warn"}[one.outcome]
     said = [f"GO by {', '.join(safe_text(name, 80) for name in one.approved)}"] if one.approved else []
     said += [f"NO-GO by {', '.join(safe_text(name, 80) for name in one.against)}"] if one.against else []
-    text = ink(one.text, colour if one.signed or one.outcome != "GO" else "warn")
+    good = verified and one.signed
+    text = ink(f"{'' if verified else 'says '}{one.text}", colour if good or one.outcome != "GO" else "warn")
     return f"{safe_text(one.release, 100)}  {safe_text(one.profile, 60)}  {text}  {'; '.join(said)}".rstrip()
 
 

@@ -17,6 +17,7 @@ from mens_console.cli.errors import NO, OK, CommandError
 from mens_console.cli.gate_key import key_of, needed
 from mens_console.cli.gate_records import ledger_option, ledger_path, loaded, signers_of, signers_options, standing_line
 from mens_console.cli.gate_show import loaded as profile_of
+from mens_console.cli.parser import positive
 from mens_console.ingest.text import safe_text
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--key", metavar="KEY", help="fingerprint SHA256:…, a .pub file, or the person's name in the file of signers"
     )
     parser.add_argument(
-        "--timeout", type=float, default=60.0, metavar="S", help="seconds to wait for a signature (default 60)"
+        "--timeout", type=positive, default=60, metavar="S", help="seconds to wait for a signature (default 60)"
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--export-pae", type=Path, metavar="FILE", help="write what is to be signed, to sign it elsewhere")
@@ -100,7 +101,7 @@ def _sign(arguments: argparse.Namespace) -> int:
         done = signoff.record(draft, None, None, path, again=again)
     else:
         complain(f"signing with {key.fingerprint}; confirm or touch it where it asks (twice)")
-        done = signoff.sign_off(draft, key, needed(signers), path, again=again, limit_s=max(arguments.timeout, 1.0))
+        done = signoff.sign_off(draft, key, needed(signers), path, again=again, limit_s=arguments.timeout)
     return _tell(done, path)
 
 

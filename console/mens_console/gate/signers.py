@@ -21,6 +21,8 @@ from mens_console.ingest.text import safe_text
 _MOST: Final = 4 << 20
 """Bytes of an allowed_signers file."""
 _KEY: Final = re.compile(r"(?:^|\s)((?:sk-)?(?:ssh-|ecdsa-)[a-zA-Z0-9@.-]+)\s+(AAAA[A-Za-z0-9+/]+={0,2})(?:\s|$)")
+_KRL: Final = b"SSHKRL\n\x00"
+"""Begins a key revocation list of OpenSSH (PROTOCOL.krl)."""
 _WILD: Final = re.compile(r"[*?!]")
 
 
@@ -85,7 +87,22 @@ def load(path: Path, revoked: Path | None = None) -> Signers:
         raise SignersError(f"{path}: it names nobody; add a line: ada@example.org ssh-ed25519 AAAA…")
     beside = path.with_name("revoked_keys")
     chosen = revoked if revoked is not None else beside if beside.exists() else None
-    return Signers(str(path), data, principals, _read(chosen) if chosen else b"", str(chosen) if chosen else "")
+    return Signers(str(path), data, principals, _revoked(chosen) if chosen else b"", str(chosen) if chosen else "")
+
+
+def _revoked(path: Path) -> bytes:
+    """Return a list of revoked keys. Raises `SignersError` for what is none: ssh-keygen takes that for an empty one."""
+    data = _read(path)
+    if data.startswith(_KRL):
+        return data
+    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+        text = line.strip()
+        if text and not text.startswith("#") and key_blob(text) is None:
+            raise SignersError(
+                f"{path}:{number}: it holds no key; write one public key a line (ssh-ed25519 AAAA…), or make a KRL: "
+                "ssh-keygen -k -f FILE KEY.pub"
+            )
+    return data
 
 
 def _entry(where: str, text: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from mens_console.gate.append import append
 from mens_console.gate.dsse import Envelope, Signature
 from mens_console.gate.evaluate import unmarked
 from mens_console.gate.statements import Word
+from mens_console.gate.verify import signatures
 from mens_console.ingest.text import safe_text
 
 if TYPE_CHECKING:
@@ -219,8 +220,19 @@ def record(
     line = ledger.line_of(word.entries + 1, word.head, decided, results, torn=len(before.tail))
     after = append(path, line, word.head)
     mine = after.entries[word.entries]
-    of_release = standing.alive(after.entries, draft.evaluation.profile.id, draft.evaluation.release)
-    return Recorded(mine, after.head, standing.standings(of_release)[0])
+    return Recorded(mine, after.head, _standing(after, mine, signers))
+
+
+def _standing(chain: Chain, mine: Entry, signers: Signers | None) -> Standing:
+    """Return where the release stands: a GO before this one counts only where its signatures hold, a NO-GO anyhow."""
+    own = mine.decision
+    believed = [
+        one
+        for one in chain.entries
+        if (one.decision.profile.id, one.decision.release) == (own.profile.id, own.release)
+        and (one is mine or one.decision.decision == "NO-GO" or not signatures(one, signers, unsigned=True)[1])
+    ]
+    return standing.standings(believed)[0]
 
 
 def _sealed(envelope: Envelope, key: str, made: bytes) -> Envelope:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import socket
 import tempfile
@@ -21,7 +22,7 @@ from mens_console.ingest.text import safe_text
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 NAMESPACE: Final = "mens-gate"
 """A signature that was made for anything else (a commit, a file) is none of ours."""
@@ -100,8 +101,8 @@ def sign(
     """
     env = os.environ if environ is None else environ
     where = _agent(env)
-    with tempfile.TemporaryDirectory(prefix="mens-gate-") as folder:
-        public = Path(folder) / "key.pub"
+    with _folder() as folder:
+        public = folder / "key.pub"
         public.write_text(f"{key.line}\n")
         argv = [tool("ssh-keygen"), "-Y", "sign", "-n", NAMESPACE, "-f", str(public)]
         try:
@@ -153,14 +154,13 @@ def verify(pae: bytes, armoured: bytes, principal: str, signers: Signers) -> Non
     if problem is None:
         return
     if signers.revoked and _verify(pae, armoured, principal, signers, revoked=False) is None:
-        raise SshError(f"the key {made.fingerprint} was revoked ({signers.revoked_path})")
+        raise SshError(f"the key {made.fingerprint} was revoked ({signers.revoked_path}, or that list is damaged)")
     raise SshError(problem)
 
 
 def _verify(pae: bytes, armoured: bytes, principal: str, signers: Signers, *, revoked: bool) -> str | None:
     """Ask ssh-keygen; return why the signature does not hold, None where it does."""
-    with tempfile.TemporaryDirectory(prefix="mens-gate-") as name:
-        folder = Path(name)
+    with _folder() as folder:
         allowed, signature, dead = folder / "allowed_signers", folder / "signature", folder / "revoked"
         allowed.write_bytes(signers.data)
         signature.write_bytes(armoured)
@@ -174,6 +174,19 @@ def _verify(pae: bytes, armoured: bytes, principal: str, signers: Signers, *, re
         except TimeLimitError:
             raise ToolError(f"ssh-keygen did not check a signature within {_VERIFY_LIMIT_S:g} s") from None
     return None if done.status == 0 else _reason(done.err, signers)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a private folder for the few files that ssh-keygen wants. Raises `ToolError` where there is no room."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="mens-gate-") as name:
+            yield Path(name)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ToolError(
+            f"{tempfile.gettempdir()}: nothing can be written there ({why}); make room, try again"
+        ) from None
 
 
 def _reason(said: str, signers: Signers) -> str:

@@ -81,7 +81,7 @@ def verify(
         problems.append(notes.pop())
     hashes: dict[str, str | None] = {}
     checked = tuple(
-        Checked(entry, *_signatures(entry, signers, unsigned=unsigned), tuple(_evidence(entry, root, hashes)))
+        Checked(entry, *signatures(entry, signers, unsigned=unsigned), tuple(_evidence(entry, root, hashes)))
         for entry in chain.entries
     )
     problems += [f"{chain.path}:{one.entry.line}: {one.problem}" for one in checked if one.problem]
@@ -98,7 +98,7 @@ def verify(
     return Report(chain, checked, tuple(problems), tuple(notes), standing)
 
 
-def _signatures(entry: Entry, signers: Signers | None, *, unsigned: bool) -> tuple[State, str]:
+def signatures(entry: Entry, signers: Signers | None, *, unsigned: bool) -> tuple[State, str]:
     """Return how a record's signatures are, and why that will not do, "" where it will."""
     if not entry.signed:
         told = "" if unsigned else "the record is UNSIGNED: nobody vouches for it (--allow-unsigned lets it pass)"
