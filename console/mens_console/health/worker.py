@@ -30,7 +30,7 @@ from mens_console.health.frames import (
     read_frame,
 )
 from mens_console.health.memory import keep_blocks
-from mens_console.health.rows import SAMPLES, RowReader
+from mens_console.health.rows import SAMPLES, RowReader, count_lines
 from mens_console.health.source import SLICE
 from mens_console.ingest.safeopen import explain, open_regular, read_at
 
@@ -134,7 +134,7 @@ class Worker:
                 return self._fold(question, Begin(question.number, question.before, sure=True))
             self._waiting[question.number] = question
             if question.first == "lines":
-                return Lines(question.number, sum(data.count(b"\n") for data in _pieces(question)))
+                return Lines(question.number, sum(map(count_lines, _pieces(question))))
             return Runs(question.number, self._attempts(question))
         except _StrangeError:
             return Strange(question.number)
