@@ -1,5 +1,6 @@
 """Verdicts worked out by hand, on both sides of every edge, and what holds of any evidence."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -8,8 +9,12 @@ from gate.made import DAY, NOW, criterion, item, manifest, mark, profile, waiver
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mens_console.gate.document import gate_document
 from mens_console.gate.evaluate import checklist, digest, evaluate
-from mens_console.gate.types import Baseline, Check, EvidenceFile, Manifest
+from mens_console.gate.metrics import METRICS
+from mens_console.gate.rendering import markdown
+from mens_console.gate.report import report
+from mens_console.gate.types import Band, Baseline, Check, EvidenceFile, Manifest
 
 THROUGHPUT = criterion("throughput_single", ">=115", "105..115")
 
@@ -480,3 +485,42 @@ def test_adding_what_fails_never_improves_anything(found, metric):
     assert after.ready <= before.ready
     for one, two in zip(before.judgements, after.judgements, strict=True):
         assert standing(two.verdict) <= standing(one.verdict)
+
+
+NUMBERS = st.one_of(st.floats(), st.sampled_from([0.0, 1.0, 100.0, 1e308, -1e308]))
+COUNTS = st.one_of(st.none(), st.integers(-2, 400), st.sampled_from([10**9, 10**18]))
+
+
+@st.composite
+def anything(draw, metric):
+    return item(
+        metric,
+        draw(NUMBERS),
+        METRICS[metric].unit,
+        draw(st.sampled_from(PATHS)),
+        n=draw(COUNTS),
+        successes=draw(COUNTS),
+        samples=tuple(draw(st.lists(NUMBERS, max_size=4))),
+        counts=tuple(draw(st.lists(st.tuples(NUMBERS, st.integers(-1, 10**12)), max_size=4))),
+        interval=draw(st.one_of(st.none(), st.tuples(NUMBERS, NUMBERS))),
+        at=draw(NUMBERS),
+        tags=draw(st.sampled_from([{}, {"eval_set": "1"}])),
+    )
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data(), st.sampled_from(sorted(METRICS)), st.sampled_from(["point", "bound"]), NUMBERS, NUMBERS)
+def test_whatever_evidence_says_there_is_a_verdict(data, metric, decide_on, low, margin):
+    bands = {"passes": Band(low=low), "conditional": Band(low=low - 1, high=low)}
+    one = replace(criterion(metric), **bands, decide_on=decide_on, max_age_s=DAY, min_n=2)
+    other = replace(one, id="against", passes=None, baseline=Baseline("base.json", "base.json" * 3, margin))
+    found = data.draw(st.lists(anything(metric), max_size=4))
+    evaluation = evaluate(profile(one, other), manifest(*found), release="1", now=NOW)
+    for judged in evaluation.judgements:
+        assert judged.reason
+        if judged.verdict in ("PASS", "CONDITIONAL"):
+            assert judged.n is not None or METRICS[metric].statistic == "count"
+            assert math.isfinite(judged.value) or METRICS[metric].better == "lower"
+    told = gate_document(evaluation)
+    json.dumps(told, allow_nan=False)
+    assert markdown(report(told))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mens_console.gate.types import Band, Criterion, Item, Manifest, Metric, Verdict
 
+_LONGEST_H = 1e9
 _NAMED = 3
 """Values and files that a sentence names before it only counts them."""
 
@@ -212,7 +213,7 @@ class _Task:
             reason = f"{start} is conditional ({condition(between)}), short of {condition(passes)}"
             return replace(told, verdict="CONDITIONAL", reason=reason, needed_n=enough)
         missed = condition(passes) + (f" and {condition(between)}" if between is not None else "")
-        if self._metric.id == "mtbf_lower_bound" and math.isfinite(passes.low):
+        if self._metric.id == "mtbf_lower_bound" and 0 < passes.low < _LONGEST_H:
             missed += f"; {step(math.ceil(hours_for_mtbf(passes.low)))} h without a failure would show it"
         return replace(told, verdict="FAIL", reason=f"{start} misses {missed}", needed_n=enough)
 
