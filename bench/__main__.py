@@ -42,6 +42,7 @@ BENCHMARKS: Final = {
     "store": "bench.memory:bench_store",
     "watch": "bench.watching:bench_watching",
     "soak": "bench.soak:bench_soak",
+    "attempts": "bench.attempts:bench_attempts",
     "overhead": "bench.overhead:bench_overhead",
 }
 """In the order they run."""
