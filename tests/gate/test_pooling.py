@@ -1,5 +1,6 @@
 """Several files of one benchmark: runs put together, and what gives way to better evidence."""
 
+import json
 import math
 
 import pytest
@@ -79,3 +80,30 @@ def test_locust_s_history_gives_way_to_its_final_table(tmp_path):
     assert values(gather([str(tmp_path)], now=NOW), "error_rate") == [1.0]
     write(tmp_path, "run_stats.csv", "Type,Name,Request Count,Failure Count\n,Aggregated,1000,20\n")
     assert values(gather([str(tmp_path)], now=NOW), "error_rate") == [2.0]
+
+
+def test_results_appended_to_one_file_are_runs(tmp_path):
+    rows = [vllm(output_throughput=rate) for rate in (119.0, 121.0, 120.0)]
+    item = only(read(tmp_path, runs__json="".join(json.dumps(row) + "\n" for row in rows)), "throughput_single")
+    assert (item.value, item.n) == (120.0, 3)
+    assert item.pointer.startswith("line ")
+
+
+def test_a_torn_line_among_appended_results_leaves_none(tmp_path):
+    manifest = read(tmp_path, runs__jsonl=json.dumps(vllm()) + "\n" + json.dumps(vllm())[:40])
+    assert not manifest.items
+    assert "no results of vLLM" in manifest.problems[0]
+
+
+@pytest.mark.parametrize(("share", "percent"), [(0.57, 57.0), (0.29, 29.0), (0.55, 55.0), (0.999, 99.9), (0.001, 0.1)])
+def test_thresholds_are_met_where_the_figures_meet_them(tmp_path, share, percent):
+    document = {"schema": "mens-eval/1", "eval_set": {"name": "t", "version": "1"},
+                "scores": [{"metric": "lint", "value": share, "unit": "share", "n": 1000}]}  # fmt: skip
+    assert only(read(tmp_path, e__json=document), "lint").value == percent
+
+
+def test_a_loss_of_exactly_its_limit_is_the_limit(tmp_path):
+    for role, share in (("baseline", 0.726), ("quantized", 0.711)):
+        results = {"mmlu": {"acc,none": share}}
+        write(tmp_path, f"{role}.json", {"results": results, "n-shot": {"mmlu": 5}, "versions": {"mmlu": 2}})
+    assert only(gather([str(tmp_path)], now=NOW), "mmlu_loss").value == 1.5

@@ -346,3 +346,31 @@ def test_a_token_does_not_leave_unencrypted(tmp_path, monkeypatch):
     text = QUERIES.replace("URL", "http://prometheus.invalid:9090")
     item = only(gather([str(write(tmp_path, "p.toml", text))], now=NOW), "error_rate")
     assert "not https" in item.trouble
+
+
+SMI = (
+    "timestamp, index, memory.used [MiB]\n2026/01/01 00:00:00.000, 0, 8000 MiB\n2026/01/01 00:00:01.000, 0, 9000 MiB\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "peak"),
+    [(SMI, 9000 * 2**20 / 1e9), (SMI + "2026/01/01 00:00:01.000, 1, 1000 MiB\n", 10_000 * 2**20 / 1e9)],
+)
+def test_nvidia_smi_is_summed_over_the_gpus(tmp_path, text, peak):
+    assert only(read(tmp_path, smi__csv=text), "gpu_memory_peak").value == pytest.approx(peak)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (SMI.replace("9000 MiB", "[N/A]"), "line 3"),
+        ("memory.used [MiB]\n8000 MiB\n", "of which GPU"),
+        (SMI.replace("[MiB]", "[pages]"), "'pages'"),
+        ("index, memory.used [MiB]\n", "no row"),
+    ],
+)
+def test_nvidia_smi_that_tells_no_memory(tmp_path, text, why):
+    item = only(read(tmp_path, smi__csv=text), "gpu_memory_peak")
+    assert math.isnan(item.value)
+    assert why in item.trouble

@@ -13,6 +13,7 @@ from typing import Final
 
 from mens_console.gate.metrics import METRICS
 from mens_console.gate.pooling import groups, joined, once, order, pool, prefer
+from mens_console.gate.readers.numbers import tidy
 from mens_console.gate.readers.roles import BASELINE, QLORA, QUANTIZED
 from mens_console.gate.types import Item
 
@@ -68,12 +69,10 @@ def _same_set(one: Item, other: Item) -> bool:
     return all(one.tags.get(name) == other.tags.get(name) for name in ("measure", "eval_set"))
 
 
-def _difference(metric: str, one: Item, other: Item, note: str = "", *, relative: bool = False) -> Item:
-    """Return what `other` lost against `one`: in points, or as a share of it in %."""
+def _difference(metric: str, one: Item, other: Item, note: str = "") -> Item:
+    """Return what `other` lost against `one`, in points."""
     trouble = one.trouble or other.trouble
-    value = one.value - other.value
-    if relative:
-        value = 100 * value / one.value if one.value > 0 else math.nan
+    value = tidy(one.value - other.value)
     if not trouble and math.isnan(value):
         trouble = "one of the two values is none"
     counts = [item.n for item in (one, other) if item.n is not None]
@@ -131,8 +130,9 @@ def _mean_loss(scores: Sequence[Item]) -> list[Item]:
     names = ", ".join(
         f"{a.metric.removeprefix('score ')} {loss:.3g} %" for (a, _), loss in zip(pairs, lost, strict=False)
     )
-    item = Item("quantization_loss", math.nan if trouble else sum(lost) / len(lost), "%", "", "", "", "derived",
-                n=len(pairs), samples=() if trouble else tuple(lost), note=names[:400], trouble=trouble)  # fmt: skip
+    mean = math.nan if trouble else tidy(math.fsum(lost) / len(lost))
+    item = Item("quantization_loss", mean, "%", "", "", "", "derived", n=len(pairs),
+                samples=() if trouble else tuple(lost), note=names[:400], trouble=trouble)  # fmt: skip
     return [dataclasses.replace(item, **joined([one for pair in pairs for one in pair]))]
 
 

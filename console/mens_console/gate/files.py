@@ -5,6 +5,7 @@ A file that cannot be read, changed meanwhile, or leads out of its folder is a p
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import os
@@ -34,7 +35,7 @@ _SKIPPED_ENDS: Final = (
     ".pth", ".gguf", ".onnx", ".npy", ".npz", ".sig", ".pub", ".pem", ".lock", ".lcov", ".yaml", ".yml", ".so",
 )  # fmt: skip
 """Names in a folder that are not looked into; a file that is named by itself always is."""
-_SHAPE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+_SHAPE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, csv.Error)
 _PACKED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")
 
 
@@ -182,10 +183,9 @@ class _Reading:
         if not rest.strip() and self._status.st_size <= len(head) and not self._path.endswith((".jsonl", ".ndjson")):
             return None
         try:
-            row = jsontext.parse(line)
-        except ValueError:
+            return registry.row_reader(jsontext.parse(line))
+        except _SHAPE_ERRORS:
             return None
-        return registry.row_reader(row)
 
     def _rows(self, head: bytes, reader: RowReader) -> Read:
         rows = reader.begin()
@@ -201,7 +201,10 @@ class _Reading:
         if left.strip():
             _feed(rows, left, number + 1)
         sheet = self._sheet(reader.tool)
-        rows.finish(sheet)
+        try:
+            rows.finish(sheet)
+        except _SHAPE_ERRORS as error:
+            return self._failed(f"it is not of the shape that {reader.tool} writes ({error!r})", reader.tool)
         return self._done(sheet)
 
     def _sheet(self, tool: str) -> Sheet:
@@ -216,7 +219,11 @@ class _Reading:
                 self._hash = hashlib.sha256()
                 why = f"it is {self._status.st_size >> 20} MiB; documents are read up to {LARGEST >> 20} MiB"
                 return Read(EvidenceFile(self._path, "", self._status.st_size, self._status.st_mtime, "", why))
-        return self._parse(b"".join(parts))
+        try:
+            return self._parse(b"".join(parts))
+        except _SHAPE_ERRORS as error:
+            # A shape that no reader foresaw: the file is a problem, the command goes on.
+            return self._failed(f"its shape is none that a reader knows ({error!r})")
 
     def _parse(self, data: bytes) -> Read | None:
         begin = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
@@ -245,7 +252,6 @@ class _Reading:
         try:
             reader.read(document, sheet)
         except _SHAPE_ERRORS as error:
-            # A shape that no reader foresaw: the file is a problem, the command goes on.
             return self._failed(f"it is not of the shape that {reader.tool} writes ({error!r})", reader.tool)
         return self._done(sheet)
 

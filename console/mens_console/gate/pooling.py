@@ -6,11 +6,13 @@ Pure, and the order of what comes in is no matter. Contradictions are flagged el
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from mens_console.gate.metrics import METRICS
+from mens_console.gate.readers.numbers import tidy
 from mens_console.gate.readers.serving import quantile
 from mens_console.gate.types import Item
 
@@ -90,12 +92,14 @@ def _put_together(runs: Sequence[Item]) -> Item:
     statistic = METRICS[first.metric].statistic
     if statistic == "mean" and all(len(one.samples) == 1 for one in runs):
         samples = tuple(one.samples[0] for one in runs)
-        return dataclasses.replace(whole, value=sum(samples) / len(samples), samples=samples, n=len(samples))
+        return dataclasses.replace(
+            whole, value=tidy(math.fsum(samples) / len(samples)), samples=samples, n=len(samples)
+        )
     if statistic == "count":
         return dataclasses.replace(whole, value=sum(one.value for one in runs))
     if statistic == "share" and n and all(one.successes is not None for one in runs):
         good = sum(one.successes or 0 for one in runs)
-        return dataclasses.replace(whole, value=100 * good / n, successes=good, interval=None)
+        return dataclasses.replace(whole, value=tidy(100 * good / n), successes=good, interval=None)
     if statistic == "quantile" and all(one.counts for one in runs):
         return _one_histogram(whole, runs)
     # No percentile of all values follows from theirs; it is at most the largest of them, at least the smallest.

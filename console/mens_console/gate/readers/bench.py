@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from mens_console.gate.readers.numbers import at, count, number, pointer
+from mens_console.gate.readers.numbers import at, count, number, pointer, tidy
 from mens_console.gate.readers.own import latency, memory
 from mens_console.gate.readers.serving import outcome, throughput
 from mens_console.gate.readers.sheet import Sheet
@@ -61,7 +61,7 @@ def _throughput(one: dict[str, Any], place: int, sheet: Sheet) -> None:
     elif one.get("tokenizer") in _UNTRUE:
         trouble = f"its tokens are counted by {one['tokenizer']}, which may decide nothing"
     if runs and not trouble:
-        mean = sum(runs) / len(runs)
+        mean = tidy(math.fsum(runs) / len(runs))
     throughput(sheet, mean, pointer("throughput", place, "mean"), batch=count(one.get("batch")),
                used=count(one.get("gpus")), n=len(runs), samples=runs, trouble=trouble,
                note=f"{failed} runs with a failed request are left out" if failed else "")  # fmt: skip

@@ -50,7 +50,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
         if task in _TASKS:
             _known(document, task, scores, sheet, trouble)
         elif task not in inner or task in _TASKS:
-            _other(task, scores, sheet)
+            _other(document, task, scores, sheet)
     if not sheet.items:
         sheet.note("none of MMLU, HellaSwag and ARC Easy is in it")
 
@@ -94,14 +94,14 @@ def _known(document: dict[str, Any], task: str, scores: dict[str, Any], sheet: S
               interval=_interval(share, number(scores.get(error_key))), tags=tags, trouble=trouble,
               note="; ".join(filter(None, notes)))  # fmt: skip
     if sheet.items[-1].value == sheet.items[-1].value:
-        sheet.score(task, share, pointer("results", task, key))
+        sheet.score(task, share, pointer("results", task, key), n)
 
 
-def _other(task: str, scores: dict[str, Any], sheet: Sheet) -> None:
+def _other(document: dict[str, Any], task: str, scores: dict[str, Any], sheet: Sheet) -> None:
     key, _ = _measured(scores, _MEASURES)
     share = number(scores.get(key)) if key else math.nan
     if 0 <= share <= 1:
-        sheet.score(task, share, pointer("results", task, key))
+        sheet.score(task, share, pointer("results", task, key), _samples(document, task)[0])
 
 
 def _interval(share: float, error: float) -> tuple[float, float] | None:

@@ -5,6 +5,8 @@ GB are 10⁹ bytes. A figure is read only where its unit is in its name or its p
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from mens_console.gate.readers.sheet import Sheet
 
 TRACE: Final = "mens_console_nvml_trace_v1"
 _CALL: Final = re.compile(r'nvmlDeviceGetMemoryInfo\("(@\d+)"')
+_SMI: Final = re.compile(r"memory\.used(?: \[(\w+)\])?")
 _TORCH: Final = ("reserved_bytes.all.peak", "allocated_bytes.all.peak")
 _TRAINER: Final = ("before_init_mem_gpu", "init_mem_gpu_alloc_delta", "train_mem_gpu_alloc_delta",
                    "train_mem_gpu_peaked_delta")  # fmt: skip
@@ -53,6 +56,36 @@ def read_trace(document: dict[str, Any], sheet: Sheet) -> None:
     value = sum(peaks.values()) if peaks else None
     sheet.add("gpu_memory_peak", value, "bytes", "/calls", n=samples or None, tags={"gpus": str(len(peaks))},
               trouble=trouble, note="of everything on the GPUs, other processes too")  # fmt: skip
+
+
+def claims_smi(text: str) -> bool:
+    """Whether `nvidia-smi --query-gpu=…,memory.used --format=csv` printed it."""
+    return bool(_SMI.search(text[: text.find("\n") + 1]))
+
+
+def read_smi(text: str, sheet: Sheet) -> None:
+    """Add the sum of each GPU's largest memory in use."""
+    lines = list(csv.reader(io.StringIO(text), skipinitialspace=True))
+    columns = [name.strip() for name in lines[0]]
+    place = next(one for one, name in enumerate(columns) if _SMI.fullmatch(name))
+    unit = _SMI.fullmatch(columns[place])
+    who = next((columns.index(name) for name in ("uuid", "gpu_uuid", "index", "pci.bus_id") if name in columns), None)
+    peaks: dict[str, float] = {}
+    trouble = "" if who is not None else "it does not say of which GPU a row is: query index too"
+    for number_, row in enumerate(lines[1:], 2):
+        if not row:
+            continue
+        words = row[place].split() if place < len(row) else []
+        used = number(words[0]) if words else math.nan
+        if not math.isfinite(used) or used < 0:
+            trouble = trouble or f"line {number_}: no memory is told"
+            continue
+        gpu = row[who] if who is not None and who < len(row) else ""
+        peaks[gpu] = max(peaks.get(gpu, 0.0), used)
+    value = sum(peaks.values()) if peaks else None
+    sheet.add("gpu_memory_peak", value, (unit[1] if unit else "") or "MiB", f"column {columns[place]}",
+              n=len(lines) - 1, tags={"gpus": str(len(peaks))}, trouble=trouble or ("" if peaks else "it has no row"),
+              note="of everything on the GPUs, other processes too")  # fmt: skip
 
 
 def claims_snapshot(document: Any) -> bool:

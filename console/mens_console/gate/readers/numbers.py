@@ -22,6 +22,14 @@ def number(value: Any) -> float:
         return math.nan
 
 
+def tidy(value: float) -> float:
+    """Return a computed value without the dust of binary fractions: 0.57 × 100 is 57, not 56.99999999999999.
+
+    Nine decimals stay, which is less than any unit of the gate resolves; a threshold is met where the figures meet it.
+    """
+    return round(value, 9) if math.isfinite(value) else value
+
+
 def count(value: Any) -> int | None:
     """Return a whole number that is not negative, or None."""
     found = number(value)

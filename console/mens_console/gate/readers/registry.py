@@ -83,12 +83,14 @@ DOCUMENTS: Final = (
 )
 TEXTS: Final = (
     Reader("junit", "bytes", junit.claims, junit.read),
+    Reader("nvidia-smi", "text", memory.claims_smi, memory.read_smi),
     Reader("prometheus", "text", prometheus.claims, prometheus.read),
     Reader("sphinx", "text", documented.claims_sphinx, documented.read_sphinx),
     Reader("interrogate", "text", documented.claims_interrogate, documented.read_interrogate),
     Reader("locust", "text", load.claims_locust, load.read_locust),
 )
 ROWS: Final = (
+    RowReader("vllm", vllm.claims, vllm.Results),
     RowReader("aiperf", aiperf.claims_record, aiperf.Records),
     RowReader("mens-stage", run.claims_stage, run.Stages),
     RowReader("gpu-memory", memory.claims_row, memory.MemoryRows),

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from mens_console.gate.readers.numbers import count, number
+from mens_console.gate.readers.numbers import count, number, tidy
 from mens_console.gate.readers.sheet import Sheet
 
 BATCHES: Final = (4, 8, 16)
@@ -73,7 +73,7 @@ def histogram(values: Iterable[Any], scale: float = 1.0) -> tuple[dict[float, in
     seen: Counter[float] = Counter()
     bad = 0
     for value in values:
-        found = number(value) * scale
+        found = tidy(number(value) * scale) if scale != 1.0 else number(value)
         if math.isfinite(found) and found >= 0:
             seen[found] += 1
         else:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.gate.metrics import METRICS
-from mens_console.gate.readers.numbers import number, when
+from mens_console.gate.readers.numbers import number, tidy, when
 from mens_console.gate.readers.units import factor
 from mens_console.gate.types import Item, Metric
 from mens_console.ingest.text import safe_text
@@ -90,7 +90,9 @@ class Sheet:
         """
         known = METRICS[metric]
         times = factor(unit, known.unit)
-        found = number(value) * (times if times is not None else math.nan)
+        found = number(value) * times if times is not None else math.nan
+        if times not in {None, 1.0}:
+            found = tidy(found)
         wrong = _wrong(known, value, unit, found, times, n, successes)
         gone = bool(wrong or (trouble and not keep))
         wrong = trouble or wrong
@@ -116,10 +118,11 @@ class Sheet:
             )
         )
 
-    def score(self, name: str, share: float, pointer: str) -> None:
-        """Note the score of a benchmark (0 to 1) that is no metric of its own."""
-        item = Item(f"score {safe_text(name, _TEXT)}", share * 100, "%", self.source.path, self.source.sha256, pointer,
-                    self.tool, tags=dict(sorted(self.tags.items())),
+    def score(self, name: str, share: float, pointer: str, n: int | None = None) -> None:
+        """Note the score of a benchmark (0 to 1), of which means over benchmarks are taken."""
+        where = self.source
+        item = Item(f"score {safe_text(name, _TEXT)}", tidy(share * 100), "%", where.path, where.sha256, pointer,
+                    self.tool, n=n, tags=dict(sorted(self.tags.items())),
                     at=self.at if math.isfinite(self.at) else self.source.mtime)  # fmt: skip
         self.scores.append(item)
 

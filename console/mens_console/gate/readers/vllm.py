@@ -1,4 +1,6 @@
-"""vLLM's `bench serve --save-result`: one JSON object. With `--save-detailed` it keeps every gap, so bounds are exact.
+"""vLLM's `bench serve --save-result`: one JSON object, or one a line.
+
+With `--save-detailed` it keeps every gap, so that bounds are exact.
 
 It exits 0 with every request failed and its latencies 0.00, so `completed` and `failed` are judged first. Its ITL are
 raw gaps; its TPOT are means per request and feed nothing here.
@@ -6,6 +8,7 @@ raw gaps; its TPOT are means per request and feed nothing here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Final
 
@@ -14,6 +17,8 @@ from mens_console.gate.readers.serving import gpus, histogram, ordered, outcome,
 from mens_console.gate.readers.sheet import Sheet
 
 _KNOWN: Final = ("completed", "request_rate", "output_throughput", "mean_ttft_ms")
+_MOST: Final = 1000
+"""Results in one file."""
 
 
 def claims(document: Any) -> bool:
@@ -39,6 +44,32 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
         _latency(document, name, done, sheet, trouble=trouble, note=note)
     throughput(sheet, document.get("output_throughput"), "/output_throughput", batch=batch, used=used, n=1,
                trouble=trouble, note=note, samples=_one(document.get("output_throughput")))  # fmt: skip
+
+
+@dataclass(slots=True)
+class Results:
+    """Reads what `--append-result` leaves: one result a line, each a run of its own."""
+
+    rows: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    bad: int = 0
+
+    def add(self, row: Any, line: int) -> None:
+        """Take one result."""
+        if claims(row) and len(self.rows) < _MOST:
+            self.rows.append((line, row))
+        else:
+            self.bad += 1
+
+    def finish(self, sheet: Sheet) -> None:
+        """Read every result; a line that is none leaves all of them in doubt."""
+        if self.bad:
+            sheet.problem = f"{self.bad} of its lines are no results of vLLM, or it holds over {_MOST}"
+            return
+        for line, row in self.rows:
+            begun = len(sheet.items)
+            sheet.tags.clear()
+            read(row, sheet)
+            sheet.items[begun:] = [replace(one, pointer=f"line {line}: {one.pointer}") for one in sheet.items[begun:]]
 
 
 def _one(value: Any) -> tuple[float, ...]:
