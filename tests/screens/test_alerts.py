@@ -104,7 +104,7 @@ async def test_acknowledging_goes_to_the_engine_with_a_note_and_hides_nothing(co
     first = troubled()
     async with console(first, (120, 50)) as (app, pilot):
         await press(pilot, "8", "a")
-        assert "note on acknowledging nan_loss of lr-3e-2" in app.room.query_one(Input).placeholder
+        assert "): nan_loss of lr-3e-2" in app.room.query_one(Input).placeholder
         await press(pilot, *"bad", "enter")
         fingerprint = first.runs[2].alerts[0].fingerprint
         assert app.engine.orders == [("acknowledge", "lr-3e-2", fingerprint, "bad")]

@@ -96,7 +96,10 @@ async def test_every_key(console):
             await pilot.press(key)
             await settle(pilot)
             assert re.search(rf"› . {re.escape(name)}", text_of(app)), key
-        await pilot.press("t", "end")
+        await pilot.press("t")
+        await settle(pilot)
+        assert re.search(r"› . train loss", text_of(app))
+        await pilot.press("end")
         await settle(pilot)
         assert re.search(r"› . whitespace token counts", text_of(app)) and "t folds" in text_of(app)
         await pilot.press("t", "home")

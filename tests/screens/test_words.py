@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from screens.box import NOW, box, run, series, snapshot
+from screens.healthbox import holding
+from screens.healthbox import view as health
+from screens.kpibox import two
 
 from mens_console.screens import empty, facts, rows
 from mens_console.screens.curves import marks_of, panels_of, short, start_wall
@@ -178,6 +181,10 @@ def test_empty_pages_teach():
     assert "Looking for runs" in text and "/box/runs" in text and "mens-console demo" in text
     refused = str(empty.no_runs(snapshot([], problems=("/box: permission denied",), roots=()), 80))
     assert "No training run found" in refused and "permission denied" in refused and "nothing" in refused
+    elsewhere = snapshot([], health=(health(holding()),) * 2, kpi=two())
+    found = str(empty.no_runs(elsewhere, 80))
+    assert "Attempt logs found in 2 folders: 4 shows" in found and "KPI records found: 5 shows" in found
+    assert "found" not in refused.replace("No training run found", "")
     assert "tee run/train.log" in str(empty.no_logs(snapshot([]), 80))
     assert "logging_steps" in str(empty.no_rows(80))
 

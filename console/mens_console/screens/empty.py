@@ -30,12 +30,21 @@ def no_runs(snapshot: Snapshot, width: int) -> list[Line]:
     lines += [((f"  {safe_text(str(root), width)}", ""),) for root in snapshot.roots] or [(("  nothing", "warn"),)]
     for problem in snapshot.problems:
         lines += prose(safe_text(problem), width, "warn", "! ")
+    lines += _elsewhere(snapshot, width)
     lines += [(), (("A run shows up here by itself as soon as one of these is written:", "muted"),)]
     lines += prose(FILES, width, "", "  ")
     lines += [(), (("Somewhere else?", "muted"),), (("  mens-console /path/to/runs", "accent"),)]
     lines += [(("Set it for good:", "muted"),), (("  export MENS_RUNS=/path/to/runs", "accent"),)]
     lines += [(("Look around with recorded runs:", "muted"),), (("  mens-console demo", "accent"),)]
     return lines
+
+
+def _elsewhere(snapshot: Snapshot, width: int) -> list[Line]:
+    """Return on which other screens there is something to see."""
+    logs = len(snapshot.health)
+    found = [f"Attempt logs found in {logs} folder{'s' * (logs > 1)}: 4 shows their health"] if logs else []
+    found += ["KPI records found: 5 shows them"] if snapshot.kpi is not None else []
+    return [(), *(line for text in found for line in prose(text, width, "accent"))] if found else []
 
 
 def no_rows(width: int) -> list[Line]:

@@ -319,8 +319,15 @@ class KpiScreen(Room):
         self.console_app.paint()
 
     def action_tier(self) -> None:
-        """Unfold or fold what decides nothing."""
+        """Unfold what decides nothing and go there, for it stands below what fits; or fold it."""
         self._unfolded = not self._unfolded
+        values = self._values()
+        if self._unfolded:
+            self._chosen = next((one.id for one in values if one.tier == 3), self._chosen)
+        elif values and self._chosen not in [one.id for one in values]:
+            self._chosen = values[-1].id
+        if self._page:
+            self.action_tab(-self._page)
         self.console_app.paint()
 
     def action_back(self) -> None:
