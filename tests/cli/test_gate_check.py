@@ -227,3 +227,18 @@ def test_diff_against_the_last_decision(cli, small, covered, tmp_path):
     assert "the ledger does not hold" in err
     ledger.write_bytes(b"")
     assert "no decision under small is in it" in cli("gate", "diff", ledger, small, covered(88))[2]
+
+
+def test_approvals_are_read_from_a_ledger_that_holds(cli, small, covered, box, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    small.write_text(PROFILE.replace("conditional_passes = true", "conditional_passes = true\nunsigned = true"))
+    ledger = tmp_path / "ledger.jsonl"
+    words = (small, covered(95), "--release", "1", "--marks", marks(box), "--ledger", ledger)
+    assert cli("gate", "check", *words)[0] == 2  # there is none yet
+    assert cli("gate", "sign", *words, "--unsigned", "--no-go", "the notes are wrong")[0] == 0
+    status, out, err = cli("gate", "check", *words, "--json")
+    assert (status, json.loads(out)["approvals"]) == (0, [])
+    assert "stands on this evaluation" in err
+    ledger.write_bytes(ledger.read_bytes().replace(b'"prev":"e', b'"prev":"f'))
+    assert json.loads(cli("gate", "check", *words, "--json")[1])["approvals"] == []
+    assert cli("gate", "check", *words[:-2])[0] == 0

@@ -7,11 +7,13 @@ or a broken profile. Evidence that cannot be read leaves its criteria UNDERFED, 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mens_console.cli.common import colour
-from mens_console.cli.errors import NO, OK
+from mens_console.cli.common import colour, complain
+from mens_console.cli.errors import NO, OK, CommandError
 from mens_console.cli.gate_judging import judged
 from mens_console.cli.gate_judging import options as judging_options
 from mens_console.cli.status import paint, plain
@@ -19,10 +21,16 @@ from mens_console.cli.status import paint, plain
 if TYPE_CHECKING:
     import argparse
 
+    from mens_console.gate.types import Evaluation
+
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    from mens_console.cli.gate_records import ledger_option, signers_options
+
     judging_options(parser)
+    ledger_option(parser, positional=False)
+    signers_options(parser, "default: the profile's, or allowed_signers beside the configuration")
     parser.add_argument("--json", action="store_true", help="print the document mens-gate/1")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell every reason, uncut")
 
@@ -32,10 +40,41 @@ def run(arguments: argparse.Namespace) -> int:
     from mens_console.cli.gate_table import check_lines
     from mens_console.gate.document import gate_document
 
-    evaluation = judged(arguments)
+    evaluation = _approved(judged(arguments), arguments)
     document = gate_document(evaluation)
     if arguments.json:
         print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print("\n".join(check_lines(document, paint if colour(sys.stdout) else plain, verbose=arguments.verbose)))
     return OK if evaluation.ready else NO
+
+
+def _approved(evaluation: Evaluation, arguments: argparse.Namespace) -> Evaluation:
+    """Count who said GO to this very evaluation, where the ledger is there and all of it holds; else nobody did."""
+    from mens_console.cli.gate_records import ledger_path, loaded, signers_of
+    from mens_console.gate.evaluate import with_approvals
+    from mens_console.gate.subprocesses import ToolError
+    from mens_console.gate.verify import verify
+
+    path = ledger_path(arguments)
+    if not os.path.lexists(path):
+        if arguments.ledger is not None:
+            raise CommandError(f"{path}: there is no ledger; name one, or record a decision first (gate sign)")
+        return evaluation
+    profile = evaluation.profile
+    chain = loaded(path)
+    if not any(one.decision.digest == evaluation.digest for one in chain.entries):
+        return evaluation
+    named = Path(profile.path).parent / profile.allowed_signers if profile.allowed_signers else None
+    try:
+        report = verify(chain, signers_of(arguments, named), root=Path(), unsigned=profile.unsigned)
+    except ToolError as error:
+        raise CommandError(str(error)) from None
+    if not report.holds:
+        complain(f"no approval counts: {report.problems[0]}")
+        return evaluation
+    own = [one for one in report.standings if one.digest == evaluation.digest and one.release == evaluation.release]
+    for one in own:
+        if one.against:
+            complain(f"NO-GO of {', '.join(one.against)} stands on this evaluation")
+    return with_approvals(evaluation, [name for one in own for name in one.approved])

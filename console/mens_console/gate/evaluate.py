@@ -69,6 +69,13 @@ def evaluate(
     )
 
 
+def with_approvals(evaluation: Evaluation, approvals: Sequence[str]) -> Evaluation:
+    """Return the evaluation with those who said GO to its digest, which approvals are no part of."""
+    said = principals(approvals)
+    pending = (*_unmarked(evaluation.judgements), *_unapproved(evaluation.profile, said))
+    return replace(evaluation, approvals=said, pending=pending)
+
+
 def unmarked(judgement: Judgement) -> bool:
     """Say whether a criterion lacks nothing but a person's mark."""
     if not judgement.criterion.manual or judgement.mark is not None:

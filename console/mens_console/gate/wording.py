@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mens_console.gate.types import Band
 
+_LARGE: Final = 1e15
 _FULL: Final = 17
 """Significant digits that tell any two floats apart."""
 
@@ -30,7 +31,7 @@ def figure(value: float, edges: Iterable[float] = ()) -> str:
     if value == int(value) and abs(value) < 1e9:
         return step(int(value))
     text = f"{value:.{digits}g}"
-    return f"{value:.0f}" if "e+" in text else text
+    return f"{value:.0f}" if "e+" in text and abs(value) < _LARGE else text
 
 
 def _side(value: float, edge: float) -> int:
