@@ -157,13 +157,24 @@ def last_marked_torn(made):
     return [made[0], made[1], made[2][:-1] + TORN]
 
 
+def other_prev(made):
+    """Change what the last line alone says, and nobody signed."""
+    record = json.loads(made[2])
+    return [*made[:2], json.dumps(record | {"prev": "0" * 64}).encode() + b"\n"]
+
+
+def other_number(made):
+    record = json.loads(made[2])
+    return [*made[:2], json.dumps(record | {"entry": 4}).encode() + b"\n"]
+
+
 def no_object(made):
     return [*made, b"[]\n"]
 
 
 PLAIN = (
     edited, dropped_first, dropped_middle, swapped, doubled, blank_line, carriage_return, inserted, binary, marked_torn,
-    last_marked_torn, no_object,
+    last_marked_torn, no_object, other_prev, other_number,
 )  # fmt: skip
 
 
