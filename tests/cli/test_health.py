@@ -14,9 +14,13 @@ import time
 from collections import Counter
 
 import jsonschema
+import orjson
 import pytest
 from scipy import stats
 
+from mens_console.cli.healthdoc import document
+from mens_console.cli.healthtell import print_json
+from mens_console.health.aggregate import aggregate
 from mens_console.signals.generation import INDICATORS
 from mens_contracts.health import HealthDocument
 
@@ -82,6 +86,15 @@ def test_figures_are_s1s(cli, box):
     assert tier["drift_detected"] is None
     assert [one["tier"] for one in found["tiers"]] == ["25K"]
     assert [one["tier"] for one in found["runs"]] == ["25K_a"]
+
+
+@pytest.mark.parametrize("indent", [True, False])
+@pytest.mark.parametrize("rows", [0, 90, 1000])
+def test_what_is_printed_batch_by_batch_is_the_document(box, capsys, rows, indent):
+    report = aggregate([write(box / "[].log", attempts(rows, run='"[]'))], batch_size=100)
+    print_json(report, report.batches, indent=indent)
+    expected = orjson.dumps(document(report), option=orjson.OPT_INDENT_2 if indent else 0)
+    assert capsys.readouterr().out.encode() == expected + b"\n"
 
 
 def test_drift_is_named_and_ends_with_1(cli, box):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.cli.common import Meter, colour, complain, settings_from
 from mens_console.cli.errors import NO, OK, WRONG, CommandError
-from mens_console.cli.healthdoc import document, problems
+from mens_console.cli.healthdoc import problems
 from mens_console.cli.healthtable import critical_now, lines
 from mens_console.cli.healthtell import Teller, print_csv, print_json
 from mens_console.cli.status import paint, plain
@@ -190,7 +190,7 @@ def _told(report: HealthReport, arguments: argparse.Namespace) -> int:
     report = _unspooled(report)
     _complain(report)
     if arguments.json:
-        print_json(document(report), indent=True)
+        print_json(report, report.batches, indent=True)
     elif arguments.csv:
         print_csv(report.batches, header=True)
     elif report.batches:

@@ -6,10 +6,10 @@ import csv
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from mens_console.cli.common import colour
-from mens_console.cli.healthdoc import csv_header, csv_rows, document
+from mens_console.cli.healthdoc import batch_document, csv_header, csv_rows, document
 from mens_console.cli.healthtable import batch_line, lines, state_of, verdict
 from mens_console.cli.status import paint, plain
 
@@ -22,11 +22,23 @@ if TYPE_CHECKING:
 _CLEAR: Final = "\x1b[H\x1b[2J"
 
 
-def print_json(found: dict[str, Any], *, indent: bool) -> None:
-    """Print a document, on one line without `indent`."""
+def print_json(report: HealthReport, batches: Sequence[Judged], *, indent: bool) -> None:
+    """Print the document that lists `batches`, on one line without `indent`.
+
+    One batch after the other: thousands of them with their reasons would be most of the memory that is used.
+    """
     import orjson
 
-    print(orjson.dumps(found, option=orjson.OPT_INDENT_2 if indent else 0).decode(), flush=True)
+    option = orjson.OPT_INDENT_2 if indent else 0
+    # Before the list of batches, empty here, stands no foreign text.
+    before, empty, after = orjson.dumps(document(report, ()), option=option).decode().partition("[]")
+    apart = "\n    " if indent else ""
+    sys.stdout.write(before + empty[0])
+    for number, judged in enumerate(batches):
+        text = orjson.dumps(batch_document(judged), option=option).decode()
+        sys.stdout.write("," * bool(number) + apart + text.replace("\n", apart))
+    sys.stdout.write(("\n  " if indent and batches else "") + empty[1] + after + "\n")
+    sys.stdout.flush()
 
 
 def print_csv(batches: Sequence[Judged], *, header: bool) -> None:
@@ -59,7 +71,7 @@ class Teller:
         fresh = [one for one in report.batches if self._known.get((one.batch.run_id, one.batch.index)) is not one]
         self._known.update({(one.batch.run_id, one.batch.index): one for one in fresh})
         if self._form == "json":
-            print_json(document(report, fresh), indent=False)
+            print_json(report, fresh, indent=False)
         elif self._form == "csv":
             print_csv([one for one in fresh if one.batch.complete or self._by != "batch"], header=self._first)
         elif self._screen:
