@@ -155,6 +155,12 @@ def test_markdown_shows_the_text_itself(text):
     assert " ".join(page.text.split()) == " ".join(shown.split())
 
 
+def test_a_report_does_not_round_a_value_over_its_edge():
+    assert "| ▲ CONDITIONAL | throughput\\_single | 114.99999 tokens/s | \\>=115 |" in markdown(
+        report(document(rate(114.99999)))
+    )
+
+
 def test_an_empty_report_says_so():
     text = markdown(report(document()))
     assert "None was read." in text

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.gate.report import GLYPHS, verdict_text, worst_first
-from mens_console.gate.wording import quantity
+from mens_console.gate.wording import numbers, quantity
 from mens_console.ingest.text import safe_text
 from mens_console.signals.human import some, step
 
@@ -47,7 +47,7 @@ def _criterion(one: Document, ink: Ink, *, verbose: bool) -> list[str]:
     name = f"{one['id']} {one['title']}" if one["id"] != one["title"] else one["id"]
     extra = "" if one["decides"] else " (decides nothing)"
     lines = [f"{head} {_cut(safe_text(name + extra), WIDTH - _INDENT)}"]
-    told = [] if one["value"] is None else [quantity(one["value"], one["unit"])]
+    told = [] if one["value"] is None else [quantity(one["value"], one["unit"], numbers(one["pass"]))]
     told += [f"asked {one['pass']}"] if one["pass"] else []
     told += [f"n={step(one['n'])}"] if one["n"] is not None else []
     if verdict == "PASS" and not verbose:

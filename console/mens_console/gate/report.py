@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.gate.rendering import Block, Bullets, Heading, Paragraph, Table
 from mens_console.gate.types import VERDICTS
-from mens_console.gate.wording import bounds, figure, quantity
+from mens_console.gate.wording import bounds, figure, numbers, quantity
 from mens_console.signals.human import step
 
 if TYPE_CHECKING:
@@ -106,12 +106,13 @@ def value_text(one: Document) -> str:
     """Return the value of a criterion with its unit and bounds, — where it has none."""
     if one["value"] is None:
         return "—"
-    told = quantity(one["value"], one["unit"])
+    asked = numbers(one["pass"], one["conditional"])
+    told = quantity(one["value"], one["unit"], asked)
     ends = one["interval"]
     if ends is None or ends[0] == ends[1]:
         return told
     low, high = (float("-inf") if ends[0] is None else ends[0]), (float("inf") if ends[1] is None else ends[1])
-    return f"{told} ({bounds((low, high))})"
+    return f"{told} ({bounds((low, high), asked)})"
 
 
 def _words(document: Document) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Final
 
 from mens_console.signals.human import duration, step
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from mens_console.gate.types import Band
 
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _LARGE: Final = 1e15
 _FULL: Final = 17
 """Significant digits that tell any two floats apart."""
@@ -61,6 +63,11 @@ def edges(*bands: Band | None) -> tuple[float, ...]:
     """Return the finite ends of the bands."""
     ends = (end for band in bands if band is not None for end in (band.low, band.high))
     return tuple(end for end in ends if math.isfinite(end))
+
+
+def numbers(*texts: str | None) -> tuple[float, ...]:
+    """Return the numbers in conditions such as `>=115`, so that a value is told on its side of them."""
+    return tuple(float(one) for text in texts if text for one in _NUMBER.findall(text))
 
 
 def sample(n: int | None) -> str:
