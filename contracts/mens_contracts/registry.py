@@ -183,6 +183,14 @@ CONTRACTS: Final[Mapping[str, Contract]] = {
             "beside evidence, for `mens-console gate`",
         ),
         Contract(
+            "mens-evidence/1",
+            "files of evidence and every value that was read from them",
+            "evidence:Evidence",
+            "gate/mens-evidence-1.schema.json",
+            "document",
+            "`mens-console gate evidence --json`",
+        ),
+        Contract(
             "mens-gate-decision/1",
             "one person's GO or NO-GO, the predicate of an in-toto Statement",
             "gate_records:GateDecision",

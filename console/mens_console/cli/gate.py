@@ -28,6 +28,9 @@ _TABLE: Final[tuple[Action, ...]] = (
     Action("sign", "sign and record one person's GO or NO-GO on a release", "mens_console.cli.gate_sign"),
     Action("verify", "say whether a ledger of decisions holds", "mens_console.cli.gate_verify"),
     Action("ledger", "print the decisions of a ledger, and its head", "mens_console.cli.gate_ledger"),
+    Action(
+        "evidence", "say what is read from files of evidence, and write a manifest", "mens_console.cli.gate_evidence"
+    ),
     Action("check", "judge evidence by a profile", "mens_console.cli.gate_check"),
     Action("diff", "say what changed since an earlier evaluation", "mens_console.cli.gate_diff"),
     Action("report", "write a report for the release notes, Markdown or HTML", "mens_console.cli.gate_report"),
