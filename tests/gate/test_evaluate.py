@@ -390,6 +390,17 @@ def test_listed_and_gone():
     assert judge(THROUGHPUT, rate(120.0), listed=twice).verdict == "UNDERFED"
 
 
+def test_what_follows_from_what_is_gone():
+    one = criterion("quantization_loss", "<1")
+    mean = item("quantization_loss", 0.5, "%", sources=(("fp32.json", "f", "/a"), ("int4.json", "4", "/a")))
+    promised = [("mmlu", "fp32.json"), ("mmlu", "int4.json"), ("mmlu", "worse.json")]
+    scores = [item("mmlu", 72.0, "%", path) for _, path in promised]
+    assert judge(one, mean, *scores, listed=promised).verdict == "PASS"
+    found = judge(one, mean, *scores[:2], listed=promised)
+    assert found.verdict == "UNDERFED"
+    assert "worse.json" in found.reason
+
+
 def test_the_digest_is_over_all_that_is_judged():
     one, evidence = profile(THROUGHPUT), manifest(rate(120.0))
     base = digest(one, evidence, "1")

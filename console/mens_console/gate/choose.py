@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 REFERENCES: Final = frozenset({"baseline", "finetuned"})
 """Roles of values that are there to be compared with, unless a criterion asks for the role itself."""
+_BENCHMARKS: Final = ("mmlu", "hellaswag", "arc_easy")
+RESTS_ON: Final = {
+    "mmlu_loss": ("mmlu",),
+    "hellaswag_loss": ("hellaswag",),
+    "arc_easy_loss": ("arc_easy",),
+    "quantization_loss": _BENCHMARKS,
+    "qlora_degradation": _BENCHMARKS,
+    "quantization_drop": ("weighted_score",),
+    "regression": ("weighted_score",),
+}
+"""What derived metrics are derived of: where that was promised and is gone, so is what follows from it."""
 TOLD_DIFFERENTLY: Final = "is told differently"
 """How what gathers evidence begins to say that several files tell one metric differently, after the metric's title."""
 AHEAD_S: Final = 300.0
@@ -87,10 +98,14 @@ def stale(item: Item, criterion: Criterion, now: float) -> bool:
 
 
 def gone(metric: str, manifest: Manifest) -> tuple[str, ...]:
-    """Return the paths from which values of `metric` were promised that are not there."""
+    """Return the paths from which values of `metric`, or of what it rests on, were promised that are not there."""
+    return tuple(sorted({path for name in (metric, *RESTS_ON.get(metric, ())) for path in _gone(name, manifest)}))
+
+
+def _gone(metric: str, manifest: Manifest) -> list[str]:
     promised = Counter(path for name, path in manifest.listed if name == metric)
     there = Counter(path for one in manifest.items if one.metric == metric for path in _paths(one))
-    return tuple(sorted(path for path, count in promised.items() if there[path] < count))
+    return [path for path, count in promised.items() if there[path] < count]
 
 
 def _paths(item: Item) -> list[str]:
