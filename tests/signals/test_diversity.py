@@ -94,4 +94,4 @@ def test_heaps_finds_the_exponent_again():
     assert math.isnan(heaps(300, 1000, 299, 990))
     assert ratio_at(0.9, 250, 0.5) == pytest.approx(0.45)
     assert math.isnan(ratio_at(0.9, 500, math.nan))
-    assert ratio_at(0.9, 1000, math.nan) == 0.9, 'a batch of that size is its own answer'
+    assert ratio_at(0.9, 1000, math.nan) == 0.9, "a batch of that size is its own answer"

@@ -101,7 +101,6 @@ class Rows:
                     self.diagnostics[category] += count
                     self.afflicted.setdefault(category, set()).add(self.tasks[-1] if one.task else -1 - len(self.tasks))
 
-
     def without(self, tasks: Set[int]) -> Rows:
         """Return the generations of all tasks but these; the diagnostics only where none was left out."""
         kept = [place for place, task in enumerate(self.tasks) if task not in tasks]
