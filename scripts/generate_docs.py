@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-MODALS = {"silence": "Silence (`s` on Alerts)", "digest": "Since you left", "help": "Help"}
+MODALS = {
+    "choose": "A choice (Gate)",
+    "ask": "A question (Gate)",
+    "silence": "Silence (`s` on Alerts)",
+    "digest": "Since you left",
+    "help": "Help",
+}
 """Windows that stand over a screen, by the first part of their bindings' ids."""
 
 FILES = {
@@ -58,6 +64,8 @@ def nodes() -> list[type[DOMNode]]:
     from mens_console.screens.compare import CompareScreen
     from mens_console.screens.digest import DigestScreen
     from mens_console.screens.fleet import FleetScreen
+    from mens_console.screens.gate import GateScreen
+    from mens_console.screens.gateasks import AskScreen, ChooseScreen
     from mens_console.screens.hardware import HardwareScreen
     from mens_console.screens.health import HealthScreen
     from mens_console.screens.help import HelpScreen
@@ -74,7 +82,8 @@ def nodes() -> list[type[DOMNode]]:
 
     return [
         ConsoleApp, HelpScreen, FleetScreen, Grid, RunScreen, Chart, CompareScreen, LoraScreen, Heatmap, Matrix,
-        HealthScreen, KpiScreen, HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, LogsScreen, LogView,
+        HealthScreen, KpiScreen, HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, GateScreen,
+        ChooseScreen, AskScreen, LogsScreen, LogView,
     ]  # fmt: skip
 
 

@@ -267,13 +267,20 @@ def _login() -> str:
         return f"uid {os.getuid()}"
 
 
-def _release(name: str) -> None:
-    """Raise `SignOffError` for a name that cannot be typed and read without doubt."""
+def release_problem(name: str) -> str:
+    """Say why a release's name cannot be typed and read without doubt, "" where it can."""
     if not name or len(name) > MOST_RELEASE or not name.isprintable() or name != name.strip() or "  " in name:
-        raise SignOffError(
+        return (
             f"the release {safe_text(name, 40)!r} cannot be signed: a name has 1 to {MOST_RELEASE} printable "
             "characters, with no blanks around it"
         )
+    return ""
+
+
+def _release(name: str) -> None:
+    """Raise `SignOffError` for a name that cannot be signed."""
+    if problem := release_problem(name):
+        raise SignOffError(problem)
 
 
 def _usable(chain: Chain) -> None:

@@ -167,13 +167,21 @@ def kpi_screen() -> Room:
     return KpiScreen()
 
 
+def gate_screen() -> Room:
+    """Return the screen of the gate."""
+    from mens_console.screens.gate import GateScreen
+
+    return GateScreen()
+
+
 class ConsoleApp(App[None]):
     """The console over one engine. Tests give `clock`, `host` and `zone`; a replay's snapshots bring their own time."""
 
     TITLE = "mens-console"
     MODES = {  # noqa: RUF012  (so in the base class)
         "fleet": FleetScreen, "run": run_screen, "lora": lora_screen, "health": health_screen, "kpi": kpi_screen,
-        "hardware": hardware_screen, "alerts": alerts_screen, "logs": logs_screen, "compare": compare_screen,
+        "hardware": hardware_screen, "alerts": alerts_screen, "gate": gate_screen, "logs": logs_screen,
+        "compare": compare_screen,
     }  # fmt: skip
     DEFAULT_MODE = "fleet"
     COMMANDS = {Commands}  # noqa: RUF012
@@ -193,6 +201,7 @@ class ConsoleApp(App[None]):
         Binding("5", "room('kpi')", "KPIs", show=False, id="app.kpi"),
         Binding("7", "room('hardware')", "Hardware", show=False, id="app.hardware"),
         Binding("8", "room('alerts')", "Alerts", show=False, id="app.alerts"),
+        Binding("9", "room('gate')", "Gate", show=False, id="app.gate"),
         Binding("0", "room('logs')", "Logs", show=False, id="app.logs"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),

@@ -1,0 +1,190 @@
+"""The criteria of a gate as rows: by dimension, the worst first. Pure functions from judgements to lines."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from mens_console.gate.evaluate import unmarked
+from mens_console.gate.wording import condition, edges, figure
+from mens_console.ingest.text import safe_text
+from mens_console.screens.words import age
+from mens_console.signals.human import step
+from mens_widgets.text import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mens_console.gate.types import Criterion, Evaluation, Judgement
+    from mens_console.screens.sheet import Line
+    from mens_console.screens.words import Ink
+
+
+class VerdictLook(NamedTuple):
+    """How a verdict shows."""
+
+    glyph: str
+    word: str
+    ink: Ink
+
+
+VERDICT_LOOKS: Final = {
+    "FAIL": VerdictLook("✖", "FAIL", "bad"),
+    "UNDERFED": VerdictLook("∅", "UNDERFED", "warn"),
+    "CONDITIONAL": VerdictLook("▲", "CONDITIONAL", "warn"),
+    "PASS": VerdictLook("✔", "PASS", "good"),
+    "WAIVED": VerdictLook("△", "WAIVED", "warn"),
+    "TO MARK": VerdictLook("□", "TO MARK", "accent"),
+}
+"""Verdicts, and what stands in place of one: a CONDITIONAL that somebody answers for, a check nobody marked yet."""
+_RANKS: Final = ("FAIL", "UNDERFED", "CONDITIONAL", "TO MARK", "WAIVED", "PASS")
+VERDICT_CELLS: Final = 13
+VALUE, ASKED, SAMPLE, AGE = 15, 13, 9, 4
+
+
+class Rows(NamedTuple):
+    """Lines, and the line on which each criterion stands."""
+
+    lines: list[Line]
+    places: dict[str, int]
+
+
+def shown_as(judged: Judgement) -> VerdictLook:
+    """Return how a judgement shows: its verdict, or that it is waived or waits for a person."""
+    return VERDICT_LOOKS[_rank_name(judged)]
+
+
+def _rank_name(judged: Judgement) -> str:
+    if judged.waived is not None:
+        return "WAIVED"
+    return "TO MARK" if unmarked(judged) else judged.verdict
+
+
+def grouped(evaluation: Evaluation) -> list[tuple[str, list[Judgement]]]:
+    """Return the judgements by dimension, the dimension with the worst first, and the worst first in each.
+
+    What decides nothing comes last.
+    """
+    groups: dict[str, list[Judgement]] = {}
+    for one in evaluation.judgements:
+        groups.setdefault(one.criterion.dimension, []).append(one)
+    ordered = [(name, sorted(found, key=_rank)) for name, found in groups.items()]
+    return sorted(ordered, key=lambda pair: _rank(pair[1][0]))
+
+
+def _rank(judged: Judgement) -> tuple[bool, int]:
+    return not judged.criterion.decides, _RANKS.index(_rank_name(judged))
+
+
+def ids(evaluation: Evaluation) -> list[str]:
+    """Return the criteria in the order of the rows."""
+    return [one.criterion.id for _, found in grouped(evaluation) for one in found]
+
+
+def counts(evaluation: Evaluation) -> Line:
+    """Return how many criteria that decide have each verdict."""
+    named = [_rank_name(one) for one in evaluation.judgements if one.criterion.decides]
+    pieces: list[tuple[str, Ink]] = []
+    for name in _RANKS:
+        if number := named.count(name):
+            look = VERDICT_LOOKS[name]
+            pieces.append((f"  {look.glyph} {number} {look.word}", look.ink))
+    return tuple(pieces)
+
+
+def criteria_rows(evaluation: Evaluation, chosen: str, now: float, width: int) -> Rows:
+    """Return all rows at this width; what gives way first is the age, then n, then what is asked."""
+    lines: list[Line] = [_heads(width)]
+    places: dict[str, int] = {}
+    for name, found in grouped(evaluation):
+        lines.append(((f" {safe_text(name, 60) or 'other'}", "accent"),))
+        for judged in found:
+            places[judged.criterion.id] = len(lines)
+            lines.append(_row(judged, now, width, chosen=judged.criterion.id == chosen))
+    return Rows(lines, places)
+
+
+def _columns(width: int) -> tuple[int, bool, bool, bool]:
+    """Return the title's cells, and whether there is room for what is asked, n and age."""
+    left = width - 2 - VERDICT_CELLS - 1 - VALUE
+    shown = []
+    for cells, least in ((ASKED, 16), (SAMPLE, 16), (AGE, 16)):
+        fits = left - cells - 1 >= least
+        shown.append(fits)
+        left -= (cells + 1) * fits
+    return max(left - 1, 4), shown[0], shown[1], shown[2]
+
+
+def _heads(width: int) -> Line:
+    title, asked, sample, aged = _columns(width)
+    text = f"  {'verdict':<{VERDICT_CELLS}} {fit('criterion', title)} {'value':>{VALUE}}"
+    text += f" {'asked':<{ASKED}}" * asked + f" {'n':>{SAMPLE}}" * sample + f" {'age':>{AGE}}" * aged
+    return ((text, "muted"),)
+
+
+def _row(judged: Judgement, now: float, width: int, *, chosen: bool) -> Line:
+    title, asked, sample, aged = _columns(width)
+    look, one = shown_as(judged), judged.criterion
+    n = step(judged.n) if judged.n is not None and judged.n >= 0 else "—"
+    tail = f" {fit(asked_text(one), ASKED)}" * asked + f" {fit(n, SAMPLE, 'right')}" * sample
+    tail += f" {fit(oldest_text(judged, now), AGE, 'right')}" * aged
+    ink = look.ink if one.decides else "muted"
+    return (
+        ("› " if chosen else "  ", "accent"),
+        (fit(f"{look.glyph} {look.word}", VERDICT_CELLS) + " ", ink),
+        (fit(called(one), title) + " ", "strong" if chosen else "" if one.decides else "muted"),
+        (fit(value_text(judged), VALUE, "right"), ink if judged.verdict != "PASS" else ""),
+        (tail, "muted"),
+    )
+
+
+def called(one: Criterion) -> str:
+    """Return id and title of a criterion."""
+    return safe_text(one.id if one.id == one.title else f"{one.id} {one.title}", 200)
+
+
+def value_text(judged: Judgement) -> str:
+    """Return a criterion's value with its unit, — where it has none."""
+    if not math.isfinite(judged.value):
+        return "—"
+    number = figure(judged.value, edges(judged.criterion.passes, judged.criterion.conditional))
+    return safe_text(f"{number} {judged.unit}".rstrip(), 60)
+
+
+def asked_text(one: Criterion) -> str:
+    """Return what a criterion asks for, in short."""
+    baseline = one.baseline
+    if one.manual and one.passes is None:
+        return "a mark"
+    if baseline is not None and baseline.margin is not None:
+        size = f"{100 * baseline.margin:g} %" if baseline.relative else f"{baseline.margin:g}"
+        return f"-{size} of base"
+    return "—" if one.passes is None else safe_text(condition(one.passes), 40)
+
+
+def oldest_text(judged: Judgement, now: float) -> str:
+    """Return the age of the oldest evidence that a verdict rests on, or of the mark; — where it is not known."""
+    times = [item.at for item in judged.items if math.isfinite(item.at)]
+    if judged.mark is not None:
+        times.append(judged.mark.at)
+    return age(min(times), now) if times else "—"
+
+
+def ready_lines(evaluation: Evaluation, obstacles: Sequence[str], width: int, most: int) -> list[Line]:
+    """Return whether a GO can be said, and what stands in its way, in at most `most` lines."""
+    look = VERDICT_LOOKS[evaluation.verdict]
+    head: list[tuple[str, Ink]] = [(f" {look.glyph} {look.word} ", look.ink), *counts(evaluation)]
+    if not obstacles:
+        text = "nothing stands in the way of a GO: s opens sign-off"
+        return [tuple(head), ((f" ✔ {text}", "good"),)][:most]
+    marks = sum(unmarked(one) for one in evaluation.judgements if one.criterion.decides)
+    blocking = len(obstacles) - marks if marks <= len(obstacles) else len(obstacles)
+    told = [f"{blocking} block" + "s" * (blocking == 1)] * bool(blocking) + [f"{marks} to mark"] * bool(marks)
+    head.append((f"   no GO yet: {', '.join(told)}", "bad" if blocking else "warn"))
+    lines: list[Line] = [tuple(head)]
+    room = max(most - 1, 0)
+    shown = obstacles if len(obstacles) <= room else obstacles[: max(room - 1, 0)]
+    lines += [((fit(f"   - {safe_text(one, 400)}", width), ""),) for one in shown]
+    if len(shown) < len(obstacles):
+        lines.append(((f"   and {len(obstacles) - len(shown)} more: the rows above tell each", "muted"),))
+    return lines[:most]
