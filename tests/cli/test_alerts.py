@@ -6,6 +6,7 @@ import time
 import pytest
 from cli.runs import broken, healthy
 from notify.alarms import service
+from support.attempt_logs import write_attempts
 
 from mens_console.signals.rules import RULES
 
@@ -204,3 +205,20 @@ def test_hostile_names_are_shown_as_text(cli, box):
     assert "\x1b" not in out
     assert "\u202e" not in out
     assert all(math.isfinite(a["since"]) for a in listed(cli, box) if a["rule"] == "nan_loss")
+
+
+def test_alerts_of_generation_are_listed_and_acknowledged_like_those_of_runs(cli, box):
+    (box / "personas").mkdir()
+    write_attempts(box / "personas" / "log.jsonl", rows=12_000, scenario="collapsed")
+    healthy(box)
+    code, out, err = cli("alerts", "list", box)
+    assert (code, err) == (1, "")
+    (alert,) = [a for a in listed(cli, box) if a["rule"] == "openings_collapse"]
+    assert alert["run"].startswith("personas/25K")
+    assert alert["path"] == str(box / "personas")
+    assert ", batch " in out
+    code, out, _ = cli("alerts", "ack", alert["fingerprint"], "--note", "seen", "--in", box)
+    assert code == 0
+    assert "openings_collapse of personas/25K" in out
+    (alert,) = [a for a in listed(cli, box) if a["rule"] == "openings_collapse"]
+    assert (alert["acknowledged"], alert["note"]) == (True, "seen")

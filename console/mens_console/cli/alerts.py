@@ -12,15 +12,16 @@ import socket
 import sys
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mens_console.cli.common import Meter, colour, complain, one_run, settings_from, unread
+from mens_console.cli.common import Meter, colour, complain, one_run, settings_from
 from mens_console.cli.errors import NO, OK, CommandError
 from mens_console.cli.status import paint, plain
 from mens_console.config.state import state_folder
 from mens_console.ingest.text import safe_text
 from mens_console.screens.words import ALERT_OVER, SEVERITY_LOOKS, STANDINGS, age, standing
 from mens_console.signals.human import number, span, step
+from mens_console.store.snapshot import GENERATION
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from mens_console.signals.alerts import AlertView, Silence
     from mens_console.signals.rules import Rule
     from mens_console.store.alertbook import AlertBook
-    from mens_console.store.snapshot import RunView, Snapshot
+    from mens_console.store.snapshot import Snapshot
 
 LIST_SCHEMA: Final = "mens-alert-list/1"
 _SHORTEST: Final = 4
@@ -50,24 +51,42 @@ def _list(arguments: argparse.Namespace) -> int:
     """Print the alerts that are on, the worst first; 1 if a critical one is."""
     settings = settings_from(arguments)
     snapshot = _load(settings, _book(settings))
-    found = [(run, view) for run in snapshot.runs for view in run.alerts if arguments.all or _is_on(view)]
-    found.sort(key=lambda item: (not item[1].active, -item[1].severity.rank, _since(item[1]), item[0].id))
+    found = [(place, view) for place, view in _alerts(snapshot) if arguments.all or _is_on(view)]
+    found.sort(key=lambda item: (not item[1].active, -item[1].severity.rank, _since(item[1]), item[0].name))
     if arguments.json:
         _print_json(_document(snapshot, found))
     elif found:
         ink = paint if colour(sys.stdout) else plain
-        print("\n".join(line for run, view in found for line in _lines(run, view, snapshot.at, ink)))
+        print("\n".join(line for place, view in found for line in _lines(place, view, snapshot.at, ink)))
     else:
-        print(f"no alert is on in {len(snapshot.runs)} runs")
+        print(f"no alert is on in {_looked_at(snapshot)}")
     held = sum(view.held for run in snapshot.runs for view in run.alerts)
     if held and not arguments.all and not arguments.json:
         print(f"{held} more held until the run ended; --all shows what is over, too")
-    if snapshot.unread:
-        complain(
-            f"alerts of generation stand on screen 8 and in `mens-console watch`; not judged here: {unread(snapshot)}"
-        )
     loud = (view for _, view in found if _is_on(view) and not view.quiet)
     return NO if any(view.severity.rank == 2 for view in loud) else OK
+
+
+class Place(NamedTuple):
+    """What an alert is about: a run, or the logs of a generation, by name and folder."""
+
+    name: str
+    path: str
+
+
+def _alerts(snapshot: Snapshot) -> list[tuple[Place, AlertView]]:
+    """Return every alert of the runs, of generation and of the machine, and what it is about."""
+    found = [(Place(run.id, str(run.path)), view) for run in snapshot.runs for view in run.alerts]
+    for view in snapshot.box_alerts:
+        log = next((log for log in snapshot.health if log.owns(view.entity)), None)
+        name = view.entity if log is None else view.entity.partition(":")[2]
+        found.append((Place(name, str(log.paths[0].parent) if log is not None and log.paths else ""), view))
+    return found
+
+
+def _looked_at(snapshot: Snapshot) -> str:
+    logs = f" and {len(snapshot.health)} attempt log{'s' * (len(snapshot.health) != 1)}" if snapshot.health else ""
+    return f"{len(snapshot.runs)} runs{logs}"
 
 
 def _is_on(view: AlertView) -> bool:
@@ -78,11 +97,12 @@ def _since(view: AlertView) -> float:
     return -view.since if math.isfinite(view.since) else 0.0
 
 
-def _lines(run: RunView, view: AlertView, now: float, ink: Callable[[str, str], str]) -> list[str]:
+def _lines(place: Place, view: AlertView, now: float, ink: Callable[[str, str], str]) -> list[str]:
     glyph, word, tint = SEVERITY_LOOKS[str(view.severity)]
     where = STANDINGS[standing(view)][1]
-    at = "" if view.since_step is None else f", step {step(view.since_step)}"
-    head = f"{glyph} {word:<8}  {where:<12}  {view.fingerprint}  {view.rule}  {safe_text(run.id, 80)}"
+    axis = "batch" if view.entity.startswith(f"{GENERATION}:") else "step"
+    at = "" if view.since_step is None else f", {axis} {step(view.since_step)}"
+    head = f"{glyph} {word:<8}  {where:<12}  {view.fingerprint}  {view.rule}  {safe_text(place.name, 80)}"
     limit = f" · value {number(view.value)}, threshold {number(view.threshold)} {view.unit}".rstrip()
     limit = limit if math.isfinite(view.threshold) else ""
     lines = [
@@ -102,13 +122,11 @@ def _lines(run: RunView, view: AlertView, now: float, ink: Callable[[str, str], 
     return lines
 
 
-def _document(snapshot: Snapshot, found: Iterable[tuple[RunView, AlertView]]) -> dict[str, Any]:
-    from mens_console.store.report import run_document
+def _document(snapshot: Snapshot, found: Iterable[tuple[Place, AlertView]]) -> dict[str, Any]:
+    from mens_console.store.report import alert_document
 
-    told = {run.id: {a["fingerprint"]: a for a in run_document(run)["alerts"]} for run, _ in found}
     alerts = [
-        {"run": safe_text(run.id), "path": safe_text(str(run.path)), **told[run.id][view.fingerprint]}
-        for run, view in found
+        {"run": safe_text(place.name), "path": safe_text(place.path), **alert_document(view)} for place, view in found
     ]
     return {"schema": LIST_SCHEMA, "generated_at": snapshot.at, "alerts": alerts}
 
@@ -157,28 +175,26 @@ def _ack(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments)
     book = _book(settings)
     snapshot = _load(settings, book)
-    run, view = _alert_of(snapshot, arguments.fingerprint)
+    place, view = _alert_of(snapshot, arguments.fingerprint)
     book.acknowledge(view, by=author(), at=time.time(), note=arguments.note)
     _must_be_kept(book)
-    print(f"acknowledged: {view.rule} of {safe_text(run.id)} ({safe_text(view.message, 200)})")
+    print(f"acknowledged: {view.rule} of {safe_text(place.name)} ({safe_text(view.message, 200)})")
     return OK
 
 
-def _alert_of(snapshot: Snapshot, name: str) -> tuple[RunView, AlertView]:
+def _alert_of(snapshot: Snapshot, name: str) -> tuple[Place, AlertView]:
     """Return the alert that is on and whose fingerprint begins so. Raises `CommandError`."""
     _need_digits(name)
-    on = [(run, view) for run in snapshot.runs for view in run.alerts if _is_on(view)]
+    on = [(place, view) for place, view in _alerts(snapshot) if _is_on(view)]
     found = [item for item in on if item[1].fingerprint.startswith(name.lower())]
     if len(found) == 1:
         return found[0]
-    listed = tuple(f"{view.fingerprint}  {view.rule}  {run.id}" for run, view in (found or on)[:12])
+    listed = tuple(f"{view.fingerprint}  {view.rule}  {place.name}" for place, view in (found or on)[:12])
     if found:
         raise CommandError(f"{name} is ambiguous; it could be:", listed)
     if not on:
-        raise CommandError(f"{name}: no alert is on in {len(snapshot.runs)} runs")
-    raise CommandError(
-        f"{name}: no such alert is on in the runs (those of the machine: on screen 8); there are:", listed
-    )
+        raise CommandError(f"{name}: no alert is on in {_looked_at(snapshot)}")
+    raise CommandError(f"{name}: no such alert is on (those of the machine: on screen 8); there are:", listed)
 
 
 def _silence(arguments: argparse.Namespace) -> int:
@@ -275,7 +291,7 @@ def _load(settings: Settings, book: AlertBook) -> Snapshot:
     from mens_console.store.engine import Engine
 
     with Meter(sys.stderr) as meter:
-        return Engine(settings.roots, settings, watch=False, book=book).load(meter.tell)
+        return Engine(settings.roots, settings, watch=False, book=book).load(meter.tell, logs=True)
 
 
 def _must_be_kept(book: AlertBook) -> None:

@@ -46,7 +46,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "problems": [safe_text(problem) for problem in snapshot.problems],
         "machine": None if snapshot.machine is None else machine_document(snapshot.machine),
         "runs": [run_document(run) for run in snapshot.runs],
-        "box_alerts": [_alert(alert) for alert in snapshot.box_alerts],
+        "box_alerts": [alert_document(alert) for alert in snapshot.box_alerts],
         "silences": [_silence(silence) for silence in snapshot.silences],
     }
 
@@ -96,7 +96,7 @@ def run_document(run: RunView) -> dict[str, Any]:
             }
             for name, series in run.series.items()
         },
-        "alerts": [_alert(alert) for alert in run.alerts],
+        "alerts": [alert_document(alert) for alert in run.alerts],
         "checkpoints": [
             {"path": _relative(c.path, run.path), "step": c.step, "bytes": c.bytes, "written_at": moment(c.mtime)}
             for c in run.checkpoints
@@ -141,7 +141,8 @@ def _silence(silence: Silence) -> dict[str, Any]:
     }
 
 
-def _alert(alert: AlertView) -> dict[str, Any]:
+def alert_document(alert: AlertView) -> dict[str, Any]:
+    """Return one alert as JSON values."""
     return {
         "fingerprint": alert.fingerprint,
         "rule": alert.rule,
