@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mens_console.gate.types import Criterion, Item, Manifest, Metric
 
-REFERENCES: Final = frozenset({"baseline", "finetuned"})
+REFERENCES: Final = frozenset({"baseline", "shipped"})
 """Roles of values that are there to be compared with, unless a criterion asks for the role itself."""
 _BENCHMARKS: Final = ("mmlu", "hellaswag", "arc_easy")
 RESTS_ON: Final = {

@@ -149,9 +149,9 @@ class Item:
     `trouble` says why the value may not count (no usable value, contradicted by another file, from the future): a
     criterion that rests on such an item is never green. A value that is not usable is NaN.
 
-    Tags that readers set: `role` (baseline, quantized, qlora, finetuned; one of role baseline or finetuned is there to
-    be compared with and is no candidate's value), `source` (soak, load, bench, prometheus), `batch`, `gpus`, `model`,
-    `eval_set`, `measure`.
+    Tags that readers set: `role` (baseline, shipped, quantized, qlora, candidate; one of role baseline or shipped is
+    there to be compared with, and is no candidate's value), `source` (soak, load, bench, prometheus), `batch`, `gpus`,
+    `model`, `eval_set`, `measure`, `run`.
     """
 
     metric: str
