@@ -242,3 +242,6 @@ def test_approvals_are_read_from_a_ledger_that_holds(cli, small, covered, box, t
     ledger.write_bytes(ledger.read_bytes().replace(b'"prev":"e', b'"prev":"f'))
     assert json.loads(cli("gate", "check", *words, "--json")[1])["approvals"] == []
     assert cli("gate", "check", *words[:-2])[0] == 0
+    (tmp_path / "state" / "mens-console" / "gate" / "ledger.jsonl").mkdir(parents=True)
+    status, _, err = cli("gate", "check", *words[:-2])
+    assert (status, err.startswith("mens-console: no approval counts: ")) == (0, True)
