@@ -242,6 +242,24 @@ def test_a_file_of_signers_that_will_not_do_is_a_sentence(desk, cli, text, told)
     assert (status, out) == (2, "") and told in err and "allowed_signers" in err
 
 
+def test_without_openssh_nothing_is_signed_and_nothing_holds(desk, cli, monkeypatch):
+    from mens_console.gate import subprocesses
+
+    assert cli(*WORDS, *ADA, "--no-go", "x")[0] == 0
+    monkeypatch.setattr(subprocesses, "FOLDERS", ("/nowhere",))
+    status, out, err = cli(*WORDS, *ADA, "--no-go", "x")
+    assert (status, out) == (1, "") and "ssh-add is not installed" in err and "apt install openssh-client" in err
+    status, out, err = cli("gate", "verify", "ledger.jsonl", "--allowed-signers", "allowed_signers")
+    assert (status, out) == (2, "") and "ssh-keygen is not installed" in err
+
+
+def test_without_people_nobody_signs(desk, cli):
+    text = (desk.folder / "release.toml").read_text()
+    (desk.folder / "release.toml").write_text(text.replace('allowed_signers = "allowed_signers"', ""))
+    status, _, err = cli(*WORDS, *ADA, "--no-go", "x")
+    assert status == 2 and "nobody says whose signatures count" in err
+
+
 # ---------------------------------------------------------------------- signed elsewhere
 
 

@@ -425,6 +425,25 @@ def test_a_disk_that_does_not_confirm_is_no_record(three, monkeypatch):
     assert three.ledger.read_bytes() == before
 
 
+def test_a_ledger_that_is_damaged_between_draft_and_record_takes_nothing(three):
+    made = three.draft(who="ada")
+    rewrite(three, edited(lines(three)))
+    before = three.ledger.read_bytes()
+    with pytest.raises(LedgerError, match="nothing is added to a ledger that is not whole"):
+        signoff.sign_off(
+            made, three.key(), three.signers(), three.ledger, again=three.judged, environ=three.agent.environ
+        )
+    assert three.ledger.read_bytes() == before
+
+
+def test_what_would_be_no_valid_record_is_not_written(three):
+    before = three.ledger.read_bytes()
+    for line in (b"{}\n", before.splitlines(keepends=True)[-1], b"", b"\n\n"):
+        with pytest.raises(LedgerError, match="would not be valid"):
+            append.append(three.ledger, line, ledger.load(three.ledger).following)
+    assert three.ledger.read_bytes() == before
+
+
 def test_a_lock_that_is_held_is_a_sentence(three, monkeypatch):
     monkeypatch.setattr(append, "PATIENCE_S", 0.1)
     with three.ledger.open() as holder:

@@ -97,6 +97,39 @@ def test_an_unmarked_check_is_no_go_though_the_evaluation_is_ready(desk):
         desk.sign(evaluation=unmarked, again=lambda: unmarked)
 
 
+def test_a_conditional_that_somebody_answers_for_passes_where_the_profile_lets_it(desk):
+    from dataclasses import replace
+
+    from mens_console.gate.types import Waiver
+
+    full = desk.judged(verdict="CONDITIONAL", conditional=True)
+    waiver = Waiver("4.1", "carol", NOW + 86400, "next sprint", "ada", NOW)
+    judgements = (replace(full.judgements[0], waived=waiver), full.judgements[1])
+    waived = replace(full, blockers=(), ready=True, judgements=judgements)
+    done = desk.sign(evaluation=waived, again=lambda: waived)
+    assert done.standing.text == "GO" and done.entry.decision.waivers[0].owner == "carol"
+    strict = replace(waived, profile=replace(waived.profile, conditional_passes=False))
+    with pytest.raises(SignOffError, match="the verdict is CONDITIONAL"):
+        desk.sign(evaluation=strict, again=lambda: strict)
+
+
+def test_what_is_given_up_after_the_signature_is_not_recorded(desk):
+    cancel, looks = threading.Event(), []
+
+    def again():
+        looks.append(1)
+        if len(looks) == 2:
+            cancel.set()
+        return desk.judged()
+
+    made = desk.draft()
+    with pytest.raises(SignOffError, match="was given up; nothing was recorded"):
+        signoff.sign_off(
+            made, desk.key(), desk.signers(), desk.ledger, again=again, environ=desk.agent.environ, cancel=cancel
+        )
+    assert nothing_recorded(desk)
+
+
 def test_a_no_go_needs_a_reason(desk):
     with pytest.raises(SignOffError, match="needs a reason"):
         desk.sign("NO-GO", reason="  ")
