@@ -238,6 +238,15 @@ def test_groups(cli, box):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_personas_that_are_counted_together_give_no_verdict(cli, box, monkeypatch):
+    monkeypatch.setattr("mens_console.health.tally.MOST_PERSONAS", 2)
+    log = write(box / "a.log", attempts(300, fall=0))
+    status, found, _ = told(cli, log, "--by", "persona")
+    together = [batch for batch in found["batches"] if batch["batch_size"] > 1]
+    assert [(one["run_id"], one["batch_size"], one["personas"]) for one in together] == [("(other personas)", 298, 298)]
+    assert (status, together[0]["bands"]["repair_rate"]["band"]) == (0, "critical")
+
+
 def test_csv_is_one_row_a_batch_and_no_formula(cli, box):
     log = write(box / "x.log", attempts(130, run='=cmd|"/c calc"!A0'))
     status, out, _ = cli("health", log, "--batch-size", 100, "--csv")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.bands import BANDS, NAMES, band_look, interval_text, latency_text, severity, value_text
-from mens_console.signals.generation import INDICATORS, MIN_ATTEMPTS
+from mens_console.signals.generation import INDICATORS, MIN_ATTEMPTS, OTHERS
 from mens_console.signals.human import count, percent
 from mens_console.signals.tiers import named
 
@@ -161,9 +161,11 @@ def _standing(report: HealthReport, by: str) -> list[Judged]:
     """Return what the verdict rests on.
 
     Of thousands of personas with a handful of attempts each some are always bad by chance: they count from 50 attempts.
+    Those that are counted together are no persona.
     """
-    least = MIN_ATTEMPTS if by == "persona" else 0
-    return [one for one in newest(report) if one.batch.n >= least]
+    if by != "persona":
+        return newest(report)
+    return [one for one in newest(report) if one.batch.n >= MIN_ATTEMPTS and one.batch.run_id != OTHERS]
 
 
 def critical_now(report: HealthReport, by: str = "batch") -> list[tuple[Judged, Indicator]]:

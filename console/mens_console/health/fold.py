@@ -82,13 +82,20 @@ class Growing(Protocol):
 
 
 def grow(
-    block: Block, path: str, run_named: Callable[[str], Growing], *, batch_size: int, by: By = "batch"
+    block: Block,
+    path: str,
+    run_named: Callable[[str], Growing],
+    *,
+    batch_size: int,
+    by: By = "batch",
+    persona_named: Callable[[str], str] = str,
 ) -> Iterator[str]:
     """Count the attempts of a block into the batches that grow; as `fold`, without merging.
 
     Yields the name of each run whose growing batch came to its end: it must be taken away (`open` set to None).
+    `persona_named` tells under which name a persona is counted.
     """
-    for name, places in _split(block, by):
+    for name, places in _split(block, by, persona_named):
         rows = block.rows if places is None else [block.rows[place] for place in places]
         run = run_named(name)
         begin, total = 0, len(rows)
@@ -106,7 +113,7 @@ def grow(
             begin = end
 
 
-def _split(block: Block, by: By) -> list[tuple[str, list[int] | None]]:
+def _split(block: Block, by: By, persona_named: Callable[[str], str] = str) -> list[tuple[str, list[int] | None]]:
     """Return the names of the groups and the places of their rows; None for all of them."""
     rows = block.rows
     if by != "persona":
@@ -117,7 +124,7 @@ def _split(block: Block, by: By) -> list[tuple[str, list[int] | None]]:
     places: dict[str, list[int]] = {}
     names: dict[str, str] = {}
     for place, row in enumerate(rows):
-        run = _persona_of(row) if by == "persona" else run_of(row)
+        run = persona_named(_persona_of(row)) if by == "persona" else run_of(row)
         if by == "tier":
             run = names[run] if run in names else names.setdefault(run, tier_name(run))
         if run in places:

@@ -61,7 +61,8 @@ class Follower:
     ) -> None:
         self.options = Options(batch_size, usd_per_1000, by)
         self._paths = tuple(map(str, paths))
-        self._cache, self._workers, self._wake = cache, workers, wake
+        # What workers hand over of personas is as much as what they read: counting it here costs less.
+        self._cache, self._workers, self._wake = cache, 0 if by == "persona" else workers, wake
         self._fds = FdCache(16)
         self._rev = 0
         self._now = math.nan

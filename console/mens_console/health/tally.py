@@ -14,7 +14,7 @@ import msgspec
 from mens_console.health.figures import figures
 from mens_console.health.fold import Counted, Group, grow
 from mens_console.health.partial import Partial, went_back
-from mens_console.signals.generation import BATCH_SIZE, USD_PER_1000_TOKENS, HealthReport, Judged
+from mens_console.signals.generation import BATCH_SIZE, OTHERS, USD_PER_1000_TOKENS, HealthReport, Judged
 from mens_console.signals.runjudge import RunJudge
 from mens_console.signals.tiers import added, empty, tier, tier_name
 
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from mens_console.health.rows import Block
     from mens_console.signals.generation import BadRow, BatchFigures, LogSource, TierFigures
 _PARTIAL: Final = msgspec.msgpack.Decoder(Partial)
-MOST_PERSONAS: Final = 20_000
+MOST_PERSONAS: Final = 50_000
 """Personas that are counted one by one, where attempts are grouped by persona: each takes some 10 KB."""
-OTHERS: Final = "(other personas)"
 _IDLE: Final = 100_000
 """Attempts of other runs after which a run is thought to have ended."""
 
@@ -107,7 +106,9 @@ class Tally:
     def read(self, block: Block, path: str) -> None:
         """Count the attempts that follow those counted before."""
         options = self.options
-        for name in grow(block, path, self._touched, batch_size=options.batch_size, by=options.by):
+        for name in grow(
+            block, path, self._touched, batch_size=options.batch_size, by=options.by, persona_named=self._persona
+        ):
             self._finish(self.runs[name])
         self._passed(len(block.rows))
 
@@ -169,12 +170,16 @@ class Tally:
 
     def _touched(self, name: str) -> Run:
         """Return the run that attempts of that name belong to, which are coming."""
-        if self.options.by == "persona" and name not in self.runs and len(self.runs) >= MOST_PERSONAS:
-            name = OTHERS
+        if self.options.by == "persona":
+            name = self._persona(name)
         run = self.run(name)
         self._unjudged.add(name)
         run.touched = self.attempts
         return run
+
+    def _persona(self, name: str) -> str:
+        """Return the name that a persona is counted under."""
+        return name if name in self.runs or len(self.runs) < MOST_PERSONAS else OTHERS
 
     def _passed(self, attempts: int) -> None:
         self.attempts += attempts

@@ -22,6 +22,8 @@ INDICATORS: Final[tuple[Indicator, ...]] = (
 BATCH_SIZE: Final = 1000
 """Attempts in a batch."""
 USD_PER_1000_TOKENS: Final = 0.00045
+OTHERS: Final = "(other personas)"
+"""What the personas beyond those that are counted one by one are called together."""
 MIN_ATTEMPTS: Final = 50
 """Attempts below which an entropy says nothing."""
 
