@@ -330,6 +330,12 @@ def _kpi(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="compare even where the sets of tasks differ")
 
 
+def _eval(parser: argparse.ArgumentParser) -> None:
+    from mens_console.cli.eval import options
+
+    options(parser)
+
+
 def _gate(parser: argparse.ArgumentParser) -> None:
     from mens_console.cli.gate import options
 
@@ -402,6 +408,18 @@ COMMANDS: Final = {
             "  mens-console kpi eval --model r16 --against r8   # 1 where a KPI of tier 1 is worse\n"
             "  mens-console kpi new/summary.json --against shipped/summary.json --json",
             "[PATH …]",
+        ),
+        Command(
+            "eval",
+            "score a model on a versioned set: tool use, style, guardrails",
+            "mens_console.cli.eval",
+            _eval,
+            "  mens-console eval predictions.jsonl --gold eval_v1.1/gold.jsonl --style reports/\n"
+            "  mens-console eval q4.jsonl --gold eval_v1.1/gold.jsonl --before f16.eval.json\n"
+            "  mens-console eval new.jsonl --gold eval_v1.1/gold.jsonl --against eval_log.jsonl --json\n\n"
+            "exit status here: 0 every required target is met · 1 one is missed or has no value · 2 wrong use, or\n"
+            "something cannot be read, or is of another version of the set",
+            "PREDICTIONS --gold FILE",
         ),
         Command(
             "gate",
