@@ -210,6 +210,14 @@ def test_records_cut_off_are_found_by_a_head_kept_elsewhere(three):
     assert not check(three, expect_head=head).holds
 
 
+@pytest.mark.parametrize("data", [b"", None])
+def test_a_ledger_without_records_is_not_called_whole(desk, data):
+    if data is not None:
+        desk.ledger.write_bytes(data)
+    report = check(desk, expect_head=verify.EMPTY)
+    assert report.problems == (f"{desk.ledger}: it holds no record: nothing was decided, or all of it was cut off",)
+
+
 @pytest.mark.parametrize("head", ["", "zz" * 32, "abc"])
 def test_a_head_that_is_none_never_passes_unnoticed(three, head):
     assert check(three, expect_head=head).holds is (head == "")

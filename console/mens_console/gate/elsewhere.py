@@ -115,8 +115,8 @@ def matched(returned: Returned, evaluation: Evaluation, chain: Chain, signers: S
     )
     if (again.decision, again.results) != (returned.payload, returned.results):
         raise SignOffError(
-            "what was signed is not what would be signed now (the evidence, the verdict, or who may sign, changed, or "
-            "the file was edited); look again, export again and sign that"
+            "what was signed is not what would be signed now: the evidence, the verdict or who may sign changed, the "
+            "file was edited, or this is another folder than that of the export; look again, export again and sign that"
         )
     return again
 

@@ -79,6 +79,8 @@ def verify(
     notes = list(chain.notes)
     if chain.tail:
         problems.append(notes.pop())
+    if not chain.entries and not problems:
+        problems.append(f"{chain.path}: it holds no record: nothing was decided, or all of it was cut off")
     hashes: dict[str, str | None] = {}
     checked = tuple(
         Checked(entry, *signatures(entry, signers, unsigned=unsigned), tuple(_evidence(entry, root, hashes)))
