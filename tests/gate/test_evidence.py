@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mens_console.gate import files
 from mens_console.gate.evidence import gather, manifest_document
 from mens_console.gate.metrics import METRICS
+from mens_console.gate.readers.prometheus import Answer
 
 RECORDED = Path(__file__).parent / "evidence"
 
@@ -279,3 +280,27 @@ def test_no_document_raises_and_no_unusable_value_stands(tmp_path_factory, data)
     for item in manifest.items:
         assert math.isfinite(item.value) or item.trouble, item
         assert item.unit == METRICS[item.metric].unit
+
+
+def test_rows_of_another_kind_are_noted_and_no_problem(tmp_path):
+    (file,) = read(tmp_path, samples__jsonl='{"doc_id": 0}\n{"doc_id": 1}\n').files
+    assert (file.problem, file.notes) == ("", ("no reader knows what it is",))
+    assert "not whole JSON" in problems(write(tmp_path, "torn/a.json", '{"doc_id": 0, "x": [1, 2'))[0]
+
+
+def test_a_file_that_is_named_is_read_as_named_even_where_its_folder_is_too(tmp_path):
+    text = 'schema = "mens-prometheus/1"\nurl = "http://127.0.0.1:1"\n[[query]]\n'
+    path = write(tmp_path, "p.toml", text + 'metric = "uptime"\nunit = "%"\npromql = "1"\n')
+    asked = []
+
+    def ask(server, promql):
+        asked.append(promql)
+        return Answer(problem="dead")
+
+    gather([str(tmp_path), str(path)], now=NOW, ask=ask)
+    assert asked == ["1"]
+
+
+def test_a_count_beyond_all_counting_is_none(tmp_path):
+    item = only(read(tmp_path, a__json=vllm(completed=1e300)), "ttft_p50")
+    assert math.isnan(item.value)

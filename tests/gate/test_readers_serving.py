@@ -244,3 +244,14 @@ def test_throughput_that_may_not_decide_is_none(tmp_path, path, value):
     item = only(read(tmp_path, bench__json=changed(BENCH, path, value)), "throughput_single")
     assert math.isnan(item.value)
     assert item.trouble
+
+
+@pytest.mark.parametrize(
+    "gaps", [[10.0, math.nan, 5.0], [math.nan, 5.0], [5.0, -1.0], [5, "x"], [5.0, math.inf], [None]]
+)
+def test_a_gap_that_is_none_leaves_the_metric_without_a_value(tmp_path, gaps):
+    manifest = read(tmp_path, p__jsonl=json.dumps(record(gaps)) + "\n" + json.dumps(record([1.0, 2])) + "\n")
+    item = only(manifest, "itl_p99")
+    assert math.isnan(item.value)
+    assert "line 1" in item.trouble
+    assert only(manifest, "ttft_p50").value == 50.0

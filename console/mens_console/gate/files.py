@@ -11,7 +11,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from mens_console.gate.readers import jsontext, registry
@@ -78,8 +77,9 @@ def inside(path: str, folder: str) -> Found:
 def find(paths: Sequence[str]) -> Iterator[Found]:
     """Yield every file that the paths name or hold, each once, in the order of names."""
     seen: set[str] = set()
-    for path in paths:
-        folder = Path(path).is_dir()
+    # What is named by itself goes before what a folder holds, which may be the same.
+    for path in sorted(paths, key=os.path.isdir):
+        folder = os.path.isdir(path)  # noqa: PTH112 - it raises for nothing
         for found in _walk(path, os.path.realpath(path), 0) if folder else (Found(path, named=True),):
             whole = os.path.realpath(found.path)
             if whole not in seen:
@@ -157,7 +157,21 @@ class _Reading:
         rows = self._row_reader(head)
         if rows is not None:
             return self._rows(head, rows)
+        if self._other_rows(head):
+            while self._next():
+                pass  # for its digest
+            return self._unknown("")
         return self._document(head)
+
+    def _other_rows(self, head: bytes) -> bool:
+        """Whether it holds one JSON object a line, of a kind that nobody reads: samples of lm-eval, telemetry."""
+        line, _, rest = head.partition(b"\n")
+        if not (line.startswith(b"{") and rest.lstrip().startswith(b"{")):
+            return False
+        try:
+            return isinstance(jsontext.row(line), dict)
+        except ValueError:
+            return False
 
     def _next(self) -> bytes:
         data = os.read(self._fd, _READ)
@@ -183,7 +197,7 @@ class _Reading:
         if not rest.strip() and self._status.st_size <= len(head) and not self._path.endswith((".jsonl", ".ndjson")):
             return None
         try:
-            return registry.row_reader(jsontext.parse(line))
+            return registry.row_reader(jsontext.row(line))
         except _SHAPE_ERRORS:
             return None
 
@@ -277,7 +291,7 @@ def _feed(rows: Rows, line: bytes, number: int) -> None:
     if not line.strip():
         return
     try:
-        rows.add(jsontext.parse(line), number)
+        rows.add(jsontext.row(line), number)
         return
     except _SHAPE_ERRORS:
         pass  # no JSON, or of a shape that no reader foresaw: a line that is none

@@ -125,12 +125,14 @@ class Records:
         if times is None:
             self.trouble.setdefault(metric, f"line {line}: its unit {at(block, 'unit')!r} is no time")
             return
-        for value in values if isinstance(values, list) else [values]:
-            found = number(value) * times
-            if math.isfinite(found) and found >= 0:
-                self.counts[metric][round(found, 3)] += 1
-            else:
-                self.trouble.setdefault(metric, f"line {line}: a value is no number, or negative")
+        found = values if isinstance(values, list) else [values]
+        if not all(type(one) is float for one in found):
+            found = [number(one) for one in found]
+        # Millions of gaps: what is wrong is looked for over a record, not gap by gap.
+        if found and not (min(found) >= 0 and math.isfinite(sum(found))):
+            self.trouble.setdefault(metric, f"line {line}: a value is no number, or negative")
+            return
+        self.counts[metric].update([round(one * times, 3) for one in found])
 
     def finish(self, sheet: Sheet) -> None:
         """Put what was read on the sheet."""

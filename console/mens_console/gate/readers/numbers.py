@@ -31,9 +31,9 @@ def tidy(value: float) -> float:
 
 
 def count(value: Any) -> int | None:
-    """Return a whole number that is not negative, or None."""
+    """Return a whole number from 0 to 2⁶³, or None."""
     found = number(value)
-    if not math.isfinite(found) or found < 0 or found != int(found):
+    if not 0 <= found <= 2**63 or found != int(found):
         return None
     return int(found)
 
