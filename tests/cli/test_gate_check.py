@@ -245,3 +245,12 @@ def test_approvals_are_read_from_a_ledger_that_holds(cli, small, covered, box, t
     (tmp_path / "state" / "mens-console" / "gate" / "ledger.jsonl").mkdir(parents=True)
     status, _, err = cli("gate", "check", *words[:-2])
     assert (status, err.startswith("mens-console: no approval counts: ")) == (0, True)
+
+
+def test_wide_characters_keep_their_place_and_nothing_is_lost(cli, small, box):
+    remedy = "编写测试" * 20
+    small.write_text(PROFILE.replace("write tests", remedy).replace("A small one", "发布闸门" * 20))
+    status, out, _ = cli("gate", "check", small, box)
+    assert status == 1
+    assert max(map(cell_len, out.splitlines())) <= 80
+    assert remedy in "".join(out.split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.gate.report import GLYPHS, verdict_text, worst_first
@@ -119,11 +118,23 @@ def _wrapped(
     text: str, indent: int, most: int | None = None, ink: Callable[[str], str] = lambda text: text
 ) -> list[str]:
     """Return text in lines of at most `WIDTH` columns, at most `most` of them, the last one ending in … where cut."""
-    lines = textwrap.wrap(
-        safe_text(text), WIDTH, initial_indent=" " * indent, subsequent_indent=" " * indent, max_lines=most,
-        placeholder=" …", break_on_hyphens=False,
-    )  # fmt: skip
-    return [ink(_cut(line)) for line in lines]
+    from rich.cells import cell_len, chop_cells
+
+    room, rows = WIDTH - indent, [""]
+    for word in safe_text(text).split():
+        for part in chop_cells(word, room):
+            if not rows[-1]:
+                rows[-1] = part
+            elif cell_len(rows[-1]) + 1 + cell_len(part) <= room:
+                rows[-1] += f" {part}"
+            else:
+                rows.append(part)
+    if most is not None and len(rows) > most:
+        last = rows[most - 1]
+        while cell_len(last) > room - 2 and " " in last:
+            last = last.rpartition(" ")[0]
+        rows = [*rows[: most - 1], _cut(f"{last} …", room)]
+    return [ink(" " * indent + row) for row in rows if row]
 
 
 def _cut(text: str, width: int = WIDTH) -> str:
