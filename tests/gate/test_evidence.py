@@ -283,7 +283,7 @@ def test_no_document_raises_and_no_unusable_value_stands(tmp_path_factory, data)
 
 
 def test_rows_of_another_kind_are_noted_and_no_problem(tmp_path):
-    (file,) = read(tmp_path, samples__jsonl='{"doc_id": 0}\n{"doc_id": 1}\n').files
+    (file,) = read(tmp_path, samples__jsonl='\n{"doc_id": 0}\n{"doc_id": 1}\n').files
     assert (file.problem, file.notes) == ("", ("no reader knows what it is",))
     assert "not whole JSON" in problems(write(tmp_path, "torn/a.json", '{"doc_id": 0, "x": [1, 2'))[0]
 

@@ -1,6 +1,6 @@
-"""Finding and reading files of evidence: each is hashed and parsed from one reading, and never blocks or escapes.
+"""Reading files of evidence: each is hashed and parsed from one reading, and never blocks.
 
-A file that cannot be read, changed meanwhile, or leads out of its folder is a problem of that file, never an error.
+A file that cannot be read, or changed meanwhile, is a problem of that file, never an error.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import csv
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mens_console.gate.finding import Found, find, inside, shown
 from mens_console.gate.readers import jsontext, registry
 from mens_console.gate.readers.registry import Reader, RowReader, Rows
 from mens_console.gate.readers.sheet import Sheet, Source
@@ -20,31 +20,15 @@ from mens_console.gate.types import EvidenceFile
 from mens_console.ingest.safeopen import NotRegularFileError, explain, open_regular
 from mens_console.ingest.text import safe_text
 
+__all__ = ["LARGEST", "LONGEST", "Found", "Read", "find", "inside", "read", "shown"]
+
 LARGEST: Final = 64 << 20
 """Bytes of a document, which is held in memory; rows are read as a stream and may be any size."""
 LONGEST: Final = 8 << 20
 """Bytes of one row."""
 _READ: Final = 1 << 20
-_MOST_FILES: Final = 5000
-_DEEPEST: Final = 12
-_LINKED: Final = "it is a symbolic link that leads out of the folder: name the file it points to"
-_SKIPPED_DIRS: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
-_SKIPPED_ENDS: Final = (
-    ".py", ".pyc", ".md", ".rst", ".html", ".css", ".js", ".sh", ".png", ".jpg", ".svg", ".safetensors", ".bin", ".pt",
-    ".pth", ".gguf", ".onnx", ".npy", ".npz", ".sig", ".pub", ".pem", ".lock", ".lcov", ".yaml", ".yml", ".so",
-)  # fmt: skip
-"""Names in a folder that are not looked into; a file that is named by itself always is."""
 _SHAPE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, csv.Error)
 _PACKED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A path to look at; `problem` says why it is not opened. `named` by the operator, not met in a folder."""
-
-    path: str
-    named: bool
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,63 +37,6 @@ class Read:
 
     file: EvidenceFile
     sheet: Sheet | None = None
-
-
-def shown(path: str) -> str:
-    """Return a path as evidence names it: relative to the working directory where it lies below it."""
-    try:
-        here = os.getcwd()  # noqa: PTH109 - a path may hold any bytes, and is no more than a text here
-    except OSError:
-        return path  # the working directory is gone
-    whole = os.path.normpath(os.path.join(here, path))  # noqa: PTH118
-    return os.path.relpath(whole, here) if whole == here or _below(whole, here) else whole
-
-
-def _below(path: str, folder: str) -> bool:
-    return path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def inside(path: str, folder: str) -> Found:
-    """Return a file that must not lie outside of a folder (as `os.path.realpath` has it), links followed."""
-    return Found(path, named=True, problem="" if _below(os.path.realpath(path), folder) else _LINKED)
-
-
-def find(paths: Sequence[str]) -> Iterator[Found]:
-    """Yield every file that the paths name or hold, each once, in the order of names."""
-    seen: set[str] = set()
-    # What is named by itself goes before what a folder holds, which may be the same.
-    for path in sorted(paths, key=os.path.isdir):
-        folder = os.path.isdir(path)  # noqa: PTH112 - it raises for nothing
-        for found in _walk(path, os.path.realpath(path), 0) if folder else (Found(path, named=True),):
-            whole = os.path.realpath(found.path)
-            if whole not in seen:
-                seen.add(whole)
-                yield found
-            if len(seen) >= _MOST_FILES:
-                yield Found(path, named=True, problem=f"it holds over {_MOST_FILES} files: name a smaller folder")
-                return
-
-
-def _walk(folder: str, root: str, depth: int) -> Iterator[Found]:
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        yield Found(folder, named=True, problem=explain(error))
-        return
-    for entry in found:
-        if entry.name.startswith(".") or entry.name in _SKIPPED_DIRS:
-            continue
-        if entry.is_symlink():
-            if not _below(os.path.realpath(entry.path), root):
-                yield Found(entry.path, named=False, problem=_LINKED)
-        elif entry.is_dir(follow_symlinks=False):
-            if depth < _DEEPEST:
-                yield from _walk(entry.path, root, depth + 1)
-            else:
-                yield Found(entry.path, named=False, problem="it lies too deep: name the folder itself")
-        elif not entry.name.lower().endswith(_SKIPPED_ENDS):
-            yield Found(entry.path, named=False)
 
 
 def read(found: Found) -> Read | None:
@@ -165,7 +92,7 @@ class _Reading:
 
     def _other_rows(self, head: bytes) -> bool:
         """Whether it holds one JSON object a line, of a kind that nobody reads: samples of lm-eval, telemetry."""
-        line, _, rest = head.partition(b"\n")
+        line, _, rest = _trimmed(head).partition(b"\n")
         if not (line.startswith(b"{") and rest.lstrip().startswith(b"{")):
             return False
         try:
@@ -191,8 +118,8 @@ class _Reading:
 
     def _row_reader(self, head: bytes) -> RowReader | None:
         """Return the reader of rows whose first line this is; a document of one line is no such thing."""
-        line, newline, rest = head.partition(b"\n")
-        if not newline or not line.lstrip(b"\xef\xbb\xbf").startswith(b"{"):
+        line, newline, rest = _trimmed(head).partition(b"\n")
+        if not newline or not line.startswith(b"{"):
             return None
         if not rest.strip() and self._status.st_size <= len(head) and not self._path.endswith((".jsonl", ".ndjson")):
             return None
@@ -240,7 +167,7 @@ class _Reading:
             return self._failed(f"its shape is none that a reader knows ({error!r})")
 
     def _parse(self, data: bytes) -> Read | None:
-        begin = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        begin = _trimmed(data[:_READ])[:1]
         if begin in (b"{", b"["):
             return self._json(data)
         text = data.decode("utf-8", "replace")
@@ -285,6 +212,11 @@ class _Reading:
         if not (problem or sheet.items or sheet.scores or sheet.notes or sheet.listed or sheet.queries):
             problem = "it holds nothing that a criterion may name"
         return Read(self._file(sheet.tool, problem, tuple(sheet.notes)), None if sheet.problem else sheet)
+
+
+def _trimmed(head: bytes) -> bytes:
+    """Return a file's beginning without a byte order mark and blank lines."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def _feed(rows: Rows, line: bytes, number: int) -> None:
