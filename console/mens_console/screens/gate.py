@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -350,8 +350,33 @@ class GateScreen(Room):
             self.bench.mark(criterion, note, passed=passed)
 
     def action_sign(self) -> None:
-        """Open sign-off."""
-        self.notify("Sign-off on this screen is not there yet: mens-console gate sign", markup=False)
+        """Open sign-off on what is judged now."""
+        bench = self.bench
+        if self.console_app.snapshot.replay:
+            self.notify("This is a replay: nothing is signed on it", severity="warning", markup=False)
+        elif bench.judged is None or bench.busy_s is not None:
+            self.notify("There is no judging to sign yet: p chooses a profile, r judges", markup=False)
+        elif not bench.named:
+            self.action_release(then=self._named)
+        else:
+            from mens_console.screens.gatesign import SignScreen
+
+            judged = bench.judged
+            self.app.push_screen(
+                SignScreen(judged.question, judged.evaluation.digest, self.console_app.clock), self._signed
+            )
+
+    def _named(self) -> None:
+        self.notify("It is judged for this release now; then press s again", markup=False)
+
+    def _signed(self, told: str | None) -> None:
+        """Tell what came of a sign-off, and judge anew: a record stands beside it now, or a file changed."""
+        if told:
+            recorded = told.startswith(("SIGNED", "UNSIGNED"))
+            severity: Literal["information", "error"] = "information" if recorded else "error"
+            self.notify(safe_text(told, 400), title="Sign-off", severity=severity, timeout=15, markup=False)
+            self.bench.judge()
+        self.again()
 
     def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
         """Offer this screen's actions to the palette."""
