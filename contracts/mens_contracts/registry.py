@@ -175,6 +175,14 @@ CONTRACTS: Final[Mapping[str, Contract]] = {
             "evaluations, as evidence for the gate",
         ),
         Contract(
+            "mens-eval-log/1",
+            "evaluations as they were made, one line each",
+            "evaluation:LoggedEvaluation",
+            "gate/mens-eval-log-1.schema.json",
+            "rows",
+            "`eval_log.jsonl`, beside `eval_log.md`",
+        ),
+        Contract(
             "mens-manifest/1",
             "the evidence that a decision rests on, promised beforehand",
             "manifest:EvidenceManifest",
