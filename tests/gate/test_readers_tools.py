@@ -161,3 +161,29 @@ def test_coverage_that_contradicts_itself_is_none(tmp_path, change, why):
     item = only(read(tmp_path, coverage__json=document), "coverage")
     assert math.isnan(item.value)
     assert why in item.trouble
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "role"),
+    [
+        ("baseline/llama__7b/results_1.json", {}, "baseline"),
+        ("a/llama-7b-AWQ/results_1.json", {}, "quantized"),
+        ("unquantized/results_1.json", {}, "baseline"),
+        ("a/results_q4_k_m.json", {}, "quantized"),
+        ("a/qlora-int4.json", {}, "qlora"),
+        ("a/results_1.json", {"pretrained": "/m/llama-7b", "load_in_4bit": True}, "quantized"),
+        ("a/results_1.json", {"pretrained": "/m/llama-7b-int4", "peft": "/runs/qlora-3"}, "qlora"),
+        ("a/results_1.json", {"pretrained": "/m/llama-7b-fp32"}, None),
+        ("a/aquarium4bits.json", {}, None),
+    ],
+)
+def test_which_model_a_file_is_of(tmp_path, name, settings, role):
+    write(tmp_path, name, {"results": {"mmlu": {"acc,none": 0.7}}, "config": {"model_args": settings}})
+    assert only(gather([str(tmp_path)], now=NOW), "mmlu").tags.get("role") == role
+
+
+def test_a_baseline_that_was_loaded_quantized_is_none(tmp_path):
+    document = {"results": {"mmlu": {"acc,none": 0.7}}, "config": {"model_args": "pretrained=m,load_in_4bit=True"}}
+    item = only(read(tmp_path, baseline__json=document), "mmlu")
+    assert math.isnan(item.value)
+    assert "loaded quantized" in item.trouble

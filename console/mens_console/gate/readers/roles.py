@@ -33,7 +33,8 @@ _LOADED: Final = re.compile(r"load_in_[48]bit=True|quantization=\w|gptq|awq|auto
 def role_of(document: Any, path: str) -> tuple[str, str]:
     """Return the role of a file ("" where nothing tells it), and why it cannot be believed.
 
-    The last folder and the name are looked at, the name first. A baseline by name that was loaded quantized is none.
+    The name and the two folders above are looked at, the nearest first: lm-eval puts one of the model's name between.
+    A baseline by name that was loaded quantized is none.
     """
     told = next((value for value in (at(document, "role"), at(document, "tags", "role")) if isinstance(value, str)), "")
     loaded = bool(_LOADED.search(_arguments(document)))
@@ -42,17 +43,23 @@ def role_of(document: Any, path: str) -> tuple[str, str]:
         return "", f"its role {told[:40]!r} is none of {', '.join(ROLES)}"
     if role == BASELINE and loaded:
         return BASELINE, "it is called a baseline, and its model was loaded quantized"
-    return role or (QUANTIZED if loaded else ""), ""
+    return role or _by_model(_arguments(document), loaded=loaded), ""
 
 
 def _by_name(path: str) -> str:
-    for part in reversed(path.replace("\\", "/").split("/")[-2:]):
+    for part in reversed(path.replace("\\", "/").split("/")[-3:]):
         if _UNQUANTIZED.search(part):
             return BASELINE
         for role, words in _WORDS:
             if words.search(part):
                 return role
     return ""
+
+
+def _by_model(arguments: str, *, loaded: bool) -> str:
+    """Return the role that the model's own path tells; that something is a baseline is never concluded from there."""
+    named = next((role for role, words in _WORDS if role != BASELINE and words.search(arguments)), "")
+    return named or (QUANTIZED if loaded else "")
 
 
 def _arguments(document: Any) -> str:
