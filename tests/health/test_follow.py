@@ -425,6 +425,7 @@ def altered(data):
         lambda path, file: (path.with_name("b").write_bytes(path.read_bytes()), path.with_name("b").replace(path)),
         lambda path, file: file.write_bytes(file.read_bytes()[:-9]),
         lambda path, file: file.write_bytes(b"\xc1" * 99),
+        lambda path, file: file.write_bytes(file.read_bytes().replace(b"success", b"sUccess", 1)),
         lambda path, file: file.write_bytes(b""),
     ],
 )

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
     from mens_console.health.tally import Options, Tally
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of what is written, and of how attempts are counted: a checkpoint of another one is not read."""
 _MOST_BYTES: Final = 1 << 30
 _MOST_FILES: Final = 64
+_DIGEST: Final = 16
 _SPOTS: Final = 64
 _SPOT: Final = 4096
 """A log that is generated anew, as by a deterministic job, may begin and end alike: so many bytes at so many places
@@ -125,7 +126,8 @@ def save(file: Path, options: Options, tally: Tally, logs: Sequence[LiveLog | Gz
     ]
     checkpoint = Checkpoint(VERSION, options.batch_size, options.usd_per_1000, options.by, tally.attempts, saved, runs)
     try:
-        replace_private(file, msgspec.msgpack.encode(checkpoint), durable=False)
+        data = msgspec.msgpack.encode(checkpoint)
+        replace_private(file, _digest(data) + data, durable=False)
         _drop_old(file.parent)
     except OSError:
         return False  # a full or read-only cache: the log is read again another time
@@ -174,6 +176,11 @@ def _is_at(fd: int, status: os.stat_result, place: Place) -> bool:
     ).match(fd)
 
 
+def _digest(data: bytes) -> bytes:
+    """Return what stands before the data: a disk's wrong bit is as good as any other figure to whoever reads it."""
+    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
+
+
 def _drop_old(folder: Path) -> None:
     files = sorted(folder.glob("attempts-*.msgpack"), key=lambda file: file.stat().st_mtime)
     for file in files[:-_MOST_FILES]:
@@ -183,8 +190,9 @@ def _drop_old(folder: Path) -> None:
 def load(file: Path, options: Options, logs: Sequence[LiveLog | GzipLog]) -> Checkpoint | None:
     """Read a checkpoint, and let the logs go on from there; None, and nothing is done, where it is not theirs."""
     try:
-        data = read_private(file, _MOST_BYTES)
-        checkpoint = None if data is None else _DECODER.decode(data)
+        data = read_private(file, _MOST_BYTES) or b""
+        whole = data[:_DIGEST] == _digest(data[_DIGEST:])
+        checkpoint = _DECODER.decode(memoryview(data)[_DIGEST:]) if whole else None
     except (OSError, ValueError):
         return None
     if checkpoint is None or not checkpoint.fits(options) or len(checkpoint.logs) > len(logs):
