@@ -31,7 +31,9 @@ def test_packages_with_types_and_nothing_else(wheel):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"mens_console", "mens_widgets", "mens_contracts"}
     for package in ("mens_console", "mens_widgets", "mens_contracts"):
         assert f"{package}/py.typed" in names
-    assert not [name for name in names if "test" in Path(name).name and name.endswith(".py")]
+    assert not [
+        name for name in names if "tests" in Path(name).parts or Path(name).name.startswith(("test_", "conftest"))
+    ]
 
 
 def test_the_recordings_are_inside_and_small(wheel):
