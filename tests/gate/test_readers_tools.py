@@ -187,3 +187,12 @@ def test_a_baseline_that_was_loaded_quantized_is_none(tmp_path):
     item = only(read(tmp_path, baseline__json=document), "mmlu")
     assert math.isnan(item.value)
     assert "loaded quantized" in item.trouble
+
+
+def test_the_oldest_suite_dates_a_report(tmp_path):
+    suites = "".join(
+        f'<testsuite tests="1" timestamp="2026-01-0{day}T00:00:00+00:00"><testcase name="a{day}"/></testsuite>'
+        for day in (2, 1, 3)
+    )
+    item = only(read(tmp_path, j__xml=f"<testsuites>{suites}</testsuites>"), "tests_run")
+    assert item.at == 1_767_225_600.0

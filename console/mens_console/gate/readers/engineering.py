@@ -45,7 +45,6 @@ def read_coverage(document: Any, sheet: Sheet) -> None:
     empty = sum(1 for one in document["files"].values() if at(one, "summary", "num_statements") == 0)
     if empty:
         sheet.note(f"files without a statement, which coverage's own table calls 100 %, count as nothing: {empty}")
-    sheet.note("a file that cannot be parsed is absent from it: complexity and tests show such files")
 
 
 def claims_radon(document: Any) -> bool:

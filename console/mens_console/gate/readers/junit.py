@@ -99,8 +99,8 @@ def read(data: bytes, sheet: Sheet) -> None:
 
 
 def _tell(counter: _Counter, sheet: Sheet) -> None:
-    for one in counter.times:
-        sheet.taken(one)
+    for one in sorted(counter.times, reverse=True):
+        sheet.taken(one)  # the oldest suite dates them all
     ran = counter.cases - counter.skipped
     trouble = ""
     if counter.told > counter.cases:
