@@ -462,6 +462,17 @@ def test_reading_that_is_broken_off_goes_on_there(tmp_path, monkeypatch):
     assert told(report) == told(aggregate([path], batch_size=100))
 
 
+def test_a_log_whose_name_is_no_text_is_counted_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("mens_console.health.follow._WORTH_KEEPING", 1)
+    path = long_log(tmp_path)
+    expected = aggregate([path], batch_size=100)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl"))
+    path.rename(odd)
+    small_ranges(monkeypatch)
+    found = aggregate([odd], batch_size=100, workers=2, cache=tmp_path / "cache")
+    assert (found.tier, found.bad_rows) == (expected.tier, expected.bad_rows)
+
+
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(kept, tmp_path):
     path, _ = kept
     blocked = tmp_path / "file"

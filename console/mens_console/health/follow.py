@@ -63,6 +63,8 @@ class Follower:
         self._paths = tuple(map(str, paths))
         # What workers hand over of personas is as much as what they read: counting it here costs less.
         self._cache, self._workers, self._wake = cache, 0 if by == "persona" else workers, wake
+        if not all(map(_is_text, self._paths)):  # names that are no text can neither be told to workers nor kept
+            self._cache, self._workers = None, 0
         self._fds = FdCache(16)
         self._rev = 0
         self._now = math.nan
@@ -251,6 +253,14 @@ class Follower:
             log.close()
         self._saved_at = 0
         self._begin()
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextmanager
