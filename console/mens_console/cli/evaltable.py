@@ -75,14 +75,17 @@ def _compared(done: Evaluated, ink: Ink) -> list[str]:
         if older is None:
             continue
         shown += ["", ink(f"  against {older.model}, {words}"[:WIDTH], "accent")]
+        changed = False
         for result in done.results:
             before = older.value(result.metric)
             change = result.value - before
             if math.isnan(change) or abs(change) < 0.005 or result.metric in {"quantization_drop", "regression"}:
                 continue
             worse = (change < 0) == METRICS[result.metric].higher
+            changed = True
             head = f"    {result.spec.title:<20} {before:>9.2f} → {result.value:<9.2f} {change:+.2f}"
             shown.append(ink(f"{head} {'worse' if worse else 'better'}", "bad" if worse else "good"))
+        shown += [] if changed else [ink("    no metric that both have changed", "muted")]
     return shown
 
 

@@ -82,7 +82,11 @@ def read_gold(path: Path, *, named: str = "", tools: Any = None) -> Gold:
 
 
 def _is_header(row: Row) -> bool:
-    return not row.id and (row.data.get("schema") == "mens-eval-set/1" or "eval_set" in row.data)
+    """Whether a first line speaks of the set: it has no id and no answer."""
+    data = row.data
+    if row.id or first(data, (*_EXPECTED, *_REFUSE, "bucket")) is not None:
+        return False
+    return data.get("schema") == "mens-eval-set/1" or not data.keys().isdisjoint({"eval_set", "version", "tools"})
 
 
 def _version(header: dict[str, Any], path: Path, named: str) -> tuple[str, str]:
@@ -93,6 +97,9 @@ def _version(header: dict[str, Any], path: Path, named: str) -> tuple[str, str]:
             raise UnreadableError(f"--eval-set {safe_text(named, 60)}: give a name and a version, such as web4@1.1")
         return safe_text(name, 80), safe_text(version, 40)
     told = header.get("eval_set", header)
+    if isinstance(told, str):
+        parts = _VERSIONED.fullmatch(told)
+        told = parts.groupdict() if parts and not header.get("version") else {**header, "name": told}
     if isinstance(told, dict) and told.get("version"):
         return safe_text(str(told.get("name") or path.stem), 80), safe_text(str(told["version"]), 40)
     whole = path.absolute()

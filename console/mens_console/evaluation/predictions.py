@@ -51,7 +51,7 @@ def read_predictions(path: Path, gold: Gold) -> Predictions:
     """Read the answers to a set. Raises `UnreadableError`."""
     rows, source = read_rows(path)
     shown = safe_text(str(path))
-    header = rows[0].data if not rows[0].id and isinstance(rows[0].data.get("model"), dict) else {}
+    header = rows[0].data if not rows[0].id and _speaks_of_the_model(rows[0].data) else {}
     body = rows[1:] if header else rows
     names = _names(body, gold, shown)
     notes = [] if any(row.id for row in body) else ["no row has an id: answers are paired with gold by their order"]
@@ -74,6 +74,10 @@ def read_predictions(path: Path, gold: Gold) -> Predictions:
         notes.append(f"{gone} of {len(known)} items have no answer: each counts against the model")
     answers.update({name: Answer(missing=True) for name in known - answers.keys()})
     return Predictions(source, answers, _model(header, body, shown), _speed(body), notes)
+
+
+def _speaks_of_the_model(data: dict[str, Any]) -> bool:
+    return "model" in data and not any(name in data for name in (*_OUTPUTS, "tool_calls", "error"))
 
 
 def _names(body: Sequence[Row], gold: Gold, shown: str) -> list[str]:
@@ -106,7 +110,9 @@ def _answer(row: Row, where: str) -> Answer:
 
 def _model(header: dict[str, Any], body: Sequence[Row], shown: str) -> dict[str, str]:
     """Return what is told of the model, by the first line or by every row."""
-    told = {key: str(value) for key in _FACTS if isinstance(value := header.get("model", {}).get(key), str | int)}
+    model = header.get("model")
+    model = model if isinstance(model, dict) else {"id": model}
+    told = {key: str(value) for key in _FACTS if isinstance(value := model.get(key), str | int)}
     for key in ("base_model", "dataset_version"):
         if isinstance(value := header.get(key), str | int):
             told.setdefault("base" if key == "base_model" else key, str(value))
