@@ -34,6 +34,7 @@ _LOOK_S: Final = 0.25
 _TELL_S: Final = 1.0
 """Least time between two tellings of a log that grows."""
 _WAIT_S: Final = 0.1
+_MOST_WORKERS: Final = 64
 _SPOOL: Final = "mens-health.standard-input"
 _CURE: Final = (
     "an attempt log has one JSON object a line, with fields such as persona_id, status, repairs and latency_ms; "
@@ -139,7 +140,7 @@ def _follower(arguments: argparse.Namespace, paths: Sequence[Path]) -> Follower:
         batch_size=arguments.batch_size,
         usd_per_1000=arguments.cost,
         cache=default_cache(),
-        workers=cores if arguments.workers is None else arguments.workers,
+        workers=cores if arguments.workers is None else min(arguments.workers, _MOST_WORKERS),
         by=arguments.by,
     )
 
@@ -203,7 +204,9 @@ def _complain(report: HealthReport) -> None:
         complain(problem)
     for source in report.sources:
         if not source.problem and not source.rows:
+            newest = next((row for row in reversed(report.bad) if row.path == source.path), None)
             why = f"{source.bad_rows:,} lines, none of them an attempt" if source.bad_rows else "it is empty"
+            why += f" (line {newest.line}: {newest.why})" if newest else ""
             complain(f"{source.path}: {why}; {_CURE}")
 
 

@@ -133,11 +133,11 @@ def _sums(tier: TierFigures) -> str:
 
 def _unread(report: HealthReport) -> Iterator[str]:
     if report.bad_rows:
-        first = report.bad[0] if report.bad else None
+        newest = report.bad[-1] if report.bad else None
         where = ""
-        if first is not None:
-            line = f"line {first.line}" if first.line is not None else f"byte {first.offset}"
-            where = f"; the first: {safe_text(first.path, 200)}, {line}: {safe_text(first.why, 200)}"
+        if newest is not None:
+            line = f"line {newest.line}" if newest.line is not None else f"byte {newest.offset}"
+            where = f"; the newest: {safe_text(newest.path, 200)}, {line}: {safe_text(newest.why, 200)}"
         yield from _wrapped(f"{report.bad_rows:,} rows are no attempts and were left out{where}", "  ")
     odd: dict[str, int] = {}
     for source in report.sources:

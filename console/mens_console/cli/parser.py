@@ -290,7 +290,10 @@ def _health(parser: argparse.ArgumentParser) -> None:
         help="who counts: this program, or Spark (default local)",
     )
     parser.add_argument(
-        "--workers", type=natural, metavar="N", help="processes that count a long backlog (default: one a core)"
+        "--workers",
+        type=natural,
+        metavar="N",
+        help="processes that count a long backlog (default: one a core; at most 64)",
     )
     _search(parser)
 

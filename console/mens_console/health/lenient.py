@@ -67,8 +67,20 @@ def _parse(line: bytes) -> dict[str, Any]:
     return record
 
 
+_FOREIGN: Final = (
+    (b"\x1f\x8b", "compressed (gzip): name it .gz"),
+    (b"\xff\xfe", "UTF-16: write it as UTF-8"),
+    (b"\xfe\xff", "UTF-16: write it as UTF-8"),
+    (b"{\0", "UTF-16: write it as UTF-8"),
+    (b"\0{", "UTF-16: write it as UTF-8"),
+)
+
+
 def _parse_nan(line: bytes) -> Any:
     """Parse what may hold NaN, or bytes that are no UTF-8: the attempt was made all the same."""
+    for mark, why in _FOREIGN:
+        if line.startswith(mark):
+            raise BadLineError(why)
     try:
         return json.loads(line.decode("utf-8", "replace"))
     except RecursionError:
