@@ -181,6 +181,15 @@ def test_nothing_to_judge_ends_with_2(cli, box, content):
     assert str(log) in err
 
 
+def test_logs_that_are_packed_or_of_another_encoding_are_told_the_cure(cli, box):
+    text = write(box / "a.log", attempts(200)).read_text(encoding="utf-8")
+    (box / "packed.log").write_bytes(gzip.compress(text.encode()))
+    (box / "wide.log").write_bytes(text.encode("utf-16"))
+    for name, cure in (("packed.log", "name it .gz"), ("wide.log", "write it as UTF-8")):
+        status, _, err = cli("health", box / name)
+        assert (status, cure in err) == (2, True)
+
+
 def test_what_cannot_be_read_is_said(cli, box):
     assert cli("health", box / "none.log")[0] == 2
     assert "no such file" in cli("health", box / "none.log")[2]

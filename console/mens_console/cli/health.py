@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -204,10 +205,22 @@ def _complain(report: HealthReport) -> None:
         complain(problem)
     for source in report.sources:
         if not source.problem and not source.rows:
-            newest = next((row for row in reversed(report.bad) if row.path == source.path), None)
             why = f"{source.bad_rows:,} lines, none of them an attempt" if source.bad_rows else "it is empty"
-            why += f" (line {newest.line}: {newest.why})" if newest else ""
+            whys = Counter(row.why for row in report.bad if row.path == source.path)
+            most = (
+                "compressed (gzip): name it .gz" if _is_gzip(source.path) else next(iter(whys.most_common(1)), ("",))[0]
+            )
+            why += f" ({most})" if most else ""
             complain(f"{source.path}: {why}; {_CURE}")
+
+
+def _is_gzip(path: str) -> bool:
+    from mens_console.ingest.safeopen import read_small
+
+    try:
+        return read_small(path, 2, follow=True) == b"\x1f\x8b"
+    except OSError:
+        return False
 
 
 def status(report: HealthReport, by: str = "batch") -> int:
