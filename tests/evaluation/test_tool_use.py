@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from evaluation.sets import CHAIN, HEADER, RIGHT, scored, tool_items
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.sets import CHAIN, HEADER, RIGHT, scored, tool_items
 from mens_console.evaluation.plan import align, plan_of, same, target
 from mens_console.evaluation.rows import UnreadableError
 
@@ -145,7 +145,8 @@ def test_a_missing_answer_never_helps(tmp_path):
 @pytest.mark.parametrize(
     "schema, word",
     [({"$ref": "http://127.0.0.1:9/x.json"}, "nothing is fetched"), ({"$ref": "#/$defs/no"}, "does not hold"),
-     ({"$ref": "#"}, "without end"), ({"type": 7}, "no JSON Schema"), ({"properties": {"q": {"pattern": "("}}}, "no JSON")],
+     ({"$ref": "#"}, "without end"), ({"type": 7}, "no JSON Schema"),
+     ({"properties": {"q": {"pattern": "("}}}, "no JSON")],
 )  # fmt: skip
 def test_broken_schemas_are_told(tmp_path, schema, word):
     with pytest.raises(UnreadableError, match=word):
@@ -165,7 +166,8 @@ def test_a_pattern_that_never_ends_is_stopped(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "value",
-    [{"tool": "a", "arguments": {"x": 1}}, [{"name": "a", "args": {"x": 1}}], {"plan": [{"tool": "a", "input": {"x": 1}}]},
+    [{"tool": "a", "arguments": {"x": 1}}, [{"name": "a", "args": {"x": 1}}],
+     {"plan": [{"tool": "a", "input": {"x": 1}}]},
      {"tool_calls": [{"type": "function", "function": {"name": "a", "arguments": '{"x": 1}'}}]}],
 )  # fmt: skip
 def test_plans_of_any_usual_shape(value):

@@ -25,7 +25,8 @@ _MARKS: Final = {MET: ("✔", "good"), MISSED: ("✖", "bad")}
 def lines(done: Evaluated, ink: Ink, written: str = "") -> list[str]:
     """Return the table. `written` is the file of the document, for the last line."""
     name = safe_text(done.model["id"], 34)
-    shown = [f"{ink(name, 'strong')}  {done.gold.name} {done.gold.version}, {len(done.gold.items)} items"[: WIDTH + 20]]
+    of = safe_text(f"{done.gold.name} {done.gold.version}, {len(done.gold.items)} items", WIDTH - 36)
+    shown = [f"{ink(name, 'strong')}  {of}"]
     facts = [f"base {done.model.get('base', 'not told')}", f"dataset {done.model.get('dataset_version', 'not told')}",
              f"as {done.role}"]  # fmt: skip
     shown += [ink(part, "muted") for part in _wrapped(", ".join(facts), 2)]
@@ -39,7 +40,7 @@ def lines(done: Evaluated, ink: Ink, written: str = "") -> list[str]:
     shown += _compared(done, ink)
     for note in done.notes:
         shown += [ink(part, "muted") for part in _wrapped(f"· {note}", 2)]
-    return [*shown, "", *_verdict(done, ink), *_wrapped(f"written to {safe_text(written)}", 0)[: bool(written) * 4]]
+    return [*shown, "", *_verdict(done, ink), *([f"written to {safe_text(written)}"] if written else [])]
 
 
 def _title(bucket: Bucket, title: str, done: Evaluated) -> str:
@@ -55,13 +56,13 @@ def _result(result: Result, ink: Ink) -> list[str]:
     mark, tone = _MARKS.get(result.verdict, ("—", "warn"))
     name = spec.title if spec.required else f"{spec.title} *"
     if math.isnan(result.value):
-        head = f"  {mark} {name:<20} {'—':>9}  {'':<16} {spec.bar:<14}".rstrip()
+        head = f"  {mark} {name:<20} {'—':>9}  {'':<14} {spec.bar:<11}".rstrip()
         return [ink(head, tone), *(ink(part, "muted") for part in _wrapped(f"UNDERFED: {result.reason}", 6))]
     unit = " %" if spec.unit == "%" else ""
     interval = f"[{result.interval[0]:.1f}, {result.interval[1]:.1f}]" if result.interval else ""
     n = f"n={result.n} {spec.of}" if result.n else ""
     digits = 0 if spec.unit == "findings" else 2
-    head = f"  {mark} {name:<20} {f'{result.value:.{digits}f}{unit}':>9}  {interval:<16} {spec.bar:<14} {n}".rstrip()
+    head = f"  {mark} {name:<20} {f'{result.value:.{digits}f}{unit}':>9}  {interval:<14} {spec.bar:<11} {n}".rstrip()
     notes = [result.reason] if result.reason else []
     if result.verdict == MISSED:
         notes.append(spec.remedy)
