@@ -374,3 +374,9 @@ def test_nvidia_smi_that_tells_no_memory(tmp_path, text, why):
     item = only(read(tmp_path, smi__csv=text), "gpu_memory_peak")
     assert math.isnan(item.value)
     assert why in item.trouble
+
+
+def test_columns_that_are_damaged_are_a_problem(tmp_path):
+    manifest = read(tmp_path, smi__csv=SMI.replace("memory.used [MiB]", '"memory.used [MiB] x'))
+    assert not manifest.items
+    assert "list of columns" in manifest.problems[0]

@@ -67,7 +67,10 @@ def read_smi(text: str, sheet: Sheet) -> None:
     """Add the sum of each GPU's largest memory in use."""
     lines = list(csv.reader(io.StringIO(text), skipinitialspace=True))
     columns = [name.strip() for name in lines[0]]
-    place = next(one for one, name in enumerate(columns) if _SMI.fullmatch(name))
+    place = next((one for one, name in enumerate(columns) if _SMI.fullmatch(name)), None)
+    if place is None:
+        sheet.problem = "its first line is no list of columns: query with --format=csv"
+        return
     unit = _SMI.fullmatch(columns[place])
     who = next((columns.index(name) for name in ("uuid", "gpu_uuid", "index", "pci.bus_id") if name in columns), None)
     peaks: dict[str, float] = {}
