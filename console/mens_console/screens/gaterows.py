@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rich.cells import cell_len
+
 from mens_console.gate.evaluate import unmarked
 from mens_console.gate.wording import condition, edges, figure
 from mens_console.ingest.text import safe_text
@@ -39,7 +41,10 @@ VERDICT_LOOKS: Final = {
 """Verdicts, and what stands in place of one: a CONDITIONAL that somebody answers for, a check nobody marked yet."""
 _RANKS: Final = ("FAIL", "UNDERFED", "CONDITIONAL", "TO MARK", "WAIVED", "PASS")
 VERDICT_CELLS: Final = 13
-VALUE, ASKED, SAMPLE, AGE = 15, 13, 9, 4
+VALUE, ASKED, SAMPLE, AGE = 18, 14, 9, 4
+"""The most cells that columns take."""
+TITLE: Final = 18
+"""Cells that a title has before other columns do."""
 
 
 class Rows(NamedTuple):
@@ -92,49 +97,69 @@ def counts(evaluation: Evaluation) -> Line:
     return tuple(pieces)
 
 
+class Columns(NamedTuple):
+    """Cells of each column; 0 where there is no room for it."""
+
+    title: int
+    value: int
+    asked: int
+    sample: int
+    age: int
+
+
 def criteria_rows(evaluation: Evaluation, chosen: str, now: float, width: int) -> Rows:
     """Return all rows at this width; what gives way first is the age, then n, then what is asked."""
-    lines: list[Line] = [_heads(width)]
+    columns = _columns(evaluation, width)
+    lines: list[Line] = [_heads(columns)]
     places: dict[str, int] = {}
     for name, found in grouped(evaluation):
         lines.append(((f" {safe_text(name, 60) or 'other'}", "accent"),))
         for judged in found:
             places[judged.criterion.id] = len(lines)
-            lines.append(_row(judged, now, width, chosen=judged.criterion.id == chosen))
+            lines.append(_row(judged, now, columns, chosen=judged.criterion.id == chosen))
     return Rows(lines, places)
 
 
-def _columns(width: int) -> tuple[int, bool, bool, bool]:
-    """Return the title's cells, and whether there is room for what is asked, n and age."""
-    left = width - 2 - VERDICT_CELLS - 1 - VALUE
+def _columns(evaluation: Evaluation, width: int) -> Columns:
+    """Give each column what its widest cell takes, within bounds, and the title the rest."""
+    every = evaluation.judgements
+    value = min(max((cell_len(value_text(one)) for one in every), default=5), VALUE)
+    asked = min(max((cell_len(asked_text(one.criterion)) for one in every), default=5), ASKED)
+    sample = min(max((len(_sample(one)) for one in every), default=1), SAMPLE)
+    left = width - 2 - VERDICT_CELLS - 1 - max(value, 5) - 1
     shown = []
-    for cells, least in ((ASKED, 16), (SAMPLE, 16), (AGE, 16)):
-        fits = left - cells - 1 >= least
-        shown.append(fits)
+    for cells in (max(asked, 5), max(sample, 1), AGE):
+        fits = left - cells - 1 >= TITLE
+        shown.append(cells * fits)
         left -= (cells + 1) * fits
-    return max(left - 1, 4), shown[0], shown[1], shown[2]
+    return Columns(max(left, 4), max(value, 5), *shown)
 
 
-def _heads(width: int) -> Line:
-    title, asked, sample, aged = _columns(width)
-    text = f"  {'verdict':<{VERDICT_CELLS}} {fit('criterion', title)} {'value':>{VALUE}}"
-    text += f" {'asked':<{ASKED}}" * asked + f" {'n':>{SAMPLE}}" * sample + f" {'age':>{AGE}}" * aged
-    return ((text, "muted"),)
+def _sample(judged: Judgement) -> str:
+    return step(judged.n) if judged.n is not None and judged.n >= 0 else "—"
 
 
-def _row(judged: Judgement, now: float, width: int, *, chosen: bool) -> Line:
-    title, asked, sample, aged = _columns(width)
+def _tail(columns: Columns, asked: str, sample: str, aged: str) -> str:
+    parts = [fit(asked, columns.asked)] * bool(columns.asked)
+    parts += [fit(sample, columns.sample, "right")] * bool(columns.sample)
+    parts += [fit(aged, columns.age, "right")] * bool(columns.age)
+    return "".join(f" {part}" for part in parts)
+
+
+def _heads(columns: Columns) -> Line:
+    text = f"  {'verdict':<{VERDICT_CELLS}} {fit('criterion', columns.title)} {'value':>{columns.value}}"
+    return ((text + _tail(columns, "asked", "n", "age"), "muted"),)
+
+
+def _row(judged: Judgement, now: float, columns: Columns, *, chosen: bool) -> Line:
     look, one = shown_as(judged), judged.criterion
-    n = step(judged.n) if judged.n is not None and judged.n >= 0 else "—"
-    tail = f" {fit(asked_text(one), ASKED)}" * asked + f" {fit(n, SAMPLE, 'right')}" * sample
-    tail += f" {fit(oldest_text(judged, now), AGE, 'right')}" * aged
     ink = look.ink if one.decides else "muted"
     return (
         ("› " if chosen else "  ", "accent"),
         (fit(f"{look.glyph} {look.word}", VERDICT_CELLS) + " ", ink),
-        (fit(called(one), title) + " ", "strong" if chosen else "" if one.decides else "muted"),
-        (fit(value_text(judged), VALUE, "right"), ink if judged.verdict != "PASS" else ""),
-        (tail, "muted"),
+        (fit(called(one), columns.title) + " ", "strong" if chosen else "" if one.decides else "muted"),
+        (fit(value_text(judged), columns.value, "right"), ink if judged.verdict != "PASS" else ""),
+        (_tail(columns, asked_text(one), _sample(judged), oldest_text(judged, now)), "muted"),
     )
 
 
@@ -173,15 +198,15 @@ def oldest_text(judged: Judgement, now: float) -> str:
 def ready_lines(evaluation: Evaluation, obstacles: Sequence[str], width: int, most: int) -> list[Line]:
     """Return whether a GO can be said, and what stands in its way, in at most `most` lines."""
     look = VERDICT_LOOKS[evaluation.verdict]
-    head: list[tuple[str, Ink]] = [(f" {look.glyph} {look.word} ", look.ink), *counts(evaluation)]
+    verdict = (f" {look.glyph} {look.word} ", look.ink)
     if not obstacles:
         text = "nothing stands in the way of a GO: s opens sign-off"
-        return [tuple(head), ((f" ✔ {text}", "good"),)][:most]
+        return [(verdict, *counts(evaluation)), ((f" ✔ {text}", "good"),)][:most]
     marks = sum(unmarked(one) for one in evaluation.judgements if one.criterion.decides)
     blocking = len(obstacles) - marks if marks <= len(obstacles) else len(obstacles)
     told = [f"{blocking} block" + "s" * (blocking == 1)] * bool(blocking) + [f"{marks} to mark"] * bool(marks)
-    head.append((f"   no GO yet: {', '.join(told)}", "bad" if blocking else "warn"))
-    lines: list[Line] = [tuple(head)]
+    why = (f" no GO yet: {', '.join(told)}  ", "bad" if blocking else "warn")
+    lines: list[Line] = [(verdict, why, *counts(evaluation))]
     room = max(most - 1, 0)
     shown = obstacles if len(obstacles) <= room else obstacles[: max(room - 1, 0)]
     lines += [((fit(f"   - {safe_text(one, 400)}", width), ""),) for one in shown]

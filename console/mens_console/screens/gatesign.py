@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 WATCH_S: Final = 1.0
 """How often the frozen files are looked at."""
 LEAST_REASON: Final = 10
-BUSY: Final = frozenset({"freezing", "asking", "signing"})
-"""Steps that wait for something else than a key."""
 
 
 class SignScreen(ModalScreen[str]):
@@ -84,6 +82,7 @@ class SignScreen(ModalScreen[str]):
         self._exported: tuple[Path, tuple[str, ...]] | None = None
         self._recorded: Recorded | None = None
         self._cancel = threading.Event()
+        self._number = 0
         self._watching = False
 
     def compose(self) -> ComposeResult:
@@ -107,7 +106,21 @@ class SignScreen(ModalScreen[str]):
     # ------------------------------------------------------------------ work
 
     def _work(self, work: Callable[[], Callable[[], None]]) -> None:
-        in_background(self, "sign", work, self._failed)
+        """Do something in the background; what comes of it is dropped where it was given up meanwhile."""
+        self._number += 1
+        number = self._number
+
+        def run() -> Callable[[], None]:
+            take = work()
+            return lambda: take() if number == self._number else None
+
+        in_background(self, "sign", run, lambda error: self._failed(error) if number == self._number else None)
+
+    def _give_up(self) -> None:
+        """End what waits, and expect nothing of it."""
+        self._cancel.set()
+        self._cancel = threading.Event()
+        self._number += 1
 
     @on(Finished)
     def _finished(self, message: Finished) -> None:
@@ -140,7 +153,7 @@ class SignScreen(ModalScreen[str]):
                 return partial(self._looked, f"the evidence could not be looked at again: {error}", frozen)
             return partial(self._looked, moved, renewed)
 
-        in_background(self, "watch", work, self._failed)
+        in_background(self, "watch", work, lambda _: None)
 
     def _looked(self, moved: str, renewed: Frozen) -> None:
         self._watching = False
@@ -248,7 +261,8 @@ class SignScreen(ModalScreen[str]):
         if frozen is None:
             return
         self._to("asking")
-        self._work(lambda: partial(self._keys, acts.known_keys(frozen, cancel=self._cancel)))
+        cancel = self._cancel
+        self._work(lambda: partial(self._keys, acts.known_keys(frozen, cancel=cancel)))
 
     def _keys(self, keys: tuple[tuple[Key, str], ...]) -> None:
         if self._step != "asking":
@@ -297,7 +311,7 @@ class SignScreen(ModalScreen[str]):
             self._sign(lambda: acts.unsigned(frozen, said, clock))
 
     def _sign(self, make: Callable[[], Recorded]) -> None:
-        self._cancel.clear()
+        self._cancel = threading.Event()
         self._to("signing")
         self._work(lambda: partial(self._done, make()))
 
@@ -330,6 +344,7 @@ class SignScreen(ModalScreen[str]):
             self.dismiss(safe_text(steps.outcome(self._recorded), 200))
         elif self._step in ("how", "which", "phrase", "reason", "file", "signature", "asking"):
             self._told = ()
+            self._give_up()
             self._to("exported" if self._step == "signature" and self._exported is not None else "decide")
         else:
             self.dismiss("")

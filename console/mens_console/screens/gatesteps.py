@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mens_console.gate import desk
+from mens_console.gate import desk, drafts
 from mens_console.gate.frozen import people
 from mens_console.ingest.text import safe_text
 from mens_console.screens.gaterows import VERDICT_LOOKS, counts
@@ -147,9 +147,10 @@ def done_lines(recorded: Recorded, width: int) -> list[Line]:
     if standing.outcome == "PENDING":
         text = (
             "It takes another person: who opens this same screen on the same evidence (9, then s), or runs "
-            "mens-console gate sign, with a key of their own."
+            "mens-console gate sign with a key of their own, and from another account with this --ledger and --marks:"
         )
         lines += prose(text, width, "warn")
+        lines += prose(safe_text(str(drafts.path_of(made.profile.id, made.release)), 300), width, "", "  ")
     lines += [(), (("head", "muted"),), *prose(recorded.head, width, "strong")]
     text = "Keep the head elsewhere: mens-console gate verify --expect-head HEAD finds a ledger cut or rewritten."
     return [*lines, *prose(text, width, "muted")]
