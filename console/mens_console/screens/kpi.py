@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from mens_console.ingest.text import safe_text
+from mens_console.screens.evaluations import Desk, evaluation_lines
 from mens_console.screens.hardwarerows import ago
 from mens_console.screens.healthempty import no_kpis
 from mens_console.screens.healthlines import section
@@ -26,13 +27,14 @@ from mens_console.signals.human import some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from textual.app import ComposeResult
 
     from mens_console.signals.kpivalues import KpiDelta, KpiReport, KpiValue, ModelKpis
     from mens_console.store.snapshot import Snapshot
 
-PAGES: Final = (("kpis", "KPIs"), ("explain", "Diagnostics"), ("feeds", "Contracts"))
+PAGES: Final = (("kpis", "KPIs"), ("explain", "Diagnostics"), ("feeds", "Contracts"), ("evals", "Evaluations"))
 WIDE: Final = 150
 """Columns from which on what explains stands beside the table."""
 ROOMY: Final = 34
@@ -83,6 +85,7 @@ class KpiScreen(Room):
         self._base: str | None = None
         self._chosen = ""
         self._unfolded = False
+        self._evaluations = Desk()
         self._deltas: tuple[tuple[int, str, str], tuple[KpiDelta, ...] | None, str] | None = None
         """Report, base and other; the comparison or None while it is made; why there is none."""
 
@@ -107,12 +110,18 @@ class KpiScreen(Room):
 
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show the chosen model, else the newest."""
+        page: str = PAGES[self._page][0]
+        if self._evaluations.due and (page == "evals" or self._evaluations.history is None):
+            self.run_worker(self._read_evaluations(snapshot.roots), group="evaluations", exit_on_error=False)
+        if page == "evals":
+            self._show_evaluations(now)
+            return
         report = snapshot.kpi
         bare = report is None or not (report.models or report.sources or report.feeds)
         self.set_class(bare, "-empty")
         if report is None or bare:
             self._write("#none", lambda width: no_kpis(snapshot, width))
-            self._write("#status", lambda _: ())
+            self._write("#status", lambda _: self._hint())
             return
         model = self._model_of(report)
         wide = self.size.width >= WIDE
@@ -124,6 +133,26 @@ class KpiScreen(Room):
         self._show_aside(report, model, now, wide=wide)
         self._tell(report, now)
 
+    def _show_evaluations(self, now: float) -> None:
+        """Show what `mens-console eval` logged, whether or not there are KPIs."""
+        history = self._evaluations.history
+        self.set_class(False, "-empty")
+        self.set_class(True, "-other")
+        self._write("#tabs", lambda _: [self._tab_names()])
+        self._write("#explained", lambda width: evaluation_lines(history, now, width))
+        files = some(len(history.logs), "log") if history is not None else "logs"
+        rows = some(len(history.rows), "evaluation") if history is not None else "…"
+        self._write("#status", lambda _: [((f" {files}, {rows}", "muted"),)])
+
+    def _hint(self) -> Sequence[Line]:
+        """Say where there is something to see, on a screen without KPIs."""
+        rows = len(self._evaluations.history.rows) if self._evaluations.history is not None else 0
+        return [((f" Tab: {some(rows, 'evaluation')}", "accent"),)] if rows else ()
+
+    async def _read_evaluations(self, roots: Sequence[Path]) -> None:
+        if await self._evaluations.refresh(roots) and self.is_current:
+            self.console_app.paint()
+
     def _model_of(self, report: KpiReport) -> ModelKpis | None:
         named = next((one for one in report.models if one.model == self._model), None)
         return named or (report.models[0] if report.models else None)
@@ -132,8 +161,11 @@ class KpiScreen(Room):
         shown = visible(model, unfolded=self._unfolded)
         return next((one for one in shown if one.id == self._chosen), shown[0] if shown else None)
 
+    def _tab_names(self) -> Line:
+        return tuple((f" {title} ", "badge" if i == self._page else "muted") for i, (_, title) in enumerate(PAGES))
+
     def _tabs(self, report: KpiReport, model: ModelKpis | None) -> Line:
-        tabs = [(f" {title} ", "badge" if i == self._page else "muted") for i, (_, title) in enumerate(PAGES)]
+        tabs = self._tab_names()
         if model is None:
             return (*tabs, ("  no model in what was read", "warn"))
         place = report.models.index(model) + 1
@@ -298,8 +330,8 @@ class KpiScreen(Room):
         part.scroll_relative(y=pages * max(1, part.size.height // 2), animate=False)
 
     def action_tab(self, by: int) -> None:
-        """Show the next tab."""
-        self._page = (self._page + by) % len(PAGES)
+        """Show the next tab; without KPIs that is the one of evaluations."""
+        self._page = len(PAGES) - 1 if self.has_class("-empty") else (self._page + by) % len(PAGES)
         self.query_one("#aside", VerticalScroll).scroll_home(animate=False)
         self.console_app.paint()
         self.call_after_refresh(self.console_app.paint)
