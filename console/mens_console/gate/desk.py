@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from mens_console.gate.signers import Signers
     from mens_console.gate.types import Evaluation, Mark, Profile
 
-Stamp = tuple[int, int, int]
-"""Inode, time of the last change (ns) and size of a file; zeros where it is gone."""
+Stamp = tuple[int, int, int, int]
+"""Inode, times of the last change of content and of anything (ns), and size of a file; zeros where it is gone.
+
+The second time cannot be set back, so that a change that hides is seen too."""
 UNNAMED: Final = "unnamed"
 """The release while it has no name: it can be judged, and not decided on."""
 _SCHEMA: Final = b"mens-gate-profile/"
@@ -159,8 +161,8 @@ def stamp(path: str) -> Stamp:
     try:
         status = os.stat(path)  # noqa: PTH116 (no error for odd names)
     except (OSError, ValueError):
-        return (0, 0, 0)
-    return status.st_ino, status.st_mtime_ns, status.st_size
+        return (0, 0, 0, 0)
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def changed(judged: Judged, *, appeared: bool = False) -> tuple[str, ...]:

@@ -96,14 +96,17 @@ class SignScreen(ModalScreen[str]):
     def on_mount(self) -> None:
         """Freeze the evidence, and watch it from then on."""
         self.set_interval(WATCH_S, self._watch, name="watch")
-        self._work(lambda: partial(self._froze, acts.freeze(self._question, self._clock())))
         self._to("freezing")
+        self.call_after_refresh(self._freeze)  # an answer that came before the first layout would have no size
 
     def on_unmount(self) -> None:
         """Give up what still waits."""
         self._cancel.set()
 
     # ------------------------------------------------------------------ work
+
+    def _freeze(self) -> None:
+        self._work(lambda: partial(self._froze, acts.freeze(self._question, self._clock())))
 
     def _work(self, work: Callable[[], Callable[[], None]]) -> None:
         """Do something in the background; what comes of it is dropped where it was given up meanwhile."""
@@ -201,7 +204,9 @@ class SignScreen(ModalScreen[str]):
     def _show(self) -> None:
         box = self.query_one(VerticalScroll)
         box.border_subtitle = steps.subtitle(self._step)
-        self.query_one("#step", Sheet).write(self._write)
+        sheet = self.query_one("#step", Sheet)
+        sheet.write(self._write)
+        sheet.refresh(layout=True)  # a step may come before the sheet knows its size
 
     def _write(self, width: int) -> list[Line]:
         frozen = self._frozen
