@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MODALS = {
     "choose": "A choice (Gate)",
     "ask": "A question (Gate)",
+    "sign": "Sign-off (`s` on Gate)",
     "silence": "Silence (`s` on Alerts)",
     "digest": "Since you left",
     "help": "Help",
@@ -66,6 +67,7 @@ def nodes() -> list[type[DOMNode]]:
     from mens_console.screens.fleet import FleetScreen
     from mens_console.screens.gate import GateScreen
     from mens_console.screens.gateasks import AskScreen, ChooseScreen
+    from mens_console.screens.gatesign import SignScreen
     from mens_console.screens.hardware import HardwareScreen
     from mens_console.screens.health import HealthScreen
     from mens_console.screens.help import HelpScreen
@@ -83,7 +85,7 @@ def nodes() -> list[type[DOMNode]]:
     return [
         ConsoleApp, HelpScreen, FleetScreen, Grid, RunScreen, Chart, CompareScreen, LoraScreen, Heatmap, Matrix,
         HealthScreen, KpiScreen, HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, GateScreen,
-        ChooseScreen, AskScreen, LogsScreen, LogView,
+        SignScreen, ChooseScreen, AskScreen, LogsScreen, LogView,
     ]  # fmt: skip
 
 
