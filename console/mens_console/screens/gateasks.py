@@ -55,10 +55,11 @@ class ChooseScreen(ModalScreen[str | None]):
         lines: list[Line] = []
         for i, (name, note) in enumerate(self._choices):
             here = i == self._place
-            ink = "accent" if here else ""
-            lines.append(
-                ((f"{'›' if here else ' '} {safe_text(name, max(width - 22, 8))}", ink), (f"  {note}", "muted"))
-            )
+            room = max(width - 4 - len(note), 8)
+            told = safe_text(name)
+            told = told if len(told) <= room else f"…{told[1 - room :]}"  # a path is known by its end
+            mark = "›" if here else " "
+            lines.append(((f"{mark} {told}", "accent" if here else ""), (f"  {note}", "muted")))
         return lines or prose("There is nothing to choose from.", width)
 
     def action_move(self, rows: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mens_console.gate import desk, drafts
@@ -115,10 +116,15 @@ def exported_lines(path: Path, commands: Sequence[str], width: int) -> list[Line
     lines: list[Line] = [(("Written; nothing is recorded yet.", "accent"),)]
     lines += prose(f"Copy {path} and {path.name}.results to where your key is, and there run:", width)
     for command in commands:
-        lines += prose(command, width, "strong", "  ")
+        lines += unbroken(command, width, "strong")
     lines += prose(f"Copy {path.name}.sig and {path.name}.results.sig back beside them, then Enter.", width)
     text = "It may take hours: Esc leaves it, and s takes it in later, as long as the evidence stays the same."
     return [*lines, (), *prose(text, width, "muted")]
+
+
+def unbroken(text: str, width: int, ink: str) -> list[Line]:
+    """Return a command or path broken at blanks alone, so that it can be copied."""
+    return [((f"  {part}", ink),) for part in wrap(text, max(width - 2, 8), break_on_hyphens=False)]
 
 
 def failed_lines(told: Sequence[str], width: int) -> list[Line]:
@@ -150,7 +156,7 @@ def done_lines(recorded: Recorded, width: int) -> list[Line]:
             "mens-console gate sign with a key of their own, and from another account with this --ledger and --marks:"
         )
         lines += prose(text, width, "warn")
-        lines += prose(safe_text(str(drafts.path_of(made.profile.id, made.release)), 300), width, "", "  ")
+        lines += unbroken(safe_text(str(drafts.path_of(made.profile.id, made.release)), 300), width, "")
     lines += [(), (("head", "muted"),), *prose(recorded.head, width, "strong")]
     text = "Keep the head elsewhere: mens-console gate verify --expect-head HEAD finds a ledger cut or rewritten."
     return [*lines, *prose(text, width, "muted")]
