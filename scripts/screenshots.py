@@ -49,7 +49,10 @@ VIEWS = {
     "run": View(("2",)),
     "lora": View(("3",), "llama-lora-r8-two-dead"),
     "patterns": View(("3", "tab"), "llama-lora-r8-watched"),
+    "health": View(("4",)),
+    "kpi": View(("5",)),
     "alerts": View(("8",)),
+    "gate": View(("9",)),
     "compare": View(("1", "c")),
     "logs": View(("0",)),
     "help": View(("1", "question_mark")),
@@ -135,6 +138,7 @@ def self_contained(svg: str) -> str:
     svg = re.sub(
         r'<text class="([\w-]+)" x="([\d.]+)" y="([\d.]+)"([^>]*)>([^<]*[\u2801-\u28ff][^<]*)</text>', dots, svg
     )
+    svg = re.sub(r"/[^\s<&]*/mens-replay-\w+/", "", svg)  # the replay's folder has another name each time
     return re.sub(r"terminal-\d+", "terminal", svg).replace("Fira Code", "DejaVu Sans Mono")
 
 
