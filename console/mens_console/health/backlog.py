@@ -246,13 +246,7 @@ class Backlog:
         )  # fmt: skip
 
     def _hear(self, child: _Child) -> None:
-        try:
-            frame = read_frame(lambda size: _read_exactly(child.stdout.fileno(), size))
-            answer = None if frame is None else ANSWER.decode(frame)
-        except (OSError, ValueError) as error:
-            raise _StoppedError(f"a worker answered nonsense ({error})") from None
-        if answer is None:
-            raise _StoppedError(f"a worker ended ({_ending(child.process.wait())})")
+        answer = _answer_of(child)
         self._note(child, answer)
         for start, end, folded in self._plan.ready():
             self._queue.append(Done(start, end, folded.read, folded.pieces))
@@ -284,7 +278,20 @@ class Backlog:
             child.stdin.write(pack(message))
             child.stdin.flush()
         except OSError:
-            raise _StoppedError(f"a worker ended ({_ending(child.process.wait())})") from None
+            while True:  # what it said before it ended tells more than that it ended
+                _answer_of(child)
+
+
+def _answer_of(child: _Child) -> Answer:
+    """Return what a worker says next; raises `_StoppedError` where it ended, or says what is no answer."""
+    try:
+        frame = read_frame(lambda size: _read_exactly(child.stdout.fileno(), size))
+        answer = None if frame is None else ANSWER.decode(frame)
+    except (OSError, ValueError) as error:
+        raise _StoppedError(f"a worker answered nonsense ({error})") from None
+    if answer is None:
+        raise _StoppedError(f"a worker ended ({_ending(child.process.wait())})")
+    return answer
 
 
 def _read_exactly(fd: int, size: int) -> bytes:
