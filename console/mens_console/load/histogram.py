@@ -53,7 +53,7 @@ class Histogram:
         self.greatest = max(self.greatest, other.greatest)
 
     def quantile(self, q: float) -> float | None:
-        """Return the smallest value that a share `q` in (0, 1] does not exceed, within `RELATIVE_ERROR`; None if empty."""
+        """Return the least value that a share `q` in (0, 1] does not exceed, within `RELATIVE_ERROR`; None if empty."""
         if not self.n:
             return None
         rank, seen = max(math.ceil(q * self.n - 1e-9), 1), 0

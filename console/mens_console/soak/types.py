@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LATENCIES: Final = ("ttft", "itl", "e2e", "scheduled", "lag")
-"""From sending to the first token; between tokens, raw; from sending to the last token; from when it was due to the last
-token; how late it was sent. The last covers all that was sent, the others what succeeded."""
+"""From sending to the first token; between tokens, raw; from sending to the last token; from when it was due to the
+last token; how late it was sent. The last covers all that was sent, the others what succeeded."""
 MINUTE: Final = 60.0
 TIMEOUT_S: Final = 60.0
 PROBE_EVERY_S: Final = 10.0
