@@ -345,6 +345,12 @@ def _gate(parser: argparse.ArgumentParser) -> None:
     options(parser)
 
 
+def _soak(parser: argparse.ArgumentParser) -> None:
+    from mens_console.cli.soak import options
+
+    options(parser)
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to complete in")
 
@@ -434,6 +440,20 @@ COMMANDS: Final = {
             "`mens-console gate ACTION --help` tells the options of one action.\n\n"
             "exit status here: 0 nothing but a person's word is missing, and nothing is wrong · 1 it may not ship, or\n"
             "something is wrong with a profile · 2 wrong use, or a profile that cannot be read or judges nothing",
+            "ACTION",
+        ),
+        Command(
+            "soak",
+            "hours of load on a model server: run, look at, stop and report",
+            "mens_console.cli.soak",
+            _soak,
+            "  mens-console soak run --url http://127.0.0.1:8000 --model llama-r16 --rate 10 --duration 72h \\\n"
+            "      --out soak-r16 --watch-pid 4711 --limit rss=80G --detach\n"
+            "  mens-console soak status soak-r16\n"
+            "  mens-console soak stop soak-r16\n"
+            "  mens-console soak run --resume soak-r16   # after a crash, a reboot or a stop\n\n"
+            "`mens-console soak ACTION --help` tells the options of one action.\n\n"
+            "exit status here: 0 fine · 1 a soak died or is failing · 2 wrong use, or nothing of a soak is there",
             "ACTION",
         ),
         Command(
