@@ -164,6 +164,23 @@ def test_coverage_that_contradicts_itself_is_none(tmp_path, change, why):
 
 
 @pytest.mark.parametrize(
+    ("totals", "value", "n"),
+    [
+        ({"percent_covered": 90.1}, 90.1, None),
+        ({"percent_covered": 90.1, "num_statements": 1000, "covered_lines": 901}, 90.1, 1000),
+    ],
+)
+def test_the_totals_of_coverage_are_enough(tmp_path, totals, value, n):
+    item = only(read(tmp_path, coverage__json={"totals": totals}), "coverage")
+    assert (item.value, item.n, item.trouble) == (value, n, "")
+
+
+def test_coverage_without_files_and_counts_measured_nothing(tmp_path):
+    document = {"meta": {}, "files": {}, "totals": {"percent_covered": 100.0}}
+    assert "no file was measured" in only(read(tmp_path, coverage__json=document), "coverage").trouble
+
+
+@pytest.mark.parametrize(
     ("name", "settings", "role"),
     [
         ("baseline/llama__7b/results_1.json", {}, "baseline"),

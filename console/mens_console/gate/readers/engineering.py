@@ -18,10 +18,9 @@ _NAMED: Final = 12
 
 
 def claims_coverage(document: Any) -> bool:
-    """Whether it is what `coverage json` or pytest-cov writes."""
-    return isinstance(at(document, "totals"), dict) and isinstance(at(document, "meta"), dict) and (
-        isinstance(at(document, "files"), dict)
-    )  # fmt: skip
+    """Whether it is what `coverage json` or pytest-cov writes, or its totals alone."""
+    totals = at(document, "totals")
+    return isinstance(totals, dict) and "percent_covered" in totals
 
 
 def read_coverage(document: Any, sheet: Sheet) -> None:
@@ -38,11 +37,13 @@ def read_coverage(document: Any, sheet: Sheet) -> None:
         n, successes = statements + branches, covered + covered_branches
         if n and abs(100 * successes / n - told) > 0.01:
             trouble = f"it says {told:g} %, and {successes} of {n} covered, which is {100 * successes / n:.2f} %"
-    if not document["files"]:
+    files = document.get("files")
+    if files == {} and statements is None:
         trouble = trouble or "no file was measured"
     sheet.add("coverage", told, "%", "/totals/percent_covered", n=n, successes=successes, trouble=trouble,
               note="statements and branches" if branches else "statements")  # fmt: skip
-    empty = sum(1 for one in document["files"].values() if at(one, "summary", "num_statements") == 0)
+    every = files.values() if isinstance(files, dict) else ()
+    empty = sum(1 for one in every if at(one, "summary", "num_statements") == 0)
     if empty:
         sheet.note(f"files without a statement, which coverage's own table calls 100 %, count as nothing: {empty}")
 
