@@ -64,6 +64,8 @@ class ProbeAt(NamedTuple):
     at: float
     ok: bool
     ms: float | None
+    why: str = ""
+    """What was wrong, in a few words, such as `connection refused`."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,8 @@ class Minute:
     """With a known outcome, good or bad."""
     failed: dict[str, int] = field(default_factory=dict)
     """By class of error; see `mens_console.load.types`."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """The failed by class and status or word, such as `http 503`; a few of a minute."""
     lost: int = 0
     """Sent by a driver that died before they ended: neither good nor bad."""
     skipped: int = 0
@@ -112,6 +116,8 @@ class Event:
     at: float
     kind: str
     text: str
+    until: float | None = None
+    """The end of what lasted: of a gap, the moment from which the driver saw the server again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,10 @@ class Leak:
     limit: float | None
     to_limit_s: float | None
     verdict: Literal["level", "growing", "shrinking", "undecided", "nodata"]
+    soonest_s: float | None = None
+    """Until the limit at the interval's upper end."""
+    note: str = ""
+    """What the verdict rests on: what was left out, and why it is undecided."""
 
 
 @dataclass(frozen=True, slots=True)
