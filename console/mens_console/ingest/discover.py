@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mens_console.ingest.foreign import why_foreign
 from mens_console.ingest.formats.elsewhere import NAMES as ELSEWHERE
+from mens_console.ingest.formats.elsewhere import SOAK, SOAK_PART
 from mens_console.ingest.found import CHECKPOINT, Checkpoint, FoundFile, FoundRecord, FoundRun
 from mens_console.ingest.grouping import Draft, Grouping, Listed, root_labels
 from mens_console.ingest.records import NO_TIME
@@ -331,7 +332,10 @@ class Discovery:
             if sniff.format is not None and not (sniff.link and (sniff.key.device, sniff.key.inode) in real)
         ]
         self.records = self._elsewhere(files)
+        soaks = {file.folder for file in files if file.format_name == SOAK}
         files = [file for file in files if file.format_name not in ELSEWHERE]
+        soaks -= {file.folder for file in files if file.format_name != _WEAK}
+        files = [file for file in files if file.folder not in soaks]  # what its driver printed is no run
         markers = {folder.path: folder.markers for folder in self._known.values() if folder.markers}
         alone = set(self._files)
         drafts = Grouping((f for f in files if f.path not in alone), markers, self._trains).runs(self._roots)
@@ -347,7 +351,8 @@ class Discovery:
         """Return the files of other rooms, each with its folder's name relative to its root."""
         labels = root_labels(self._roots)
         found = []
-        for file in sorted((f for f in files if f.format_name in ELSEWHERE), key=lambda f: f.path):
+        kinds = ELSEWHERE - {SOAK_PART}
+        for file in sorted((f for f in files if f.format_name in kinds), key=lambda f: f.path):
             root = next((r for r in self._roots if file.path.startswith(r.rstrip(os.sep) + os.sep)), None)
             inner = "." if root is None else os.path.relpath(file.folder, root)
             parts = [part for part in (labels.get(root or "", "."), inner) if part != "."]

@@ -24,7 +24,7 @@ class FoundFile:
 
 @dataclass(slots=True, frozen=True)
 class FoundRecord:
-    """A file that is read in another room: generation attempts or records of KPIs. `id` is its folder, as a run's."""
+    """A file that is read in another room: attempts, KPI records, a soak's plan. `id` is its folder, as a run's."""
 
     id: str
     path: Path

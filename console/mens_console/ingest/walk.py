@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SKIPPED: Final = frozenset({"node_modules", "__pycache__", "site-packages"})
 _NAMES: Final = frozenset(
-    {"trainer_state.json", "training_status.json", "status.json", "stdout", "stderr", "nohup.out", "log"}
+    {"trainer_state.json", "training_status.json", "status.json", "plan.json", "stdout", "stderr", "nohup.out", "log"}
 )
 _SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".log", ".out", ".err", ".stdout", ".stderr")
 _TEXT_LOG: Final = re.compile(r"(log|out|err|train|console|slurm).*\.txt", re.IGNORECASE)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from mens_console.ingest.discover import Discovery
 from mens_console.ingest.formats import FORMATS, recognise
+from mens_console.ingest.formats.elsewhere import ATTEMPTS, KPI
 from mens_console.ingest.watch import Watcher
 from mens_console.signals.metricrules import with_custom
 from mens_console.signals.rules import adjusted
@@ -35,6 +36,7 @@ from mens_console.store.probe import SystemProbe
 from mens_console.store.reading import WORKERS, Reader
 from mens_console.store.run import RunState
 from mens_console.store.snapshot import EMPTY, Snapshot
+from mens_console.store.soaks import Soaks
 from mens_console.store.views import Views
 
 if TYPE_CHECKING:
@@ -106,13 +108,14 @@ class Engine:
                 follow_attempts, remember=not replay, workers=0 if replay else LOG_WORKERS, wake=self._wake.set
             ),
         )
+        self._soaks = Soaks(self._rules, threaded=not replay, wake=self._wake.set)
         probe = probe or SystemProbe()
         self._judge = Judge(probe, self._box, self._rules)
         self._watcher: Watcher | None = None
         self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}
         book = book or AlertBook(None, clock=clock)
-        reducers = (self._box.alerts, self._generation.alerts)
+        reducers = (self._box.alerts, self._generation.alerts, self._soaks.alerts)
         self._desk = Desk(
             book, self._runs, reducers, self._wake.set, author=_author(), boot=probe.boot_time(), notifier=notifier
         )
@@ -155,10 +158,24 @@ class Engine:
         if self._box.source is not None:
             self._box.source.once()
             self.step(self._clock(), one_shot=True)
+        self._load_soaks()
         if logs:
             self._load_logs(progress)
         self._reader.close()
         return self._snapshot
+
+    def _load_soaks(self) -> None:
+        """Read soaks to their end, and judge them."""
+        if not self._soaks.admit(self._discovery.records):
+            return
+        while self._soaks.attend(self._clock()) or self._soaks.waits:
+            self._wake.wait(0.05)
+            self._wake.clear()
+        now = self._clock()
+        self._changed = True
+        self._desk.attend(now)
+        self._publish_changes(now, one_shot=True)
+        self._soaks.close()
 
     def _load_logs(self, progress: Callable[[int, int], None] | None) -> None:
         """Read attempt logs and records of KPIs to their end, and judge them."""
@@ -196,6 +213,7 @@ class Engine:
             self._thread.join(timeout=5)
             self._desk.note_presence(self._clock(), leaving=True)
         self._generation.close()
+        self._soaks.close()
         self._reader.close()
 
     def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
@@ -312,7 +330,8 @@ class Engine:
         self._desk.follow_machine(self._box.alerts, first=unseen)
         if not one_shot:  # gigabytes of attempts are no part of a short answer: `health` and `kpi` give it
             self._changed |= self._generation.attend(now)
-            more |= self._generation.more
+            self._changed |= self._soaks.attend(now)
+            more |= self._generation.more or self._soaks.more
         self._judge.refresh(self._runs.values(), now)
         self._changed |= self._desk.attend(now)
         self._budget.keep(self._views.wanted, now)
@@ -341,6 +360,7 @@ class Engine:
         self._searched = self._discovery.complete
         if not one_shot:
             self._changed |= self._generation.admit(self._discovery.records)
+            self._changed |= self._soaks.admit(self._discovery.records)
         for run_id, fresh in found.items():
             self._admit(run_id, fresh)
         for run_id in [r for r in self._runs if r not in found]:
@@ -382,7 +402,7 @@ class Engine:
         asked = (*self.settings.problems, *self._rule_problems)
         book = (self._desk.book.problem,) if self._desk.book.problem else ()
         problems = (*failure, *asked, *book, *self._discovery.problems, *self._generation.problems)
-        problems += self._watch_problems()
+        problems += (*self._soaks.problems, *self._watch_problems())
         if not self._changed and scanning == self._snapshot.scanning and problems == self._snapshot.problems:
             return
         self._changed = False
@@ -395,16 +415,22 @@ class Engine:
             scanning,
             self.replay,
             machine=self._box.view,
-            box_alerts=self._desk.dress((*self._box.alerts.views, *self._generation.alerts.views), now),
+            box_alerts=self._desk.dress(
+                (*self._box.alerts.views, *self._generation.alerts.views, *self._soaks.alerts.views), now
+            ),
             silences=self._desk.silences,
             left_at=self._desk.left_at,
             notifier=self._desk.notifier,
             by_id=dict(self._views.by_id),
             health=self._generation.views,
             kpi=self._generation.kpi,
-            unread=len(self._discovery.records) if one_shot and not self._generation.views else 0,
+            unread=self._unread() if one_shot and not self._generation.views else 0,
+            soaks=self._soaks.views,
         )
         self._publish(self._snapshot)
+
+    def _unread(self) -> int:
+        return sum(record.kind in (ATTEMPTS, KPI) for record in self._discovery.records)
 
     def _watch_problems(self) -> tuple[str, ...]:
         return tuple(self._watcher.problems) if self._watcher is not None else ()

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from mens_console.signals.pairs import PairState, PairSummary, PairTable
     from mens_console.signals.run import SignalSummary
     from mens_console.signals.stages import StageView
+    from mens_console.soak.types import Analysis
     from mens_console.store.series import SeriesView
 
 GENERATION: Final = "generation"
 """What the entities of alerts about attempt logs begin with."""
+SOAK: Final = "soak"
+"""What the entities of alerts about soaks begin with."""
 
 Facet = Literal["series", "state", "alerts", "sources", "facts", "layers"]
 FACETS: tuple[Facet, ...] = ("series", "state", "alerts", "sources", "facts", "layers")
@@ -219,6 +222,32 @@ class HealthView:
 
 
 @dataclass(frozen=True, slots=True)
+class SoakView:
+    """A soak, or what another tool recorded of one. `report` is None until something of it was read.
+
+    `path` is the folder of its driver, or the imported file; `reading` while more of it is known to wait; `problem`
+    says why nothing (or nothing more) can be read.
+    """
+
+    id: str
+    path: Path
+    report: Analysis | None
+    rev: int
+    reading: bool = False
+    problem: str = ""
+
+    @property
+    def entity(self) -> str:
+        """What an alert about it is about."""
+        return f"{SOAK}:{self.id}"
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether its history was read, so that what happens in it happens now."""
+        return self.report is not None and not self.reading
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All runs of the box at one revision. `scanning` until every root was searched and all history was read."""
 
@@ -245,6 +274,8 @@ class Snapshot:
     """What records of generation and benchmarks say, None where there is none."""
     unread: int = 0
     """Attempt logs and records of KPIs that are there and were left unread, because a short answer was wanted."""
+    soaks: tuple[SoakView, ...] = ()
+    """Soaks of the box, those that still run first, then the newest."""
 
     def get(self, run_id: str) -> RunView | None:
         """Return one run."""

@@ -1,4 +1,4 @@
-"""Records that are found with the runs and read in other rooms: generation attempts, and the product KPIs' records.
+"""Records that are found with the runs and read in other rooms: generation attempts, KPI records, and soaks.
 
 Only recognised here, by content. As formats they hold nothing: what they say is no series of a training.
 """
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = "attempts"
 KPI: Final = "kpi"
+SOAK: Final = "soak"
+"""The plan of a soak: its folder is the soak."""
+SOAK_IMPORT: Final = "soak import"
+"""A file in which another tool recorded load on a server."""
+SOAK_PART: Final = "soak part"
+"""What a soak's driver writes beside its plan."""
 _GZIP: Final = b"\x1f\x8b"
 _ROWS: Final = 20
 """Lines that are looked at before a file counts as something else."""
@@ -29,6 +35,9 @@ _COMMON: Final = frozenset({"stage", "attempt", "status", "latency_ms", "prompt_
 _SCHEMAS: Final = re.compile(
     rb'"schema"\s*:\s*"(mens_generation_event|vox_runtime_generation_kpi|vox_mens_scorecard_summary|mens_benchmark_summary)'
 )
+_PLAN: Final = re.compile(rb'"schema"\s*:\s*"mens-soak-plan/')
+_PART_NAME: Final = re.compile(r"(?:journal-\d+|minutes)\.ndjson(?:\.gz)?")
+_PART: Final = re.compile(rb'\{"k":|\{[^\n]*"(?:next|due|latencies)":')
 _SCORED: Final = (b'"condition_id"', b'"compile_pass_1"')
 
 
@@ -36,6 +45,10 @@ def recognise_elsewhere(name: str, head: bytes) -> Format | None:
     """Return the kind of record that a file holds, by its first bytes; None where it is none of them."""
     if head.startswith(_GZIP):
         head = _unpacked(head) if name.lower().endswith(".gz") else b""
+    if name == "plan.json" and _PLAN.search(head, 0, 4096):
+        return _FOUND[SOAK]
+    if _PART_NAME.fullmatch(name) and _PART.match(head.replace(b" ", b"", 64)):
+        return _FOUND[SOAK_PART]
     if _SCHEMAS.search(head, 0, 4096) or all(mark in head for mark in _SCORED):
         return _FOUND[KPI]
     if not any(b'"%s"' % mark.encode() in head for mark in _OWN):
@@ -73,5 +86,6 @@ class _Elsewhere:
         return len(data), Batch()
 
 
-_FOUND: Final = {name: Format(name, 99, lambda *_: False, _Elsewhere) for name in (ATTEMPTS, KPI)}
+_KINDS: Final = (ATTEMPTS, KPI, SOAK, SOAK_IMPORT, SOAK_PART)
+_FOUND: Final = {name: Format(name, 99, lambda *_: False, _Elsewhere) for name in _KINDS}
 NAMES: Final = frozenset(_FOUND)
