@@ -49,7 +49,7 @@ def _read_one(benchmark: dict[str, Any], place: int, used: int | None, sheet: Sh
     batch = count(strategy.get("streams")) or (1 if kind == "synchronous" else None)
     tags = {"load": f"{kind}@{batch}" if batch else kind} if kind else {}
     tags |= {"batch": str(batch)} if batch else {}
-    done, failed = _totals(benchmark)
+    done, failed = totals(benchmark)
     trouble = outcome(done, failed, sheet, pointer(*where, "request_totals"))
     note = partial(done, failed)
     _ttft(benchmark, where, sheet, trouble, note, tags)
@@ -58,10 +58,10 @@ def _read_one(benchmark: dict[str, Any], place: int, used: int | None, sheet: Sh
                n=1, trouble=trouble, note=note, samples=(number(rate),))  # fmt: skip
 
 
-def _totals(benchmark: dict[str, Any]) -> tuple[int | None, int | None]:
+def totals(benchmark: dict[str, Any]) -> tuple[int | None, int | None]:
     """Return how many requests succeeded and how many errored; incomplete ones were cut off by the end."""
-    for totals in (at(benchmark, "metrics", "request_totals"), at(benchmark, "scheduler_metrics", "requests_made")):
-        done, failed = count(at(totals, "successful")), count(at(totals, "errored"))
+    for told in (at(benchmark, "metrics", "request_totals"), at(benchmark, "scheduler_metrics", "requests_made")):
+        done, failed = count(at(told, "successful")), count(at(told, "errored"))
         if done is not None and failed is not None:
             return done, failed
     return None, None
@@ -75,7 +75,7 @@ def _ttft(
     n = count(at(good, "count"))
     kept = at(benchmark, "requests", "successful")
     if not trouble and isinstance(kept, list) and kept and len(kept) == n:
-        single = [_first_token(one) for one in kept]
+        single = [first_token(one) for one in kept]
         counts, bad = histogram(single)
         if not bad:
             quantiles(sheet, "ttft", counts, "ms", pointer("benchmarks", where[1], "requests", "successful"), note=note,
@@ -88,7 +88,7 @@ def _ttft(
         sheet.add(f"ttft_{level}", value, "ms", path, n=n, trouble=trouble, note=note, tags=tags)
 
 
-def _first_token(request: Any) -> Any:
+def first_token(request: Any) -> Any:
     """Return the TTFT of one request (ms), from its own field or its times (s)."""
     told = at(request, "time_to_first_token_ms")
     if told is not None:

@@ -31,10 +31,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     sheet.taken(document.get("date"))
     sheet.tag("model", document.get("model_id"))
     sheet.tags["source"] = "bench"
-    done, failed = count(document.get("completed")), count(document.get("failed"))
-    if failed is None and done is not None:
-        asked = count(document.get("num_prompts"))  # versions before `failed` was written
-        failed = asked - done if asked is not None and asked >= done else None
+    done, failed = finished(document)
     used, batch = gpus(document), count(document.get("max_concurrency"))
     for name, value in (("batch", batch), ("gpus", used)):
         sheet.tag(name, value)
@@ -44,6 +41,15 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
         _latency(document, name, done, sheet, trouble=trouble, note=note)
     throughput(sheet, document.get("output_throughput"), "/output_throughput", batch=batch, used=used, n=1,
                trouble=trouble, note=note, samples=_one(document.get("output_throughput")))  # fmt: skip
+
+
+def finished(document: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Return how many requests completed and how many failed, as far as it is told."""
+    done, failed = count(document.get("completed")), count(document.get("failed"))
+    if failed is None and done is not None:
+        asked = count(document.get("num_prompts"))  # versions before `failed` was written
+        failed = asked - done if asked is not None and asked >= done else None
+    return done, failed
 
 
 @dataclass(slots=True)
