@@ -33,7 +33,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     batch = count(at(document, "input_config", "loadgen", "concurrency"))
     sheet.tag("batch", batch)
     done = count(at(document, "request_count", "avg"))
-    failed = _failed(document, done)
+    failed = failures(document, done)
     trouble = outcome(done, failed, sheet, "/request_count")
     if document.get("was_cancelled") is True:
         trouble = trouble or "the run was cancelled before its end"
@@ -49,7 +49,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
                    trouble=trouble, note=note, samples=(number(rate.get("avg")),))  # fmt: skip
 
 
-def _failed(document: dict[str, Any], done: int | None) -> int | None:
+def failures(document: dict[str, Any], done: int | None) -> int | None:
     """Return how many requests failed: by their count, by the summary of errors, or by the rate."""
     told = count(at(document, "error_request_count", "avg"))
     if told is not None:

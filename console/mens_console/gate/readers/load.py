@@ -12,12 +12,13 @@ from typing import Any, Final
 from mens_console.gate.readers.numbers import at, count, number, pointer
 from mens_console.gate.readers.sheet import Sheet
 
-_STATS: Final = ("Type", "Name", "Request Count", "Failure Count")
-_HISTORY: Final = ("Timestamp", "User Count", "Total Request Count", "Total Failure Count")
+STATS: Final = ("Type", "Name", "Request Count", "Failure Count")
+HISTORY: Final = ("Timestamp", "User Count", "Total Request Count", "Total Failure Count")
 _TAGS: Final = {"source": "load"}
 
 
-def _columns(text: str) -> list[str]:
+def columns(text: str) -> list[str]:
+    """Return the names in the first row of a CSV."""
     try:
         return next(csv.reader(io.StringIO(text.lstrip("\ufeff"))), [])
     except csv.Error:
@@ -26,15 +27,15 @@ def _columns(text: str) -> list[str]:
 
 def claims_locust(text: str) -> bool:
     """Whether it is locust's `_stats.csv` or `_stats_history.csv`, by its columns."""
-    columns = _columns(text[: text.find("\n") + 1] or text)
-    return any(all(name in columns for name in names) for names in (_STATS, _HISTORY))
+    found = columns(text[: text.find("\n") + 1] or text)
+    return any(all(name in found for name in names) for names in (STATS, HISTORY))
 
 
 def read_locust(text: str, sheet: Sheet) -> None:
     """Read the row of all requests together: the one, or the newest of a history."""
-    columns = _columns(text[: text.find("\n") + 1])
-    history = all(name in columns for name in _HISTORY)
-    asked_name, failed_name = _HISTORY[2:] if history else _STATS[2:]
+    names = columns(text[: text.find("\n") + 1])
+    history = all(name in names for name in HISTORY)
+    asked_name, failed_name = HISTORY[2:] if history else STATS[2:]
     asked = failed = None
     line = 0
     try:
@@ -76,17 +77,23 @@ def claims_k6(document: Any) -> bool:
 
 def read_k6(document: dict[str, Any], sheet: Sheet) -> None:
     """Read the rate of failed requests and the counts behind it."""
+    failed, good, trouble = k6_failed(document)
+    asked = failed + good if failed is not None and good is not None else None
+    nested = isinstance(at(document, "metrics", "http_req_failed", "values"), dict)
+    place = pointer("metrics", "http_req_failed", *(("values",) if nested else ()))
+    _errors(sheet, asked, failed, place, trouble)
+
+
+def k6_failed(document: dict[str, Any]) -> tuple[int | None, int | None, str]:
+    """Return how many requests failed and how many did not, and why the two cannot be right ("" where they can)."""
     block = document["metrics"]["http_req_failed"]
-    path: tuple[str, ...] = ("metrics", "http_req_failed")
-    if isinstance(block.get("values"), dict):
-        block, path = block["values"], (*path, "values")
+    block = block["values"] if isinstance(block.get("values"), dict) else block
     failed, good = count(block.get("passes")), count(block.get("fails"))
     rate = number(block.get("rate", block.get("value")))
     asked = failed + good if failed is not None and good is not None else None
-    trouble = ""
-    if asked and failed is not None and abs(failed / asked - rate) > 1e-6 and rate == rate:
-        trouble = f"its rate {rate:g} is not {failed} of {asked}"
-    _errors(sheet, asked, failed, pointer(*path), trouble)
+    if asked and failed is not None and abs(failed / asked - rate) > 1e-6:
+        return failed, good, f"its rate {rate:g} is not {failed} of {asked}"
+    return failed, good, ""
 
 
 def _errors(sheet: Sheet, asked: int | None, failed: int | None, place: str, trouble: str = "") -> None:
