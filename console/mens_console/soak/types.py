@@ -80,8 +80,6 @@ class Minute:
     """With a known outcome, good or bad."""
     failed: dict[str, int] = field(default_factory=dict)
     """By class of error; see `mens_console.load.types`."""
-    reasons: dict[str, int] = field(default_factory=dict)
-    """The failed by class and status or word, such as `http 503`; a few of a minute."""
     lost: int = 0
     """Sent by a driver that died before they ended: neither good nor bad."""
     skipped: int = 0
@@ -102,6 +100,8 @@ class Minute:
     """The last sample of what should stay level: `rss`, `gpu_memory` (bytes), `kv_cache` (share)."""
     closed: bool = False
     """Nothing more will come to it."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """The failed by class and status or word, such as `http 503`; a few of a minute."""
 
     @property
     def failures(self) -> int:
@@ -116,8 +116,9 @@ class Event:
     at: float
     kind: str
     text: str
-    until: float | None = None
-    """The end of what lasted: of a gap, the moment from which the driver saw the server again."""
+    begin: float | None = None
+    end: float | None = None
+    """From `begin` to here nobody looked at the server: the driver was away or held up."""
 
 
 @dataclass(frozen=True, slots=True)
