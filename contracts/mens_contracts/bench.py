@@ -23,6 +23,9 @@ class Throughput(OpenModel):
     gpus: Annotated[int, Field(ge=1)] = Field(description="GPUs that served, in tensor parallel")
     runs: list[Rate] = Field(description="tokens/s of each run; a run with a failed request has no place here")
     failed_runs: Count = 0
+    short_runs: Count = Field(
+        default=0, description="an answer stopped before its last token: they have no place in runs"
+    )
     mean: Rate | None
     sd: Rate | None = Field(description="sample standard deviation; null below two runs")
     n: Count = Field(description="runs")
@@ -50,6 +53,7 @@ class Rung(OpenModel):
     """One context length, and what became of quality and speed there."""
 
     tokens: Annotated[int, Field(ge=1)] = Field(description="of the prompt, by the tokenizer")
+    prompt_tokens: Count | None = Field(default=None, description="median of the prompts; the answers fill the rest")
     tokenizer: Tokenizer
     quality: Share | None = Field(description="share of the retrieval task's items that were answered rightly")
     quality_n: Count = Field(description="items")
