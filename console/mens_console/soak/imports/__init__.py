@@ -1,0 +1,1 @@
+"""Results of other load tools, seen like a soak of our own."""
