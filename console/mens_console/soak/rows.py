@@ -11,10 +11,11 @@ import msgspec
 
 from mens_console.ingest.text import safe_text
 from mens_console.load.types import Outcome, Probe
-from mens_console.soak.plan import YEAR_S
+from mens_console.soak.plan import LONGEST_S
 
-LATEST_S: Final = 10 * YEAR_S
-_LONGEST_MS: Final = YEAR_S * 1000
+LATEST_S: Final = 10 * LONGEST_S
+"""Nobody goes on with a soak after years."""
+_LONGEST_MS: Final = LONGEST_S * 1000
 _MOST_LEVEL: Final = 1e18
 _MOST_COUNT: Final = 1_000_000_000
 _TEXT: Final = 500
@@ -180,6 +181,8 @@ def _request_fault(row: Request) -> str | None:
             return f"{name} is {value}, which is no latency"
     if not (0 <= row.due <= LATEST_S and row.due - 1 <= row.sent <= LATEST_S):
         return f"it was due at {row.due} and sent at {row.sent}"
+    if min(row.id) < 0:
+        return f"{row.id} is no request"
     if row.gaps and not (min(row.gaps) >= 0 and max(row.gaps) <= _LONGEST_MS):
         return "a gap between its tokens is no latency"
     if (row.tok is not None and not 0 <= row.tok <= _MOST_COUNT) or not 0 <= row.chunks <= _MOST_COUNT:
