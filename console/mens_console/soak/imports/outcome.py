@@ -121,7 +121,7 @@ def analysis(outcome: Outcome, path: str, rev: int, state: State, why: str, draw
         counted_by=dict(outcome.counted_by),
         leaks=(),
         gpu_peak_bytes=None,
-        columns=(drawer or Drawer()).draw(tally, span, scheduled=outcome.scheduled),
+        columns=(drawer or Drawer()).draw(tally, minutes, span or 0.0, scheduled=outcome.scheduled),
         minutes=minutes,
         events=tuple(sorted(outcome.events, key=lambda one: one.at)),
         problems=(*outcome.problems, *_of_tally(tally, failed, requests, span)),
