@@ -35,7 +35,7 @@ def entropy(counts: Iterable[int], base: float = math.e) -> float:
     if not n:
         return math.nan
     # ln n - (1/n) Σ c ln c: one logarithm a kind; exact 0 for a single kind, and never a negative zero.
-    nats = math.log(n) - math.fsum(c * math.log(c) for c in found) / n if len(found) > 1 else 0.0
+    nats = math.log(n) - math.fsum([c * math.log(c) for c in found]) / n if len(found) > 1 else 0.0
     return max(nats, 0.0) / (math.log(base) if base != math.e else 1.0)
 
 
@@ -62,9 +62,9 @@ def entropy_interval(counts: Iterable[int], z: float = _Z95) -> tuple[float, flo
     if not n:
         return math.nan, math.nan
     plain = entropy(found)
-    spread = math.fsum(c / n * math.log(c / n) ** 2 for c in found) - plain * plain
+    spread = math.fsum([c / n * math.log(c / n) ** 2 for c in found]) - plain * plain
     half = z * math.sqrt(max(spread, 0.0) / n + (len(found) - 1) / (2 * n * n))
-    middle = miller_madow(found)
+    middle = plain + (len(found) - 1) / (2 * n)
     return max(middle - half, 0.0), middle + half
 
 

@@ -6,7 +6,6 @@ Data and look-up only; what a band needs to count is `healthbands`'s.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
@@ -49,19 +48,18 @@ class Ladder:
         """Return the band that a value lies in; nodata for NaN."""
         if math.isnan(value):
             return "nodata"
-        place = bisect_left([edge.at for edge in self.edges], value)
-        for number, edge in enumerate(self.edges):
+        place = 0
+        for edge in self.edges:
             if math.isclose(value, edge.at, rel_tol=_SAME, abs_tol=_SAME):
-                place = number if edge.belongs == "below" else number + 1
+                place += edge.belongs == "above"
+            else:
+                place += value > edge.at
         return self.bands[place]
 
     def between(self, low: float, high: float) -> tuple[Edge, ...]:
         """Return the edges that the interval reaches over: its ends lie on their different sides."""
-        return tuple(
-            edge
-            for number, edge in enumerate(self.edges)
-            if self.bands.index(self.band(low)) <= number < self.bands.index(self.band(high))
-        )
+        first, last = (self.bands.index(self.band(end)) for end in (low, high))
+        return self.edges[first:last]
 
     def text(self, value: float) -> str:
         """Return a value as a sentence says it: ``12.5 %``, ``2.31 nats``."""

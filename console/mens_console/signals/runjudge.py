@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mens_console.signals import drift, healthbands, tiers
@@ -16,6 +17,7 @@ from mens_console.signals.generation import BATCH_SIZE, Judged, Slope, TierFigur
 from mens_console.signals.ladders import LADDERS
 from mens_console.signals.series import median
 from mens_console.signals.slopes import LEAST, LeastSquares, theil_sen
+from mens_console.signals.whenasked import WhenAsked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +38,7 @@ TRENDS: Final[Mapping[str, Callable[[BatchFigures], float]]] = {
     "pollyanna_trend": _pollyanna,
 }
 """What S1 takes slopes of."""
+_REPAIRS: Final = "repair_rate_trend"
 
 
 class RunJudge:
@@ -51,11 +54,11 @@ class RunJudge:
         self._sums = tiers.empty(run_id, (run_id,))
         self._lines = {name: LeastSquares() for name in TRENDS}
         self._recent: dict[str, deque[float]] = {name: deque(maxlen=healthbands.WINDOW) for name in TRENDS}
-        self._robust = {name: Slope() for name in TRENDS}
+        self._robust: dict[str, Slope] = {}
         self._first: list[tuple[Candidate, dict[str, Reading]]] = []
         self._shifts: dict[str, Shift] = {}
         self._latency = Reading(math.nan, 0.0)
-        self._trend: Band | None = None
+        self._seed = math.nan
         self._whole = 0
         self._past: list[str] = []
 
@@ -67,45 +70,28 @@ class RunJudge:
         """
         self._sums = tiers.added(self._sums, batch)
         for name, read in TRENDS.items():
-            self._lines[name].add(batch.index, read(batch))
+            value = read(batch)
+            self._lines[name].add(batch.index, value)
+            if batch.complete:
+                self._recent[name].append(value)
         if batch.complete:
             self._whole += 1
-            for name, read in TRENDS.items():
-                self._recent[name].append(read(batch))
-                self._robust[name] = theil_sen(self._recent[name])
-        self._trend = self._trend_band()
-        judged = Judged(batch, self._bands(batch, self._trend))
+            self._robust.clear()
+        self._seed = self._lines[_REPAIRS].slope()
+        judged = self._judged(batch, self._seed)
         if batch.complete:
             self._watch(batch, judged)
         return judged
 
     def peek(self, batch: BatchFigures) -> Judged:
         """Return where a batch that still grows stands now, and remember nothing of it."""
-        return Judged(batch, self._bands(batch, self._trend_band(batch.index, batch.repair_rate)))
+        return self._judged(batch, self._lines[_REPAIRS].slope(batch.index, batch.repair_rate))
 
-    def _trend_band(self, index: int = 0, rate: float = math.nan) -> Band:
-        seed = self._lines["repair_rate_trend"].slope(index, rate)
-        return healthbands.repair_rate_trend(self._robust["repair_rate_trend"], seed, self._ladders)
-
-    def _bands(self, batch: BatchFigures, trend: Band) -> dict[Indicator, Band]:
-        ladders, latency = self._ladders, self._latency
-        return {
-            "repair_rate": healthbands.repair_rate(batch, ladders),
-            "repair_rate_trend": trend,
-            "opening_entropy": healthbands.opening_entropy(batch, ladders),
-            "pollyanna": healthbands.pollyanna(batch, ladders),
-            "anchor_diversity": healthbands.anchor_diversity(batch, self._size, ladders),
-            "mean_latency": healthbands.mean_latency(batch, latency.value, latency.error, self._told(), ladders),
-        }
-
-    def _told(self) -> str:
-        """Name the baseline."""
-        chosen = self.baseline
-        if not chosen.batches:
-            return ""
-        how = "pinned" if chosen.pinned else "so far"
-        odd = "" if chosen.healthy else "; no batch yet was healthy, so this is how the run began"
-        return f"median of {drift.batches_text(chosen.batches)}, {how}{odd}"
+    def _judged(self, batch: BatchFigures, seed: float) -> Judged:
+        """Return where a batch stands as things are now: worked out when somebody asks, which for most nobody does."""
+        rates = tuple(self._recent[_REPAIRS])
+        how = (batch, rates, seed, self._latency, self.baseline, self._size, self._ladders)
+        return Judged(batch, WhenAsked(partial(_bands, *how)))
 
     def _watch(self, batch: BatchFigures, judged: Judged) -> None:
         """Look for shifts, and let the batch into the baseline while that is not pinned."""
@@ -166,15 +152,21 @@ class RunJudge:
 
     def _slope(self, name: str, newest: BatchFigures | None) -> Slope:
         extra = (0, math.nan) if newest is None else (newest.index, TRENDS[name](newest))
-        return replace(self._robust[name], slope=self._lines[name].slope(*extra))
+        return replace(self._robust_one(name), slope=self._lines[name].slope(*extra))
+
+    def _robust_one(self, name: str) -> Slope:
+        """Return the slope over the newest whole batches."""
+        if (slope := self._robust.get(name)) is None:
+            slope = self._robust[name] = theil_sen(self._recent[name])
+        return slope
 
     def _reasons(self) -> tuple[tuple[str, ...], bool]:
         reasons = [reason for shift in self._shifts.values() if (reason := shift.reason(self.baseline))]
-        trend = self._trend
-        if trend is not None and trend.band in ("warning", "critical"):
+        trend = healthbands.repair_rate_trend(self._robust_one(_REPAIRS), self._seed, self._ladders)
+        if trend.band in ("warning", "critical"):
             reasons.insert(0, f"repair rate rises: {trend.reason}")
         judged = any(shift.judged for shift in self._shifts.values())
-        return tuple(reasons), judged or (trend is not None and trend.n >= LEAST)
+        return tuple(reasons), judged or trend.n >= LEAST
 
     def _notes(self, judged: bool) -> tuple[str, ...]:
         notes = [f"earlier: {past}" for past in self._past]
@@ -188,6 +180,30 @@ class RunJudge:
                 f"no healthy batch among the first: the baseline is {drift.batches_text(self.baseline.batches)}"
             )
         return tuple(notes)
+
+
+def _bands(
+    batch: BatchFigures, rates: tuple[float, ...], seed: float, latency: Reading, baseline: Baseline, size: int,
+    ladders: Mapping[Indicator, Ladder],
+) -> dict[Indicator, Band]:  # fmt: skip
+    """Judge a batch; `rates` are the repair rates of the newest whole batches, `seed` S1's slope of all of them."""
+    return {
+        "repair_rate": healthbands.repair_rate(batch, ladders),
+        "repair_rate_trend": healthbands.repair_rate_trend(theil_sen(rates), seed, ladders),
+        "opening_entropy": healthbands.opening_entropy(batch, ladders),
+        "pollyanna": healthbands.pollyanna(batch, ladders),
+        "anchor_diversity": healthbands.anchor_diversity(batch, size, ladders),
+        "mean_latency": healthbands.mean_latency(batch, latency.value, latency.error, _told(baseline), ladders),
+    }
+
+
+def _told(chosen: Baseline) -> str:
+    """Name the baseline."""
+    if not chosen.batches:
+        return ""
+    how = "pinned" if chosen.pinned else "so far"
+    odd = "" if chosen.healthy else "; no batch yet was healthy, so this is how the run began"
+    return f"median of {drift.batches_text(chosen.batches)}, {how}{odd}"
 
 
 def _candidate(judged: Judged) -> Candidate:

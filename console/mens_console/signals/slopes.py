@@ -64,7 +64,8 @@ def theil_sen(ys: Sequence[float], xs: Sequence[int] | None = None) -> Slope:
     line = LeastSquares()
     for x, y in points:
         line.add(x, y)
-    slopes = sorted((b - v) / (a - u) for i, (u, v) in enumerate(points) for a, b in points[i + 1 :])
+    slopes = [(b - v) / (a - u) for i, (u, v) in enumerate(points) for a, b in points[i + 1 :]]
+    slopes.sort()
     if not slopes:
         return Slope(n=n)
     interval = None
