@@ -351,6 +351,12 @@ def _soak(parser: argparse.ArgumentParser) -> None:
     options(parser)
 
 
+def _bench(parser: argparse.ArgumentParser) -> None:
+    from mens_console.cli.benchoptions import add
+
+    add(parser)
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to complete in")
 
@@ -441,6 +447,19 @@ COMMANDS: Final = {
             "exit status here: 0 nothing but a person's word is missing, and nothing is wrong · 1 it may not ship, or\n"
             "something is wrong with a profile · 2 wrong use, or a profile that cannot be read or judges nothing",
             "ACTION",
+        ),
+        Command(
+            "bench",
+            "measure a model server: throughput, latency, memory, context length",
+            "mens_console.cli.bench",
+            _bench,
+            "  mens-console bench --url http://localhost:8000 --model llama --gpus 1 --watch-gpu --out one.json\n"
+            "  mens-console bench --url http://localhost:8000 --model llama --gpus 2 --single-gpu one.json --out two.json\n"
+            "  mens-console bench --url http://localhost:8000 --model llama --quick --json | jq '.throughput[].mean'\n"
+            "  mens-console gate check phase3-release one.json two.json\n\n"
+            "exit status here: 0 measured · 1 something failed, and the report tells what was measured · 2 wrong use\n"
+            "· 130 interrupted: what was finished is written",
+            "--url URL --model NAME",
         ),
         Command(
             "soak",
