@@ -16,54 +16,59 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mens_console.benchmark.asking import Client, Progress
-    from mens_console.benchmark.batches import Speed
+    from mens_console.benchmark.batches import Latent, Speed
     from mens_console.benchmark.memory import GpuWatch
     from mens_console.benchmark.plan import Plan
 
 
 class Bench:
-    """Measures a server through a client. `watch` looks at GPU memory during the runs at batch 1."""
+    """Measures a server. `watch` looks at GPU memory during the runs at batch 1, and has been started."""
 
-    def __init__(
-        self, client: Client, plan: Plan, told: Callable[[Progress], None], watch: GpuWatch | None = None
-    ) -> None:
-        self._asker = Asker(client)
+    def __init__(self, plan: Plan, told: Callable[[Progress], None], watch: GpuWatch | None = None) -> None:
         self._plan, self._told, self._watch = plan, told, watch
         self._words = 1
         self.measured = Measured(plan, time.time())
 
-    async def run(self) -> None:
-        """Measure everything. Nothing is raised but what cancels it; `measured` tells what became of it."""
-        measured, plan = self.measured, self._plan
+    async def run(self, client: Client) -> None:
+        """Measure everything; `measured` tells what became of it. Nothing is raised but what cancels it."""
+        asker = Asker(client)
         try:
-            fitted, note = await short_prompts(self._asker, plan)
-            self._words = fitted.words
-            measured.note(note)
-            if not self._asker.ignore_eos:
-                measured.note("the server does not take ignore_eos: answers end where the model ends them")
-            measured.warmup = await warm_up(self._asker, plan, self._words, self._told)
-            if measured.warmup < plan.warmup:
-                measured.fail(f"{plan.warmup - measured.warmup} of {plan.warmup} warm-up generations failed")
-            batches = sorted(set(plan.batches))
-            for batch in [one for one in batches if one == 1]:
-                await self._batch(batch)
-            await self._latencies()
-            for batch in [one for one in batches if one > 1]:
-                await self._batch(batch)
-            await self._ladder()
+            await self._parts(asker)
         except GaveUpError as error:
-            measured.fail(f"given up: {error}")
+            self.measured.fail(f"given up: {error}")
         finally:
-            self._finish()
+            self._finish(asker)
 
-    async def _batch(self, batch: int) -> None:
+    async def _parts(self, asker: Asker) -> None:
+        await self._begin(asker)
+        batches = sorted(set(self._plan.batches))
+        if 1 in batches:
+            await self._batch(asker, 1)
+        await self._latencies(asker)
+        for batch in batches:
+            if batch > 1:
+                await self._batch(asker, batch)
+        await self._ladder(asker)
+
+    async def _begin(self, asker: Asker) -> None:
+        measured, plan = self.measured, self._plan
+        fitted, note = await short_prompts(asker, plan)
+        self._words = fitted.words
+        measured.note(note)
+        if not asker.ignore_eos:
+            measured.note("the server does not take ignore_eos: answers end where the model ends them")
+        measured.warmup = await warm_up(asker, plan, self._words, self._told)
+        if measured.warmup < plan.warmup:
+            measured.fail(f"{plan.warmup - measured.warmup} of {plan.warmup} warm-up generations failed")
+
+    async def _batch(self, asker: Asker, batch: int) -> None:
         watch = self._watch if batch == 1 else None
-        speed = await measure(self._asker, self._plan, batch, self._words, self._told, watch)
+        speed = await measure(asker, self._plan, batch, self._words, self._told, watch)
         self.measured.speeds.append(speed)
         if watch is not None:
             self._memory(speed, watch)
         self._tell(speed)
-        await self._still_there(failing=not speed.rates and speed.failed > 0)
+        await self._still_there(asker, failing=not speed.rates and speed.failed > 0)
 
     def _tell(self, speed: Speed) -> None:
         name, runs = f"batch {speed.batch}", speed.failed + speed.short + len(speed.rates)
@@ -77,7 +82,7 @@ class Bench:
                 f"{name}: {speed.short} of {runs} runs stopped short of {self._plan.tokens} tokens and do not count; "
                 "ask for fewer (--tokens), or let the server take ignore_eos"
             )
-        _chunks(self.measured, name, speed.latent.tokens, speed.latent.chunks, split=speed.latent.split)
+        _chunks(self.measured, name, speed.latent)
 
     def _memory(self, speed: Speed, watch: GpuWatch) -> None:
         measured = self.measured
@@ -93,10 +98,10 @@ class Bench:
         if measured.peaks:
             measured.note("GPU memory is all that the GPUs held, other programs' too")
 
-    async def _latencies(self) -> None:
+    async def _latencies(self, asker: Asker) -> None:
         if not self._plan.requests:
             return
-        latent, short = await latencies(self._asker, self._plan, self._words, self._told)
+        latent, short = await latencies(asker, self._plan, self._words, self._told)
         measured = self.measured
         measured.latent = latent
         if latent.failed:
@@ -105,39 +110,43 @@ class Bench:
             measured.fail(f"latency: given up after {latent.asked} of {self._plan.requests} requests")
         if short:
             measured.note(f"latency: {short} of {latent.asked} answers had less than 100 tokens")
-        _chunks(measured, "latency", latent.tokens, latent.chunks, split=latent.split)
-        await self._still_there(failing=latent.asked < self._plan.requests)
+        _chunks(measured, "latency", latent)
+        await self._still_there(asker, failing=latent.asked < self._plan.requests)
 
-    async def _still_there(self, *, failing: bool) -> None:
+    async def _still_there(self, asker: Asker, *, failing: bool) -> None:
         """Go on to the next part only where the server still answers."""
         if failing:
-            await self._asker.must_answer(request(self._plan.seed, 70_000_000, self._words))
+            await asker.must_answer(request(self._plan.seed, 70_000_000, self._words))
 
-    async def _ladder(self) -> None:
-        ladder = Ladder(self._asker, self._plan, self._told)
+    async def _ladder(self, asker: Asker) -> None:
+        ladder = Ladder(asker, self._plan, self._told)
         self.measured.steps = ladder.done
-        await ladder.climb()
-        self.measured.note(ladder.ended)
-        for step in ladder.done:
-            if step.failed and not step.refused:
-                self.measured.fail(f"context {step.tokens}: {step.failed} requests failed")
+        try:
+            await ladder.climb()
+        finally:
+            self.measured.note(ladder.ended)
+            for step in ladder.done:
+                if step.failed and not step.refused:
+                    self.measured.fail(f"context {step.tokens}: {step.failed} requests failed")
+                _chunks(self.measured, f"context {step.tokens}", step.latent)
 
-    def _finish(self) -> None:
+    def _finish(self, asker: Asker) -> None:
         measured, plan = self.measured, self._plan
         measured.ended = time.time()
         if not plan.gpus_told:
             measured.note("nobody told how many GPUs serve: one is assumed (--gpus N)")
         if plan.quick:
             measured.note("a quick look: too few runs, requests and items for a verdict")
-        for reason, count in self._asker.failures.most_common(5):
+        for reason, count in asker.failures.most_common(5):
             measured.note(f"{count} requests failed with {reason}")
 
 
-def _chunks(measured: Measured, name: str, tokens: int, chunks: int, *, split: bool) -> None:
+def _chunks(measured: Measured, name: str, latent: Latent) -> None:
     """Tell where gaps between chunks are no gaps between tokens."""
-    if split:
+    tokens, chunks = latent.tokens, latent.chunks
+    if latent.split:
         measured.fail(f"{name}: {chunks} chunks hold {tokens} tokens: gaps between them are none between tokens")
-    elif chunks and tokens > 1.05 * chunks + 1:
+    elif chunks and tokens > 1.05 * chunks + latent.asked:
         measured.note(
             f"{name}: {tokens / chunks:.1f} tokens came in a chunk on average; gaps are those between chunks, which "
             "are longer than between tokens"
