@@ -32,6 +32,8 @@ def line(row):
         ("rows.jsonl", line({"condition_id": "a", "compile_pass_1": True}), "kpi"),
         ("train.jsonl", line({"step": 1, "loss": 2.0}), "jsonl"),
         ("mixed.jsonl", line({"step": 1, "loss": 2.0, "stage": "B", "attempt": 1}), "jsonl"),
+        ("p.jsonl", line({"metadata": {"request_start_ns": 1}, "metrics": {}, "error": None}), "soak import"),
+        ("history.csv", b"Timestamp,User Count,Type,Name,Total Request Count,Total Failure Count\n", "soak import"),
         ("one.jsonl", line({"repairs": 3}), None),
         ("odd.gz", b"\x1f\x8bgarbage", None),
     ],

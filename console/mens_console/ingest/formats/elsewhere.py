@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.formats.base import Format
 from mens_console.ingest.formats.lines import BOM
+from mens_console.ingest.formats.loadtools import load_tool
 from mens_console.ingest.records import Batch
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ _SCORED: Final = (b'"condition_id"', b'"compile_pass_1"')
 
 def recognise_elsewhere(name: str, head: bytes) -> Format | None:
     """Return the kind of record that a file holds, by its first bytes; None where it is none of them."""
-    if head.startswith(_GZIP):
+    packed = head.startswith(_GZIP)
+    if packed:
         head = _unpacked(head) if name.lower().endswith(".gz") else b""
     if name == "plan.json" and _PLAN.search(head, 0, 4096):
         return _FOUND[SOAK]
@@ -51,6 +53,8 @@ def recognise_elsewhere(name: str, head: bytes) -> Format | None:
         return _FOUND[SOAK_PART]
     if _SCHEMAS.search(head, 0, 4096) or all(mark in head for mark in _SCORED):
         return _FOUND[KPI]
+    if not packed and load_tool(head) is not None:
+        return _FOUND[SOAK_IMPORT]
     if not any(b'"%s"' % mark.encode() in head for mark in _OWN):
         return None
     return _FOUND[ATTEMPTS] if any(_is_attempt(row) for row in _rows(head)) else None
