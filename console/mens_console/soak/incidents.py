@@ -167,6 +167,9 @@ class Watch:
         assert now is not None
         until = float("inf") if closed is None else closed
         bins = self._bins.before(until) - now.bins
+        bins["ended"] -= sum(
+            told["ended"] for at, told in self._bins.recent if at < until < at + BIN_S and not told["failed"]
+        )  # it closed within that one, and had been over before
         probes = self._probes.before(until) - now.probes
         said = [
             _probe_cause(probes),

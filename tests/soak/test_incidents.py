@@ -1,0 +1,160 @@
+"""Incidents: both edges of each rule of opening and closing, causes, gaps, and that minutes may be fed again."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from soak.handmade import minute
+
+from mens_console.soak.incidents import Watch
+from mens_console.soak.types import Minute, ProbeAt
+
+
+def found(minutes, gaps=(), every=10.0):
+    watch = Watch(every)
+    for one in minutes:
+        watch.feed(one, gaps)
+    return watch.incidents(gaps)
+
+
+def probed(answers, at=0.0, every=10.0):
+    """Return minutes in which nothing but probes happened: one letter each, `.` good, `x` failed, ` ` none."""
+    minutes = {}
+    for i, letter in enumerate(answers):
+        when = at + i * every
+        made = minutes.setdefault(int(when // 60), Minute(int(when // 60)))
+        if letter != " ":
+            made.probes.append(ProbeAt(when, letter == ".", 1.0, "" if letter == "." else "connection refused"))
+    return [minutes[index] for index in sorted(minutes)]
+
+
+def times(incidents):
+    return [(one.opened, one.closed) for one in incidents]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ("......", []),
+        (".xx...", []),
+        (".xx.xx.xx.", []),
+        (".xxx...", [(10, 40)]),
+        ("xxx..", [(0, None)]),
+        ("xxx..x...", [(0, 60)]),
+        ("...xxx", [(30, None)]),
+        ("xxx...xxx...", [(0, 30), (60, 90)]),
+        ("xxxxxxxx...", [(0, 80)]),
+    ],
+)
+def test_three_probes_in_a_row_open_and_three_close(answers, expected):
+    assert times(found(probed(answers))) == expected
+
+
+def test_failed_probes_are_counted_from_the_first_to_the_last():
+    (one,) = found(probed(".xxxx.x..x....."))
+    assert (one.opened, one.closed, one.probes_failed) == (10, 100, 6)
+    assert one.cause == "probes fail: connection refused"
+
+
+def binned(*tens, probes="......"):
+    """Return minutes by (ended, failed) of each 10 s, with a good probe in each."""
+    minutes = []
+    for first in range(0, len(tens), 6):
+        six = [list(one) for one in tens[first : first + 6]]
+        six += [[0, 0]] * (6 - len(six))
+        index = first // 6
+        made = Minute(index, tens=six, failed={"http": sum(bad for _, bad in six)})
+        made.probes = [ProbeAt(index * 60 + i * 10.0 + 5, True, 1.0) for i in range(6)]
+        minutes.append(made)
+    return minutes
+
+
+def test_half_of_a_bin_opens_and_less_does_not():
+    calm = [(10, 0)] * 5
+    (one,) = found(binned((10, 5), *calm))
+    assert (one.opened, one.closed, one.requests_failed) == (0, 15, 5)
+    assert one.cause == "50 % of requests fail: http"
+    assert not found(binned((100, 49), *calm))
+
+
+def test_a_bin_of_two_says_nothing():
+    calm = [(10, 0)] * 5
+    assert not found(binned((2, 2), *calm))
+    assert found(binned((3, 2), *calm))
+
+
+def test_a_bad_bin_while_it_lasts_starts_the_good_probes_anew():
+    calm = [(10, 0)] * 6
+    assert times(found(binned((10, 9), (10, 0), (10, 0), (10, 9), *calm))) == [(0, 45)]
+
+
+def test_a_good_probe_within_a_bad_bin_does_not_count():
+    (one,) = found(binned((10, 0), (10, 10), *[(10, 0)] * 6))
+    assert (one.opened, one.closed) == (10, 25)
+
+
+def test_both_rules_give_one_incident_from_the_earlier_beginning():
+    (one,) = found([minute(0), minute(1, down=[(83, 147)]), minute(2, down=[(83, 147)]), minute(3)])
+    assert (one.opened, one.closed) == (80, 150)
+    assert one.probes_failed == 6
+    assert one.requests_failed == 640
+    assert one.cause.startswith("91 % of requests fail: connect refused; probes fail: connection refused")
+
+
+def test_requests_alone_fail():
+    (one,) = found([minute(0, broken=[(20, 40)]), minute(1)])
+    assert (one.opened, one.closed, one.probes_failed, one.requests_failed) == (20, 40, 0, 200)
+    assert one.cause == "100 % of requests fail: http 503"
+
+
+def test_an_incident_at_the_end_stays_open():
+    (one,) = found([minute(0), minute(1, down=[(100, 999)])])
+    assert (one.opened, one.closed) == (100, None)
+
+
+def test_over_a_gap_nothing_opens_but_what_is_open_stays():
+    assert not found(probed(".xx" + " " * 30 + "x..."))
+    (one,) = found(probed(".xxx" + " " * 30 + "x..."), gaps=[(35.0, 335.0)])
+    assert (one.opened, one.closed) == (10, 350)
+    assert one.cause.endswith("; the driver was away for 5 m of it")
+    (one,) = found(probed(".xxx.." + " " * 30 + "."), gaps=[(55.0, 355.0)])
+    assert (one.opened, one.closed) == (10, 40)
+    assert "away" not in one.cause
+
+
+def test_what_a_server_says_steers_no_terminal():
+    bad = Minute(0, probes=[ProbeAt(i * 10.0, False, None, "\x1b[2J") for i in range(3)])
+    assert found([bad])[0].cause == "probes fail: ␛[2J"
+
+
+ANSWERS = st.text(alphabet=".x ", min_size=1, max_size=120)
+
+
+@given(ANSWERS)
+@settings(max_examples=200, deadline=None)
+def test_the_rule_read_naively_agrees(answers):
+    """The oracle looks at all probes at once; without blanks there are no gaps."""
+    answers = answers.replace(" ", ".")
+    expected, place, opened = [], 0, None
+    while place < len(answers):
+        row = answers[place : place + 3]
+        if opened is None and row == "xxx":
+            opened = place
+        elif opened is not None and row == "...":
+            expected.append((opened * 10, place * 10))
+            opened = None
+        place += 1
+    expected += [(opened * 10, None)] if opened is not None else []
+    assert times(found(probed(answers))) == expected
+
+
+@given(ANSWERS, st.data())
+@settings(max_examples=100, deadline=None)
+def test_feeding_a_copy_changes_nothing(answers, data):
+    minutes = probed(answers)
+    watch = Watch()
+    for one in minutes:
+        ahead = watch.copy()
+        for other in minutes[data.draw(st.integers(0, len(minutes))) :]:
+            ahead.feed(other)
+        watch.feed(one)
+    assert watch.incidents() == found(minutes)
