@@ -453,10 +453,10 @@ COMMANDS: Final = {
             "measure a model server: throughput, latency, memory, context length",
             "mens_console.cli.bench",
             _bench,
-            "  mens-console bench --url http://localhost:8000 --model llama --gpus 1 --watch-gpu --out one.json\n"
-            "  mens-console bench --url http://localhost:8000 --model llama --gpus 2 --single-gpu one.json --out two.json\n"
+            "  mens-console bench --url http://localhost:8000 --model llama --gpus 1 --watch-gpu --out 1.json\n"
+            "  mens-console bench --url http://localhost:8000 --model llama --gpus 2 --single-gpu 1.json --out 2.json\n"
             "  mens-console bench --url http://localhost:8000 --model llama --quick --json | jq '.throughput[].mean'\n"
-            "  mens-console gate check phase3-release one.json two.json\n\n"
+            "  mens-console gate check phase3-release 1.json 2.json\n\n"
             "exit status here: 0 measured · 1 something failed, and the report tells what was measured · 2 wrong use\n"
             "· 130 interrupted: what was finished is written",
             "--url URL --model NAME",
