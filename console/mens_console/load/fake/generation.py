@@ -134,7 +134,10 @@ def words_of(ask: Ask, dice: random.Random, knobs: Knobs) -> tuple[list[str], st
     """Return the words of an answer, and why it stops: `stop` or `length`."""
     found = found_in(ask.prompt, right=not knobs.recall or ask.prompt_tokens <= knobs.recall)
     if found is not None:
-        return found.split()[: ask.tokens], "stop"
+        words = found.split()[: ask.tokens]
+        if not ask.exact:
+            return words, "stop"
+        return [*words, *dice.choices(_WORDS, k=ask.tokens - len(words))], "length"
     tokens, why = ask.tokens, "length"
     if knobs.answer_tokens and knobs.answer_tokens < tokens and not ask.exact:
         tokens, why = knobs.answer_tokens, "stop"
