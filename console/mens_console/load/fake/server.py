@@ -101,7 +101,8 @@ class FakeServer:
             self._reserved.close()
 
     def _bound(self, family: socket.AddressFamily) -> socket.socket:
-        made = socket.socket(family, socket.SOCK_STREAM)
+        # With the protocol named, asyncio sends what is written at once (TCP_NODELAY), as real servers do.
+        made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind((self.host, self.port))

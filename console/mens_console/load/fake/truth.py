@@ -9,9 +9,10 @@ from typing import Any, TextIO
 class Truth:
     """Rows kept in memory (`keep`), and written to a stream line by line.
 
-    `at`, `first` and `last` are seconds since it began. Requests: `{"n", "id", "path", "at", "first", "last", "did", "status", "tokens", "chunks", "gaps"}`, `did` one of
-    ok, error, unavailable, cut, empty, malformed, stall, reset, refused (a wrong request), left (the client went) or
-    broken (the server went down under it); `gaps` are milliseconds between chunks. The server: `{"event", "at"}`.
+    Requests: `{"n", "id", "path", "at", "first", "last", "did", "status", "tokens", "chunks", "gaps"}`, with `did` one
+    of ok, error, unavailable, cut, empty, malformed, stall, reset, refused (a wrong request), left (the client went) or
+    broken (the server went down under it). The server: `{"event", "at"}`. `at`, `first` and `last` are seconds since it
+    began; `gaps` are milliseconds between chunks.
     """
 
     def __init__(self, stream: TextIO | None = None, *, keep: bool = True) -> None:
