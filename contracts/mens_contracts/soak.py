@@ -50,6 +50,30 @@ class Leak(OpenModel):
     last: float | None = None
     limit: float | None = Field(default=None, description="where it ends, in the same unit")
     time_to_limit_s: Seconds | None = None
+    soonest_s: Seconds | None = Field(default=None, description="time to the limit at the interval's upper end")
+    verdict: Literal["level", "growing", "shrinking", "undecided", "nodata"] | str | None = None
+    note: str = Field(default="", description="what was left out, and why the verdict is undecided")
+
+
+class Budget(OpenModel):
+    """The downtime that the soak's planned length allows, and how fast it is used up."""
+
+    target: Share = Field(description="the uptime asked for")
+    allowed_s: Seconds
+    used_s: Seconds = Field(description="the worse share of downtime, of probes or requests, × observed time")
+    left: float = Field(description="share that is left; below 0 where it is overdrawn")
+    burn: float | None = Field(description="spent share of the budget / share of the time gone")
+    burn_hour: float | None = Field(default=None, description="the same over the last hour")
+
+
+class Event(OpenModel):
+    """Something that happened to the driver."""
+
+    at: float
+    kind: str = Field(description="start, resume, gap, held, clock, stop, end, discard, warning, …")
+    text: str = ""
+    begin: float | None = Field(default=None, description="from here to `end` nobody looked at the server")
+    end: float | None = None
 
 
 class Minute(OpenModel):
@@ -58,7 +82,10 @@ class Minute(OpenModel):
     at: float = Field(description="its beginning")
     requests: Count = Field(description="that were due in it, by schedule")
     failed: Count
-    degraded: Count = 0
+    degraded: Count | None = Field(default=0, description="null while no normal is known")
+    lost: Count = Field(default=0, description="sent by a driver that died before they ended: neither good nor bad")
+    skipped: Count = Field(default=0, description="due while no driver ran, and never sent")
+    unobserved_s: Seconds = 0.0
     probes: Count = 0
     probes_failed: Count = 0
     offered_rate: Rate | None = None
@@ -90,11 +117,23 @@ class SoakReport(OpenModel):
     )
     error_rate: Share | None = Field(description="sum of errors / requests; null without requests")
     degraded: Count | None = Field(default=None, description="answers slower than twice the normal; no errors")
+    normal_ms: float | None = Field(default=None, ge=0, description="median of the first answers, from end to end")
+    good: Count | None = Field(default=None, description="answers within the objectives for first token and gaps")
+    goodput: Rate | None = Field(default=None, description="good answers a second of observed time")
+    lost: Count = Field(default=0, description="sent by a driver that died before they ended: neither good nor bad")
+    skipped: Count = Field(default=0, description="due while no driver ran, and never sent")
+    state: str | None = Field(default=None, description="of the driver: running, finished, stopped, died, …")
+    drain_s: Seconds | None = Field(default=None, description="from the end of sending to the last answer")
     availability: Availability
     incidents: list[Incident] = Field(description="each is a failure; those that last at the end too")
     mttr_s: Seconds | None = Field(description="mean duration of the incidents that closed; null where none did")
     mtbf_s: Seconds | None = Field(description="observed time / failures; null where there was none")
     mtbf_lower_bound_s: Seconds | None = Field(description="95 %, by chi-squared, for a test that ended by time")
+    mtbf_needs_s: Seconds | None = Field(
+        default=None, description="observed time that would show 1000 h at 95 % with as many failures"
+    )
+    error_rate_interval: Interval | None = Field(default=None, description="Clopper and Pearson's, 90 %: 95 % an end")
+    budget: Budget | None = None
     ttft_ms: Latency = Field(description="from sending to the first token")
     itl_ms: Latency = Field(description="raw gaps between streamed tokens, never means per request")
     e2e_ms: Latency = Field(description="from sending to the last token")
@@ -104,5 +143,6 @@ class SoakReport(OpenModel):
     memory: Memory | None = None
     leaks: dict[str, Leak] = Field(description="by what grows: rss, gpu_memory, kv_cache")
     minutes: list[Minute] = Field(description="oldest first")
+    events: list[Event] = Field(default=[], description="oldest first")
     tags: Tags = Field(default={})
     notes: list[str] = Field(default=[], description="what a reader must know, such as a gap in the record")
