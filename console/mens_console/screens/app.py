@@ -167,6 +167,13 @@ def kpi_screen() -> Room:
     return KpiScreen()
 
 
+def soak_screen() -> Room:
+    """Return the screen of the soaks."""
+    from mens_console.screens.soak import SoakScreen
+
+    return SoakScreen()
+
+
 def gate_screen() -> Room:
     """Return the screen of the gate."""
     from mens_console.screens.gate import GateScreen
@@ -180,8 +187,8 @@ class ConsoleApp(App[None]):
     TITLE = "mens-console"
     MODES = {  # noqa: RUF012  (so in the base class)
         "fleet": FleetScreen, "run": run_screen, "lora": lora_screen, "health": health_screen, "kpi": kpi_screen,
-        "hardware": hardware_screen, "alerts": alerts_screen, "gate": gate_screen, "logs": logs_screen,
-        "compare": compare_screen,
+        "soak": soak_screen, "hardware": hardware_screen, "alerts": alerts_screen, "gate": gate_screen,
+        "logs": logs_screen, "compare": compare_screen,
     }  # fmt: skip
     DEFAULT_MODE = "fleet"
     COMMANDS = {Commands}  # noqa: RUF012
@@ -199,6 +206,7 @@ class ConsoleApp(App[None]):
         Binding("3", "room('lora')", "LoRA", show=False, id="app.lora"),
         Binding("4", "room('health')", "Health", show=False, id="app.health"),
         Binding("5", "room('kpi')", "KPIs", show=False, id="app.kpi"),
+        Binding("6", "room('soak')", "Soak", show=False, id="app.soak"),
         Binding("7", "room('hardware')", "Hardware", show=False, id="app.hardware"),
         Binding("8", "room('alerts')", "Alerts", show=False, id="app.alerts"),
         Binding("9", "room('gate')", "Gate", show=False, id="app.gate"),

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 ROOMS: Final = (
     ("1", "fleet", "Fleet"), ("2", "run", "Run"), ("3", "lora", "LoRA"), ("4", "health", "Health"),
-    ("5", "kpi", "KPIs"), ("7", "hardware", "Hardware"), ("8", "alerts", "Alerts"), ("9", "gate", "Gate"),
-    ("0", "logs", "Logs"),
+    ("5", "kpi", "KPIs"), ("6", "soak", "Soak"), ("7", "hardware", "Hardware"), ("8", "alerts", "Alerts"),
+    ("9", "gate", "Gate"), ("0", "logs", "Logs"),
 )  # fmt: skip
 """Key, mode and title of each screen."""
 

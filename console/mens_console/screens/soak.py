@@ -1,0 +1,505 @@
+"""Screen 6: how a soak is going, hour by hour: progress, availability, failures, latencies by the minute, leaks.
+
+What it says comes from `soakhead`, `soakfacts` and `soakminute`, what it draws from `soakface`; here is only which soak
+and which minute is shown, and where keys go.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Input
+
+from mens_console.ingest.text import safe_text
+from mens_console.screens.hardwarerows import ago
+from mens_console.screens.healthlines import section
+from mens_console.screens.room import Room
+from mens_console.screens.sheet import Line, Sheet
+from mens_console.screens.soakbins import ZOOMS, Lens, Window
+from mens_console.screens.soakdesk import Desk
+from mens_console.screens.soakempty import no_soaks, unread
+from mens_console.screens.soakface import SoakFace
+from mens_console.screens.soakfacts import (
+    error_lines,
+    event_lines,
+    incident_lines,
+    latency_lines,
+    leak_lines,
+    plan_lines,
+)
+from mens_console.screens.soakhead import head_lines
+from mens_console.screens.soakminute import minute_lines, readout
+from mens_console.screens.soakpick import matching, pick_lines
+from mens_console.screens.soakwords import METRICS, NAMES
+from mens_console.screens.words import age
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from textual.app import ComposeResult
+
+    from mens_console.soak.types import Analysis
+    from mens_console.store.snapshot import Snapshot, SoakView
+
+PAGES: Final = ("Incidents", "Minute", "Latency", "Leaks", "Errors", "Events", "Plan")
+WIDE: Final = 110
+WIDEST: Final = 170
+"""Columns from which on facts stand beside the incidents, in one and in two columns."""
+TALL: Final = 34
+TALLEST: Final = 45
+
+
+class SoakScreen(Room):
+    """One soak, through time."""
+
+    MODE = "soak"
+    CSS = """
+    SoakScreen #head { height: auto; }
+    SoakScreen #page { height: 1fr; }
+    SoakScreen #readout, SoakScreen #tabs { height: 1; }
+    SoakScreen #below { height: 4; }
+    SoakScreen.-open #below { height: 9; }
+    SoakScreen.-tall #below { height: 12; }
+    SoakScreen.-tallest #below { height: 16; }
+    SoakScreen #below VerticalScroll { width: 1fr; height: 1fr; scrollbar-size-vertical: 1; background: $background; }
+    SoakScreen #aside, SoakScreen #third { display: none; padding-left: 1; }
+    SoakScreen.-wide #aside, SoakScreen.-widest #third { display: block; }
+    SoakScreen #none { display: none; margin: 0 2; }
+    SoakScreen.-empty #none { display: block; }
+    SoakScreen.-empty #head, SoakScreen.-empty #page { display: none; }
+    SoakScreen #list { display: none; margin: 0 1; height: 1fr; }
+    SoakScreen #query { display: none; height: 1; border: none; padding: 0 1; }
+    SoakScreen.-picking #list, SoakScreen.-picking #query { display: block; }
+    SoakScreen.-picking #head, SoakScreen.-picking #page { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "incident(1)", "Incident", key_display="i I", id="soak.next_incident"),
+        Binding("I", "incident(-1)", "Previous incident", show=False, id="soak.previous_incident"),
+        Binding("m", "metric", "Metric", id="soak.metric"),
+        Binding("enter", "detail", "Minute", id="soak.detail"),
+        Binding("tab", "tab(1)", "More", id="soak.tab", priority=True),
+        Binding("shift+tab", "tab(-1)", "Previous part", show=False, id="soak.previous_tab", priority=True),
+        Binding("plus,equals_sign", "zoom(-1)", "Zoom", key_display="+ -", id="soak.zoom_in"),
+        Binding("minus", "zoom(1)", "Zoom out", show=False, key_display="-", id="soak.zoom_out"),
+        Binding("right_square_bracket", "soak(1)", "Soak", key_display="[ ]", id="soak.next"),
+        Binding("left_square_bracket", "soak(-1)", "Previous soak", show=False, key_display="[", id="soak.previous"),
+        Binding("slash", "pick", "Pick", key_display="/", id="soak.pick"),
+        Binding("r", "reset", "All of it", show=False, id="soak.reset"),
+        Binding("j,down", "move(1)", "Next incident", show=False, id="soak.down"),
+        Binding("k,up", "move(-1)", "Previous incident", show=False, id="soak.up"),
+        Binding("l,right", "minute(1)", "Later", show=False, id="soak.right"),
+        Binding("h,left", "minute(-1)", "Earlier", show=False, id="soak.left"),
+        Binding("L,shift+right", "page(1)", "Page later", show=False, id="soak.page_right"),
+        Binding("H,shift+left", "page(-1)", "Page earlier", show=False, id="soak.page_left"),
+        Binding("g,home", "end(-1)", "First minute", show=False, id="soak.first"),
+        Binding("G,end", "end(1)", "Newest minute", show=False, id="soak.last"),
+        Binding("J,pagedown", "read(1)", "Facts down", show=False, id="soak.facts_down"),
+        Binding("K,pageup", "read(-1)", "Facts up", show=False, id="soak.facts_up"),
+        Binding("escape", "back", "Back", show=False, id="soak.back"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._desk = Desk()
+        self._tab = 0
+        self._incident = -1
+        self._armed = False
+        """Whether j or k chose an incident to which the cursor did not go yet."""
+        self._pick = 0
+
+    def body(self) -> ComposeResult:
+        """Lay out what is told in numbers, the picture, and the facts below it."""
+        yield Sheet(id="none")
+        yield Sheet(id="head")
+        with Vertical(id="page"):
+            yield SoakFace(self._desk.lens(""))
+            yield Sheet(id="readout")
+            yield Sheet(id="tabs")
+            with Horizontal(id="below"):
+                with VerticalScroll(id="pane", can_focus=False):
+                    yield Sheet(id="told")
+                with VerticalScroll(id="aside", can_focus=False):
+                    yield Sheet(id="facts")
+                with VerticalScroll(id="third", can_focus=False):
+                    yield Sheet(id="more")
+        yield Sheet(id="list")
+        yield Input(placeholder="a part of its name, state:died, source:k6, -not …", id="query")
+
+    def ages(self, snapshot: Snapshot) -> Iterable[float]:
+        """Return when the shown soak was last heard of."""
+        view = self._desk.view(snapshot.soaks)
+        return [heard(view.report)] if view is not None and view.report is not None else []
+
+    # ------------------------------------------------------------------ showing
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show the chosen soak, else the first: one that goes on, or the newest."""
+        self._follow_alert(snapshot)
+        view = self._desk.view(snapshot.soaks)
+        report = view.report if view is not None else None
+        self.set_class(report is None, "-empty")
+        if self.has_class("-picking"):
+            self._show_picks(snapshot)
+        if view is None or report is None:
+            self._write("#none", lambda width: no_soaks(snapshot, width) if view is None else unread(view, width))
+            return
+        for name, holds in (
+            ("-wide", self.size.width >= WIDE), ("-widest", self.size.width >= WIDEST),
+            ("-tall", self.size.height >= TALL), ("-tallest", self.size.height >= TALLEST),
+            ("-open", self._tab > 0),
+        ):  # fmt: skip
+            self.set_class(holds, name)
+        place = (snapshot.soaks.index(view) + 1, len(snapshot.soaks))
+        self._write("#head", lambda width: head_lines(view, report, width, place))
+        self._show_picture(view, report)
+        self._write("#tabs", lambda width: [self._tabs(view, report, now, width)])
+        self._show_facts(report)
+
+    def _show_picture(self, view: SoakView, report: Analysis) -> None:
+        desk, face = self._desk, self.query_one(SoakFace)
+        if desk.wants(report):
+            self.run_worker(self._count(report), group="heat", exit_on_error=False)
+        face.lens, face.metric = desk.lens(view.id), desk.metric
+        stack, heats = desk.stack(report), desk.heat(report)
+        face.reading = heats is None
+        face.show(report, stack, heats)
+        self._look(report)
+
+    async def _count(self, report: Analysis) -> None:
+        await self._desk.count(report)
+        if self.is_current:
+            self.console_app.paint()
+
+    def _look(self, report: Analysis) -> None:
+        """Show what is read under the cursor, and the page about it where that is open."""
+        zone, wanted = self.console_app.zone, self._wanted()
+        self._write("#readout", lambda width: [tuple(readout(report, wanted, zone, width))] if wanted else [])
+        pages: dict[str, Callable[[int], Sequence[Line]]] = {
+            "Incidents": lambda width: incident_lines(report, self._incident, width, zone),
+            "Minute": lambda width: minute_lines(report, wanted, width, zone),
+            "Latency": lambda width: latency_lines(report, width),
+            "Leaks": lambda width: leak_lines(report, width),
+            "Errors": lambda width: error_lines(report, width),
+            "Events": lambda width: event_lines(report, width, zone),
+            "Plan": lambda width: plan_lines(report, width),
+        }
+        self._write("#told", pages[self._page])
+
+    @property
+    def _page(self) -> str:
+        names = self._pages
+        return names[self._tab % len(names)]
+
+    @property
+    def _pages(self) -> tuple[str, ...]:
+        return PAGES[:2] if self.size.width >= WIDE else PAGES
+
+    def _tabs(self, view: SoakView, report: Analysis, now: float, width: int) -> Line:
+        names = {"Incidents": f"Incidents {len(report.incidents)}" if report.incidents else "Incidents"}
+        tabs = [(f" {names.get(name, name)} ", "badge" if name == self._page else "muted") for name in self._pages]
+        used = sum(len(text) for text, _ in tabs)
+        told = "reading…" if view.reading else f"written {ago(age(heard(report), now))}"
+        if view.problem:
+            return (*tabs, (f" ! {safe_text(view.problem, 120)}", "bad"))
+        notes = [(f"! {safe_text(report.problems[0], 120)} · ", "warn")] if report.problems and width >= WIDE else []
+        left = width - used - len(told) - 1 - sum(len(text) for text, _ in notes)
+        return (*tabs, (" " * max(left, 1), ""), *notes, (told, "muted"))
+
+    def _show_facts(self, report: Analysis) -> None:
+        zone, widest = self.console_app.zone, self.has_class("-widest")
+
+        def facts(width: int) -> list[Line]:
+            lines = [*section("Latency", latency_lines(report, width)), *section("Levels", leak_lines(report, width))]
+            lines += section("Errors", error_lines(report, width))
+            return lines[1:] if widest else [*lines[1:], *more(width)]
+
+        def more(width: int) -> list[Line]:
+            return [*section("Events", event_lines(report, width, zone)), *section("Plan", plan_lines(report, width))]
+
+        self._write("#facts", facts)
+        self._write("#more", lambda width: more(width)[1:])
+
+    def _write(self, name: str, write: Callable[[int], Sequence[Line]]) -> None:
+        self.query_one(name, Sheet).write(write)
+
+    def on_resize(self) -> None:
+        """Fit the parts to the new size."""
+        self.call_after_refresh(self.console_app.paint)
+
+    # ------------------------------------------------------------------ the minute that is read
+
+    def _report(self) -> Analysis | None:
+        view = self._desk.view(self.console_app.snapshot.soaks)
+        return view.report if view is not None else None
+
+    def _window(self) -> Window | None:
+        return self.query_one(SoakFace).window
+
+    def _span(self) -> tuple[int, int] | None:
+        report = self._report()
+        return self._desk.stack(report).span if report is not None else None
+
+    def _wanted(self) -> range:
+        """Return the minutes of the column under the cursor."""
+        window, span = self._window(), self._span()
+        if window is None or span is None:
+            return range(0)
+        column = window.column(self._lens.read(*span))
+        return window.minutes(column) if column is not None else range(0)
+
+    @property
+    def _lens(self) -> Lens:
+        return self.query_one(SoakFace).lens
+
+    def _moved(self) -> None:
+        self._armed = False
+        self.query_one(SoakFace).redraw()
+        report = self._report()
+        if report is not None:
+            self._look(report)
+
+    def action_minute(self, columns: int) -> None:
+        """Read so many columns to the side."""
+        window, span = self._window(), self._span()
+        if window is not None and span is not None:
+            self._lens.move(columns * window.per, *span)
+            self._moved()
+
+    def action_page(self, pages: int) -> None:
+        """Read half a screen to the side."""
+        window = self._window()
+        if window is not None:
+            self.action_minute(pages * max(window.columns // 2, 1))
+
+    def action_end(self, side: int) -> None:
+        """Read the first minute, or follow the newest."""
+        span = self._span()
+        if span is not None:
+            self._lens.cursor = span[0] if side < 0 else None
+            self._lens.left = None
+            self._moved()
+
+    def action_zoom(self, steps: int) -> None:
+        """Put fewer or more minutes into a column, around the one that is read."""
+        span, face = self._span(), self.query_one(SoakFace)
+        if span is None:
+            return
+        lens, cells = self._lens, face.cells
+        farthest = Lens().scale(*span, cells)
+        scale = max(0, min(lens.scale(*span, cells) + steps, farthest))
+        lens.zoom = None if scale == farthest else scale
+        per, wide = ZOOMS[scale]
+        lens.left = max(lens.read(*span) - cells // wide * per // 2, 0)
+        self.console_app.paint()
+
+    def action_reset(self) -> None:
+        """Show all of the soak, and follow the newest minute."""
+        lens = self._lens
+        lens.zoom = lens.left = lens.cursor = None
+        self.console_app.paint()
+
+    @on(SoakFace.Clicked)
+    def _read_there(self, event: SoakFace.Clicked) -> None:
+        span = self._span()
+        if span is not None:
+            self._lens.cursor = max(span[0], min(event.minute, span[1]))
+            self._moved()
+
+    # ------------------------------------------------------------------ incidents
+
+    def action_move(self, by: int) -> None:
+        """Choose another incident in the list, scroll another part, or go through the soaks that are picked from."""
+        if self.has_class("-picking"):
+            self._pick += by
+            self.console_app.paint()
+            return
+        if self._page != "Incidents":
+            self.query_one("#pane", VerticalScroll).scroll_relative(y=by, animate=False)
+            return
+        if self._choose(by):
+            self._armed = True
+
+    def _choose(self, by: int) -> bool:
+        report = self._report()
+        if report is None or not report.incidents:
+            return False
+        last = len(report.incidents) - 1
+        if self._incident < 0:
+            self._incident = 0 if by > 0 else last
+        else:
+            self._incident = max(0, min(self._incident + by, last))
+        pane = self.query_one("#pane", VerticalScroll)
+        if not pane.scroll_y <= self._incident < pane.scroll_y + pane.size.height:
+            pane.scroll_to(y=max(self._incident - pane.size.height // 2, 0), animate=False)
+        self._look(report)
+        return True
+
+    def action_incident(self, by: int) -> None:
+        """Read the minute in which the next incident began, seen from the one that is read."""
+        report, span = self._report(), self._span()
+        if report is None or span is None or not report.incidents:
+            self.notify("No incident was recorded", markup=False)
+            return
+        here, wanted = self._lens.read(*span), self._wanted()
+        begins = [int(one.opened // 60) for one in report.incidents]
+        if by > 0:
+            place = next((i for i, at in enumerate(begins) if at >= max(wanted.stop, here + 1)), None)
+            place = next((i for i, at in enumerate(begins) if at >= wanted.start and i > self._incident >= 0), place)
+        else:
+            place = next((i for i in reversed(range(len(begins))) if begins[i] < min(wanted.start, here)), None)
+        if place is None:
+            place = 0 if by > 0 else len(begins) - 1  # around the end
+        self._jump(report, place)
+
+    def _jump(self, report: Analysis, place: int) -> None:
+        self._incident = place
+        span = self._span()
+        if span is not None:
+            self._lens.cursor = max(span[0], min(int(report.incidents[place].opened // 60), span[1]))
+        self._choose(0)
+        self._moved()
+
+    def action_detail(self) -> None:
+        """Go to the incident that was chosen; else show all about the minute, or close that."""
+        report = self._report()
+        if report is None:
+            return
+        if self._armed and 0 <= self._incident < len(report.incidents):
+            self._jump(report, self._incident)
+            return
+        self._tab = 0 if self._page == "Minute" else 1
+        self._turned()
+
+    # ------------------------------------------------------------------ parts, metrics, soaks
+
+    def _turned(self) -> None:
+        self.query_one("#pane", VerticalScroll).scroll_home(animate=False)
+        self.console_app.paint()
+        self.call_after_refresh(self.console_app.paint)
+
+    def action_tab(self, by: int) -> None:
+        """Show the next part."""
+        self._tab = (self._pages.index(self._page) + by) % len(self._pages)
+        self._turned()
+
+    def action_read(self, pages: int) -> None:
+        """Scroll the facts by half a page."""
+        for name in ("#aside", "#third") if self.has_class("-wide") else ("#pane",):
+            part = self.query_one(name, VerticalScroll)
+            part.scroll_relative(y=pages * max(1, part.size.height // 2), animate=False)
+
+    def action_metric(self) -> None:
+        """Show another latency as heat."""
+        report = self._report()
+        have = [name for name in METRICS if name == "e2e" or (report is not None and _measured(report, name))]
+        place = have.index(self._desk.metric) + 1 if self._desk.metric in have else 0
+        self._desk.metric = have[place % len(have)]
+        self.console_app.paint()
+
+    def action_soak(self, by: int) -> None:
+        """Look at the next soak."""
+        views = self.console_app.snapshot.soaks
+        view = self._desk.view(views)
+        if view is None or len(views) < 2:
+            self.notify("There is one soak" if views else "There is no soak", markup=False)
+            return
+        self._take(views[(views.index(view) + by) % len(views)].id)
+
+    def _take(self, soak: str) -> None:
+        self._desk.chosen = soak
+        self._incident, self._armed = -1, False
+        self.query_one("#pane", VerticalScroll).scroll_home(animate=False)
+        self.console_app.paint()
+        self.call_after_refresh(self.console_app.paint)
+
+    def action_pick(self) -> None:
+        """Pick a soak from a list."""
+        if not self.console_app.snapshot.soaks:
+            self.notify("There is no soak", markup=False)
+            return
+        self._pick = 0
+        self.add_class("-picking")
+        self.query_one(Input).value = ""
+        self.query_one(Input).focus()
+        self.console_app.paint()
+        self.call_after_refresh(self.console_app.paint)
+
+    def _show_picks(self, snapshot: Snapshot) -> None:
+        found = matching(snapshot.soaks, self.query_one(Input).value)
+        self._pick = max(0, min(self._pick, len(found) - 1))
+        self._write("#list", lambda width: pick_lines(found, self._pick, width))
+
+    @on(Input.Changed)
+    def _narrow(self) -> None:
+        if self.has_class("-picking"):
+            self.console_app.paint()
+
+    @on(Input.Submitted)
+    def _picked(self) -> None:
+        found = matching(self.console_app.snapshot.soaks, self.query_one(Input).value)
+        self._close_picks()
+        if found:
+            self._take(found[max(0, min(self._pick, len(found) - 1))].id)
+
+    def _close_picks(self) -> None:
+        self.remove_class("-picking")
+        self.set_focus(None)
+        self.console_app.paint()
+        self.call_after_refresh(self.console_app.paint)
+
+    def action_back(self) -> None:
+        """Leave the list, then go back to the incidents, then look at all of it again, then go back to the fleet."""
+        lens = self._lens
+        if self.has_class("-picking"):
+            self._close_picks()
+        elif self._tab:
+            self._tab = 0
+            self._turned()
+        elif lens.zoom is not None or lens.cursor is not None:
+            self.action_reset()
+        else:
+            self.console_app.action_room("fleet")
+
+    def _follow_alert(self, snapshot: Snapshot) -> None:
+        """Go where an alert led, once."""
+        moment = self.console_app.moment
+        if moment is None:
+            return
+        view = next((one for one in snapshot.soaks if one.entity == moment.run_id), None)
+        if view is None or view.report is None:
+            return
+        self.console_app.moment = None
+        self._desk.chosen = view.id
+        self._incident, self._armed = len(view.report.incidents) - 1, True
+
+    def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
+        """Offer this screen's views, and the soaks, to the palette."""
+        soaks: dict[str, tuple[str, Callable[[], object]]] = {
+            f"Soak: {safe_text(one.id, 60)}": ("", partial(self._take, one.id))
+            for one in self.console_app.snapshot.soaks[:20]
+        }
+        return {
+            "Soak: next incident": ("key i", lambda: self.action_incident(1)),
+            "Soak: next latency": ("key m", self.action_metric),
+            "Soak: the minute": ("key Enter", self.action_detail),
+            "Soak: all of it": ("key r", self.action_reset),
+            "Soak: pick": ("key /", self.action_pick),
+            **soaks,
+        }
+
+
+def heard(report: Analysis) -> float:
+    """Return when a soak was last heard of, in seconds since the epoch; NaN where its file tells no time."""
+    if report.ended is not None:
+        return report.ended
+    return report.started + report.now_s if report.started is not None else math.nan
+
+
+def _measured(report: Analysis, name: str) -> bool:
+    found = report.latencies.get(name)
+    return found is not None and found.n > 0 and name in NAMES and bool(report.minutes)
