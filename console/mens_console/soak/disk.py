@@ -1,4 +1,4 @@
-"""A thread for what may take long on a disk: syncing, packing and discarding segments, so that no request waits for it."""
+"""A thread for what may take long on a disk, so that no request waits for it: syncing, packing, discarding."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from mens_console.ingest.text import safe_text
 from mens_console.soak import rows, schedule
 from mens_console.soak.opened import Open
@@ -115,7 +117,7 @@ class Folding:
         kind = row.kind if isinstance(row, rows.Happening) else ""
         silent = at - before > SILENCE_S
         if silent or kind == "resume":
-            self._unseen(before, at, place, told=kind in _SPANS)
+            row = self._unseen(row, before, at, place)
         self.now_s = max(before, at)
         self._take(row, place)
         return self._close(place, thorough=bool(kind) or silent or int(self.now_s) > int(before))
@@ -202,12 +204,17 @@ class Folding:
             self.normal_ms = row.e2e
         self._tell(Event(row.t, safe_text(row.kind, _WORD), safe_text(row.text, _TEXT), row.begin, row.end), place)
 
-    def _unseen(self, begin: float, end: float, place: Place, *, told: bool) -> None:
-        """Count a silence as unobserved; `told` where the row that ends it is itself about that."""
+    def _unseen(self, row: rows.Row, begin: float, end: float, place: Place) -> rows.Row:
+        """Count a silence as unobserved; it is told by the row that ends it, or else by an event of its own."""
+        if begin >= end:
+            return row
         self._span(begin, end)
-        if not told:
+        if not (isinstance(row, rows.Happening) and row.kind in _SPANS):
             text = f"nothing was recorded for {end - begin:.1f} s"
             self._tell(Event(begin, "gap", text, begin, end), place)
+        elif row.begin is None:
+            return msgspec.structs.replace(row, begin=begin, end=end)
+        return row
 
     def _span(self, begin: float, end: float) -> None:
         first, last = max(int(begin // MINUTE), self.first), min(int(end // MINUTE), self.last)

@@ -5,7 +5,7 @@ mean is decided elsewhere.
 """
 
 # Names are ASCII of our own, in a folder whose name may hold any bytes; the calls are those of the system.
-# ruff: noqa: PTH116, PTH118
+# ruff: noqa: PTH100, PTH118
 
 from __future__ import annotations
 
@@ -166,7 +166,8 @@ class Journal:
         return stored
 
     def _batch(self) -> bytes:
-        lines, size = [], 0
+        lines: list[bytes] = []
+        size = 0
         for _, line in self._waiting:
             if lines and size + len(line) > _CALL:
                 break
@@ -187,7 +188,7 @@ class Journal:
         """Drop what is too much to wait: the oldest rows, but neither events nor one that is written in part."""
         number = 1 if self._done else 0
         while self._waiting_size > self._waiting_bytes and number < len(self._waiting):
-            if isinstance(self._waiting[number].row, Happening) and len(self._waiting) > _EVENTS_KEPT:
+            if isinstance(self._waiting[number].row, Happening) and number < _EVENTS_KEPT:
                 number += 1
                 continue
             self._waiting_size -= len(self._waiting[number].line)

@@ -1,7 +1,7 @@
 """The files of a soak's journal: their names, reading them from a place on, and packing those that are complete."""
 
 # Names are ASCII of our own, in a folder whose name may hold any bytes; the calls are those of the system.
-# ruff: noqa: PTH103, PTH105, PTH108, PTH116, PTH118, PTH208
+# ruff: noqa: PTH105, PTH108, PTH116, PTH118, PTH208
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def listing(folder: str) -> list[Segment]:
 
 
 def pack(folder: str, number: int) -> None:
-    """Put the gzip of a complete segment in its place, so that at any time one of them is there whole; raises `OSError`."""
+    """Put the gzip of a complete segment in its place, so that at any time one of them is whole; raises `OSError`."""
     raw, temporary = os.path.join(folder, name(number)), os.path.join(folder, f".{name(number, packed=True)}.tmp")
     source, _ = open_regular(raw)
     try:

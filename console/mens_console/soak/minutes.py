@@ -1,0 +1,133 @@
+"""The closed minutes of a soak as lines of JSON: written by the driver, each with a checksum, and doubted on reading.
+
+What is not what the driver wrote is refused: a reader then makes the minute anew from the journal.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any, Final
+
+import msgspec
+
+from mens_console.ingest.text import safe_text
+from mens_console.load.histogram import Histogram
+from mens_console.load.packed import PackedHistogram
+from mens_console.soak.fold import Closed, Place, Tally
+from mens_console.soak.types import LATENCIES, Event, Minute, ProbeAt
+
+NAME: Final = "minutes.ndjson"
+LONGEST: Final = 1 << 20
+"""Bytes of a line; a busy minute has some thousands."""
+_SEAL: Final = b',"crc":"'
+_SEALED: Final = len(_SEAL) + 8 + len(b'"}')
+_TEXT: Final = 500
+_WORD: Final = 60
+_LATEST_S: Final = 1e10
+
+
+class BadMinuteError(ValueError):
+    """A line that is no minute, or not the one that was written; the message is safe to show."""
+
+
+class _Row(msgspec.Struct, rename={"index": "i"}):
+    index: int
+    due: int
+    sent: int
+    ended: int
+    failed: dict[str, int]
+    lost: int
+    skipped: int
+    degraded: int | None
+    good: int
+    unobserved_s: float
+    output_tokens: int
+    counted_by: dict[str, int]
+    probes: list[ProbeAt]
+    tens: list[list[int]]
+    latencies: dict[str, Any]
+    levels: dict[str, float]
+    reasons: dict[str, int]
+    next: Place
+    at: Place
+    now: float
+    normal: float | None
+    firsts: list[float]
+    events: list[Event]
+    tally: Tally
+
+
+_DECODER: Final = msgspec.json.Decoder(_Row)
+
+
+def encode(closed: Closed) -> bytes:
+    """Return a closed minute as a line, with its newline."""
+    minute = closed.minute
+    row = _Row(
+        minute.index, minute.due, minute.sent, minute.ended, minute.failed, minute.lost, minute.skipped,
+        minute.degraded, minute.good, minute.unobserved_s, minute.output_tokens, minute.counted_by, minute.probes,
+        minute.tens, {name: histogram.row() for name, histogram in minute.latencies.items()}, minute.levels, minute.reasons,
+        closed.next, closed.at, closed.now, closed.normal_ms, closed.firsts, closed.events, closed.tally,
+    )  # fmt: skip
+    data = msgspec.json.encode(row)
+    return b'%b%b%08x"}\n' % (data[:-1], _SEAL, zlib.crc32(data))
+
+
+def decode(line: bytes) -> Closed:
+    """Read a line; raises `BadMinuteError`."""
+    body = line.rstrip()
+    if body[-_SEALED:-10] == _SEAL:
+        body, told = body[:-_SEALED] + b"}", body[-10:-2]
+        if told != b"%08x" % zlib.crc32(body):
+            raise BadMinuteError("it is not as it was written (its checksum differs)")
+    try:
+        row = _DECODER.decode(body)
+        latencies = {name: PackedHistogram.of_row(row.latencies[name]) for name in LATENCIES}
+    except KeyError as error:
+        raise BadMinuteError(f"it lacks the latencies {error}") from None
+    except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
+        raise BadMinuteError(safe_text(str(error), 160)) from None
+    if wrong := _fault(row, latencies):
+        raise BadMinuteError(wrong)
+    return _closed(row, latencies)
+
+
+def _fault(row: _Row, latencies: dict[str, Histogram]) -> str | None:
+    """Say what does not add up; None where all does."""
+    failed = sum(row.failed.values())
+    counts = [row.index, row.due, row.ended, row.lost, row.skipped, row.good, row.output_tokens, row.degraded or 0]
+    counts += [*row.failed.values(), *row.counted_by.values(), *row.reasons.values(), *row.next, *row.at]
+    if min(counts) < 0 or max(row.good, row.degraded or 0) > row.ended - failed:
+        return "its counts are none"
+    if row.due != row.ended + row.lost + row.skipped or row.sent != row.due - row.skipped:
+        return f"{row.due} were due, but {row.ended} ended, {row.lost} were lost and {row.skipped} skipped"
+    if len(row.tens) != 6 or any(len(ten) != 2 or not 0 <= ten[1] <= ten[0] for ten in row.tens):
+        return "its tens of seconds are none"
+    if sum(ten[0] for ten in row.tens) != row.ended or sum(ten[1] for ten in row.tens) != failed:
+        return "its tens of seconds do not come to its sum"
+    if latencies["lag"].n != row.ended or latencies["e2e"].n != row.ended - failed:
+        return "its latencies are not as many as its requests"
+    times = [row.unobserved_s, row.now, *row.levels.values(), *row.firsts, *(probe.at for probe in row.probes)]
+    times += [probe.ms for probe in row.probes if probe.ms is not None]
+    times += [one for event in row.events for one in (event.at, event.begin or 0.0, event.end or 0.0)]
+    if not all(0 <= one < math.inf for one in times) or max(row.now, row.unobserved_s) > _LATEST_S:
+        return "a time or level in it is none"
+    return None
+
+
+def _closed(row: _Row, latencies: dict[str, Histogram]) -> Closed:
+    minute = Minute(
+        row.index, row.due, row.sent, row.ended, _words(row.failed), row.lost, row.skipped, row.degraded, row.good,
+        row.unobserved_s, row.output_tokens, _words(row.counted_by),
+        [ProbeAt(one.at, one.ok, one.ms, safe_text(one.why, _TEXT)) for one in row.probes], row.tens, latencies,
+        {safe_text(name, _WORD): value for name, value in row.levels.items()}, closed=True, reasons=_words(row.reasons),
+    )  # fmt: skip
+    events = [
+        Event(one.at, safe_text(one.kind, _WORD), safe_text(one.text, _TEXT), one.begin, one.end) for one in row.events
+    ]
+    return Closed(minute, row.next, row.at, row.now, row.normal, row.firsts, events, row.tally)
+
+
+def _words(counts: dict[str, int]) -> dict[str, int]:
+    return {safe_text(name, _WORD): count for name, count in counts.items()}

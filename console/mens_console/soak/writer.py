@@ -1,0 +1,135 @@
+"""What the driver writes of a soak: rows into the journal, and each minute that they close, in that order.
+
+A row counts once it is in the kernel, so that a reader, or the next driver, comes to the same minutes.
+"""
+
+# Names are ASCII of our own, in a folder whose name may hold any bytes.
+# ruff: noqa: PTH118
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from mens_console.collectors.files import describe, ends_whole, open_to_append, write_all
+from mens_console.soak import minutes, rows
+from mens_console.soak.durable import PRIVATE
+from mens_console.soak.journal import MAX_DISK, Journal
+from mens_console.soak.resume import recover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mens_console.soak.fold import Closed, Folding
+    from mens_console.soak.types import Plan
+
+
+class Writer:
+    """Writes in a soak's folder, which exists; only whoever holds its lock may. Opening raises `OSError`.
+
+    What an earlier driver wrote is folded first, and goes on: `folding` is where it stands, and a soak that was begun
+    before (`resumed`) is told to go on by the driver's own `resume` row.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        plan: Plan,
+        *,
+        max_disk: int = MAX_DISK,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = os.fspath(folder)
+        found = recover(self._folder, plan)
+        self.folding: Folding = found.folding
+        self.resumed = found.begun
+        """Whether anything was recorded before."""
+        self.journal = Journal(self._folder, max_disk=max_disk, beyond=found.beyond, monotonic=monotonic)
+        self._minutes: deque[bytes] = deque(minutes.encode(closed) for closed in found.unwritten)
+        self._failing: OSError | None = None
+        self._told = ""
+        self._overflowed = self._replaced = 0
+        self._pinned = False
+        self._fd = -1
+        self._flush()
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the disk and what helps; None while all is well."""
+        if self.journal.problem is None and self._failing is not None:
+            what, cure = describe(self._failing)
+            return f"{minutes.NAME} cannot be written: {what}; the journal goes on; {cure}"
+        return self.journal.problem
+
+    def add(self, *new: rows.Row) -> list[Closed]:
+        """Record rows, in one go; return the minutes that are closed now."""
+        done = self._store(*new)
+        if extra := self._extra():
+            done += self._store(*extra)
+        return done
+
+    def _store(self, *new: rows.Row) -> list[Closed]:
+        done: list[Closed] = []
+        for row, place in self.journal.append(*new):
+            done += self.folding.feed(row, place)
+        proposal = self.folding.proposal
+        if proposal is not None and not self._pinned:
+            self._pinned = True
+            pin = rows.happened(self.folding.now_s, "normal", f"normal is {proposal:.1f} ms", e2e=round(proposal, 3))
+            for row, place in self.journal.append(pin):
+                done += self.folding.feed(row, place)
+        self._minutes.extend(map(minutes.encode, done))
+        if done:
+            self.journal.needed_from = done[-1].next.segment
+        if self._minutes:
+            self._flush()
+        return done
+
+    def _extra(self) -> list[rows.Row]:
+        """Return what the soak's readers must know of its disk, as rows."""
+        now, told = self.folding.now_s, []
+        if gone := self.journal.take_discarded():
+            text = f"raw rows were discarded to keep within the disk's limit: journal {gone[0]} to {gone[-1]}"
+            told.append(rows.happened(now, "discard", text))
+        if self.journal.overflowed > self._overflowed and not self.journal.waiting:
+            number = self.journal.overflowed - self._overflowed
+            self._overflowed += number
+            told.append(rows.happened(now, "warning", f"{number} rows were lost: the disk refused them for too long"))
+        if self.journal.replaced > self._replaced:
+            self._replaced = self.journal.replaced
+            told.append(
+                rows.happened(now, "warning", "the journal was deleted or cut by somebody else; a new one began")
+            )
+        problem = self.problem or ""
+        if problem != self._told and not self.journal.waiting:
+            if problem:
+                told.append(rows.happened(now, "warning", problem))
+            self._told = problem
+        return list(told)
+
+    def _flush(self) -> None:
+        """Write the minutes that are closed; what the disk refuses goes out with the next."""
+        try:
+            if self._fd < 0:
+                self._fd = open_to_append(os.path.join(self._folder, minutes.NAME))
+                os.fchmod(self._fd, PRIVATE)
+            while self._minutes:
+                whole = ends_whole(self._fd)
+                write_all(self._fd, self._minutes[0] if whole else b"\n" + self._minutes[0])
+                self._minutes.popleft()
+            self._failing = None
+        except OSError as error:
+            self._failing = error
+
+    def close(self) -> None:
+        """Write what waits if the disk takes it, and let go."""
+        self.add()
+        self.journal.close()
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):  # the journal is synced, and minutes can be made of it again
+                os.fsync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
