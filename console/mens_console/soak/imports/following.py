@@ -71,9 +71,8 @@ def load(path: str | os.PathLike[str], *, now: float | None = None) -> Analysis:
     at = time.time() if now is None else now
     follower = follow(path)
     try:
-        follower.poll(at)
-        while follower.more:
-            follower.poll(at)
+        while follower.poll(at) or follower.more:
+            pass  # the last look finds nothing new
         report = follower.report
     finally:
         follower.close()
