@@ -27,6 +27,9 @@ _TRIES: Final = 3
 class Client(Protocol):
     """What `mens_console.load.client.Client` is used for here."""
 
+    usage: bool
+    """Whether the server is asked to count tokens."""
+
     async def ask(
         self, prompt: str, *, max_tokens: int, id: str, keep_text: bool = False, ignore_eos: bool = False
     ) -> Outcome:
@@ -75,12 +78,11 @@ class Asker:
         return outcome
 
     async def settle(self, prompt: str) -> None:
-        """Find out whether the server takes `ignore_eos`: not, where it refuses a request only with it."""
-        first = await self._once(prompt, FEW, "bench-first", keep_text=False)
-        if refused(first):
-            self.ignore_eos = False
-            second = await self._once(prompt, FEW, "bench-second", keep_text=False)
-            self.ignore_eos = second.error is not None
+        """Find out what the server takes: `ignore_eos`, and to be asked for its count of tokens."""
+        for self.ignore_eos, self._client.usage in ((True, True), (False, True), (True, False), (False, False)):
+            if not refused(await self._once(prompt, FEW, "bench-first", keep_text=False)):
+                return
+        self.ignore_eos = self._client.usage = True  # it refuses something else, and will say what
 
     async def length(self, prompt: str, part: str) -> int | None:
         """Return the server's count of a prompt, None where it tells none.
@@ -123,9 +125,9 @@ def refused(outcome: Outcome) -> bool:
 
 def why(outcome: Outcome) -> str:
     """Say why a request failed."""
-    status = f" {outcome.status}" if outcome.error == HTTP and outcome.status is not None else ""
-    detail = f": {outcome.detail}" if outcome.detail and outcome.detail != outcome.error else ""
-    return f"{outcome.error}{status}{detail}"[:200]
+    if not outcome.detail or outcome.detail == outcome.error:
+        return f"{outcome.error}{f' {outcome.status}' if outcome.error == HTTP and outcome.status else ''}"
+    return (outcome.detail if outcome.error == HTTP else f"{outcome.error}: {outcome.detail}")[:200]
 
 
 def counted(outcome: Outcome) -> bool:

@@ -61,6 +61,11 @@ class Latent:
         """Whether chunks are smaller than tokens, so that the gaps between them are no gaps between tokens."""
         return self.chunks > 1.05 * self.tokens + self.asked
 
+    @property
+    def at_once(self) -> int:
+        """Gaps of nothing: chunks that came in one piece with the one before."""
+        return sum(not gap for gap in self.gaps)
+
 
 @dataclass(slots=True)
 class Speed:
@@ -117,5 +122,5 @@ def _take(speed: Speed, outcomes: Sequence[Outcome], took: float, tokens: int) -
         speed.short += 1
         return
     speed.by.update(one.tokens_by for one in outcomes)
-    speed.rates.append(sum(one.output_tokens or 0 for one in outcomes) / took)
+    speed.rates.append(round(sum(one.output_tokens or 0 for one in outcomes) / took, 4))
     speed.complete_s.append(took)

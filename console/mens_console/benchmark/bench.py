@@ -82,7 +82,6 @@ class Bench:
                 f"{name}: {speed.short} of {runs} runs stopped short of {self._plan.tokens} tokens and do not count; "
                 "ask for fewer (--tokens), or let the server take ignore_eos"
             )
-        _chunks(self.measured, name, speed.latent)
 
     def _memory(self, speed: Speed, watch: GpuWatch) -> None:
         measured = self.measured
@@ -110,7 +109,6 @@ class Bench:
             measured.fail(f"latency: given up after {latent.asked} of {self._plan.requests} requests")
         if short:
             measured.note(f"latency: {short} of {latent.asked} answers had less than 100 tokens")
-        _chunks(measured, "latency", latent)
         await self._still_there(asker, failing=latent.asked < self._plan.requests)
 
     async def _still_there(self, asker: Asker, *, failing: bool) -> None:
@@ -128,11 +126,11 @@ class Bench:
             for step in ladder.done:
                 if step.failed and not step.refused:
                     self.measured.fail(f"context {step.tokens}: {step.failed} requests failed")
-                _chunks(self.measured, f"context {step.tokens}", step.latent)
 
     def _finish(self, asker: Asker) -> None:
         measured, plan = self.measured, self._plan
         measured.ended = time.time()
+        _chunks(measured)
         if not plan.gpus_told:
             measured.note("nobody told how many GPUs serve: one is assumed (--gpus N)")
         if plan.quick:
@@ -141,13 +139,25 @@ class Bench:
             measured.note(f"{count} requests failed with {reason}")
 
 
-def _chunks(measured: Measured, name: str, latent: Latent) -> None:
-    """Tell where gaps between chunks are no gaps between tokens."""
-    tokens, chunks = latent.tokens, latent.chunks
-    if latent.split:
-        measured.fail(f"{name}: {chunks} chunks hold {tokens} tokens: gaps between them are none between tokens")
-    elif chunks and tokens > 1.05 * chunks + latent.asked:
+def _chunks(measured: Measured) -> None:
+    """Tell where gaps between chunks are no gaps between tokens, once for all parts."""
+    parts = {f"batch {one.batch}": one.latent for one in measured.speeds}
+    if measured.latent is not None:
+        parts["latency"] = measured.latent
+    parts |= {f"context {one.tokens}": one.latent for one in measured.steps}
+    for name, one in parts.items():
+        if one.split:
+            measured.fail(f"{name}: {one.chunks} chunks hold {one.tokens} tokens: gaps between them are none of tokens")
+    many = {name: one for name, one in parts.items() if one.chunks and one.tokens > 1.05 * one.chunks + one.asked}
+    if many:
+        mean = sum(one.tokens for one in many.values()) / sum(one.chunks for one in many.values())
         measured.note(
-            f"{name}: {tokens / chunks:.1f} tokens came in a chunk on average; gaps are those between chunks, which "
-            "are longer than between tokens"
+            f"several tokens came in a chunk, {mean:.1f} on average ({', '.join(many)}): gaps are those between chunks, "
+            "which are longer than between tokens"
+        )
+    shared = {name: one for name, one in parts.items() if one.at_once > 0.05 * len(one.gaps)}
+    for name, one in shared.items():
+        measured.note(
+            f"{name}: {one.at_once} of {len(one.gaps)} gaps are 0: those chunks came in one piece with the one before, "
+            "and the gaps beside them are longer for it"
         )

@@ -109,6 +109,6 @@ def _rung(step: Step) -> dict[str, Any]:
         "quality_n": step.asked,
         "quality_loss": step.loss,
         "ms_per_token": None if pace is None else round(pace, 3),
-        "ms_per_token_n": 0 if pace is None else len(step.latent.gaps),
+        "ms_per_token_n": 0 if pace is None else len(step.latent.gaps) - step.latent.at_once,
         "failed": step.failed,
     }

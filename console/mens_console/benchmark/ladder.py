@@ -55,8 +55,13 @@ class Step:
 
     @property
     def ms_per_token(self) -> float | None:
-        """Median raw gap in ms; None where chunks are no tokens."""
-        return 1000.0 * median(self.latent.gaps) if self.latent.gaps and not self.latent.split else None
+        """Median raw gap in ms; None where chunks are no tokens.
+
+        Chunks that came in one piece with the one before have no gap: else a server that sends tokens by threes would
+        take no time at all.
+        """
+        gaps = [gap for gap in self.latent.gaps if gap > 0]
+        return 1000.0 * median(gaps) if gaps and not self.latent.split else None
 
     @property
     def tokenizer(self) -> str:

@@ -86,9 +86,19 @@ def _destination(arguments: argparse.Namespace) -> Path | None:
 
 
 def _client(endpoint: Endpoint, arguments: argparse.Namespace) -> Client:
-    from mens_console.load.client import Client
+    from mens_console.load.keys import KeyFileError, api_key
 
-    return Client(endpoint, arguments.model, timeout_s=arguments.timeout)
+    try:
+        from mens_console.load.client import Client
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "aiohttp":
+            raise
+        raise CommandError("aiohttp is not installed; pip install 'mens-console[load]'") from None
+    try:
+        key = api_key(arguments.key_file, os.environ)
+    except KeyFileError as error:
+        raise CommandError(str(error)) from None
+    return Client(endpoint, arguments.model, key=key, timeout_s=arguments.timeout)
 
 
 def _measure(plan: Any, client: Client) -> tuple[Bench, int]:

@@ -52,6 +52,9 @@ def _server(parser: argparse.ArgumentParser) -> None:
         help="for the record, such as quantization=fp8 (may be given again)",
     )
     group.add_argument(
+        "--key-file", type=Path, metavar="FILE", help="the API key (default: $MENS_API_KEY, $OPENAI_API_KEY)"
+    )
+    group.add_argument(
         "--timeout", type=wait, default=600.0, metavar="TIME", help="after which a request failed (default 600s)"
     )
 

@@ -1,7 +1,7 @@
-"""What a running soak prints: a line in place on a terminal, plain lines elsewhere, or JSON, a line each.
+"""Printing that never holds up who measures: a line in place on a terminal, and lines that stay.
 
-A terminal may stop reading (a dead connection, Ctrl-S) or go away; whoever measures must not wait for it, so a thread
-of its own writes, and what it has no time for is left out.
+A terminal may stop reading (a dead connection, Ctrl-S) or go away: a thread of its own writes to it, and what that has
+no time for is left out.
 """
 
 from __future__ import annotations
@@ -9,14 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final
-
-from mens_console.ingest.text import safe_text
-from mens_console.signals.human import count, percent, span
-
-if TYPE_CHECKING:
-    from mens_console.soak.types import Plan
-    from mens_console.soak.window import Look
+from typing import Final
 
 _QUEUED: Final = 200
 _WIPE: Final = "\r\x1b[2K"
@@ -26,7 +19,7 @@ class Printer:
     """Writes to a descriptor without ever holding up who calls it."""
 
     def __init__(self, fd: int, *, in_place: bool) -> None:
-        self._fd, self._in_place = fd, in_place
+        self._fd, self.in_place = fd, in_place
         self._lines: deque[str] = deque(maxlen=_QUEUED)
         self._last = ""
         self._shown = False
@@ -43,7 +36,7 @@ class Printer:
 
     def show(self, text: str) -> None:
         """Print over what was shown last; nothing where that cannot be done."""
-        if not self._in_place:
+        if not self.in_place:
             return
         with self._wake:
             self._last = text
@@ -90,38 +83,3 @@ def _columns(fd: int) -> int:
         return os.get_terminal_size(fd).columns or 80
     except OSError:
         return 80
-
-
-def line(plan: Plan, look: Look, problem: str) -> str:
-    """Return how it goes, what matters most first."""
-    share = percent(look.errors / look.requests) if look.requests else "none ended"
-    parts = [
-        f"{clock(look.now_s)} / {clock(plan.duration_s)}",
-        *([f"! {safe_text(problem, 120)}"] if problem else []),
-        *(["! the server does not answer its health check"] if look.up is False else []),
-        f"{_rate(look.achieved)} of {_rate(look.offered)}/s answered",
-        f"{count(look.errors)} failed ({share}{'; ' + safe_text(look.why, 40) if look.why else ''})",
-        f"ttft p50 {_ms(look.ttft_p50)} p99 {_ms(look.ttft_p99)}",
-        f"lag p99 {_ms(look.lag_p99)}",
-        f"{look.in_flight} in flight",
-    ]
-    return " · ".join(parts)
-
-
-def clock(seconds: float) -> str:
-    """Return hours, minutes and seconds: ``71:04:09``."""
-    whole = int(max(seconds, 0.0))
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-
-
-def remaining(plan: Plan, look: Look) -> str:
-    """Return how long it is still to take."""
-    return span(max(plan.duration_s - look.now_s, 0.0))
-
-
-def _rate(value: float | None) -> str:
-    return "—" if value is None else f"{value:.3g}"
-
-
-def _ms(value: float | None) -> str:
-    return "—" if value is None else f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"

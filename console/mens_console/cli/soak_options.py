@@ -1,6 +1,7 @@
 """What `mens-console soak run` may be told, and how amounts are read: sizes, waits, limits and tags.
 
-Nothing is looked up here; a bad word is refused with what it should look like.
+Nothing is looked up here; a bad word is refused with what it should look like. What belongs to the plan has no default
+here, so that what was said can be told from what was not.
 """
 
 from __future__ import annotations
@@ -45,21 +46,16 @@ def _requests(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--arrivals",
         choices=("constant", "poisson"),
-        default="constant",
         help="evenly spaced, or at random times (default constant)",
     )
-    group.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="of random arrivals and prompts (default 0)"
-    )
+    group.add_argument("--seed", type=natural, metavar="N", help="of random arrivals and prompts (default 0)")
     group.add_argument(
         "--api", choices=("chat", "completions"), help="which endpoint (default: as URL says, else chat)"
     )
-    group.add_argument("--max-tokens", type=positive, default=128, metavar="N", help="of an answer (default 128)")
-    group.add_argument("--prompt-tokens", type=positive, default=64, metavar="N", help="of a prompt (default 64)")
+    group.add_argument("--max-tokens", type=positive, metavar="N", help="of an answer (default 128)")
+    group.add_argument("--prompt-tokens", type=positive, metavar="N", help="of a prompt (default 64)")
     group.add_argument("--prompts", type=Path, metavar="FILE", help="prompts of your own, JSON Lines or one a line")
-    group.add_argument(
-        "--timeout", type=wait, default=60.0, metavar="TIME", help="after which a request failed (default 60s)"
-    )
+    group.add_argument("--timeout", type=wait, metavar="TIME", help="after which a request failed (default 60s)")
 
 
 def _seen(parser: argparse.ArgumentParser) -> None:
@@ -76,15 +72,9 @@ def _seen(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL=AMOUNT",
         help="where a level ends: rss=80G, gpu_memory=79G, kv_cache=95%% (may be given again)",
     )
-    group.add_argument(
-        "--slo-ttft", type=wait, default=0.2, metavar="TIME", help="first token of a good answer (default 200ms)"
-    )
-    group.add_argument(
-        "--slo-itl", type=wait, default=0.06, metavar="TIME", help="mean gap of a good answer (default 60ms)"
-    )
-    group.add_argument(
-        "--uptime-target", type=share, default=0.999, metavar="SHARE", help="of the error budget (default 99.9%%)"
-    )
+    group.add_argument("--slo-ttft", type=wait, metavar="TIME", help="first token of a good answer (default 200ms)")
+    group.add_argument("--slo-itl", type=wait, metavar="TIME", help="mean gap of a good answer (default 60ms)")
+    group.add_argument("--uptime-target", type=share, metavar="SHARE", help="of the error budget (default 99.9%%)")
     group.add_argument("--gpus", type=positive, metavar="N", help="GPUs that the server runs on, for the record")
     group.add_argument(
         "--tag",
