@@ -135,6 +135,7 @@ class Request:
             output_tokens=tokens,
             tokens_by=by,
             chunks=answer.chunks,
+            shared=answer.shared,
             text=answer.text,
             finish=answer.finish,
         )

@@ -47,6 +47,8 @@ class Outcome:
     tokens_by: TokensBy | None = None
     chunks: int = 0
     """Chunks with text; where the server puts several tokens in one, gaps are gaps between chunks."""
+    shared: int = 0
+    """Of those, how many came in one read with the one before them, so that their gap reads 0."""
     text: str = ""
     """What was generated, only where it was asked for."""
     finish: str = ""
