@@ -5,12 +5,12 @@ What `Histogram` does for one, done in columns of numpy; the answers are the sam
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from mens_console.load.histogram import Histogram, value
+from mens_console.load.packed import PackedHistogram
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +32,11 @@ class Sheet:
 
     def __init__(self, histograms: Sequence[Histogram]) -> None:
         self.histograms = histograms
-        lengths = np.fromiter((len(one.counts) for one in histograms), np.int64, len(histograms))
-        size = int(lengths.sum())
-        self.owner: Whole = np.repeat(np.arange(len(histograms), dtype=np.int64), lengths)
-        self.keys: Whole = np.fromiter(chain.from_iterable(one.counts for one in histograms), np.int64, size)
-        every = chain.from_iterable(one.counts.values() for one in histograms)
-        self.counts: Whole = np.fromiter(every, np.int64, size)
+        parts = [_arrays(one) for one in histograms]
+        lengths = np.fromiter((len(keys) for keys, _ in parts), np.int64, len(parts))
+        self.owner: Whole = np.repeat(np.arange(len(parts), dtype=np.int64), lengths)
+        self.keys: Whole = _joined([keys for keys, _ in parts])
+        self.counts: Whole = _joined([counts for _, counts in parts])
 
     def values(self) -> Numbers:
         """Return what each bucket stands for, in ms."""
@@ -100,3 +99,15 @@ class Sheet:
             made.least = min(one.least for one in self.histograms)
             made.greatest = max(one.greatest for one in self.histograms)
         return made
+
+
+def _arrays(one: Histogram) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the keys of a histogram's buckets, and their counts."""
+    if isinstance(one, PackedHistogram):
+        return one.keys, one.numbers
+    size = len(one.counts)
+    return np.fromiter(one.counts, np.int64, size), np.fromiter(one.counts.values(), np.int64, size)
+
+
+def _joined(parts: list[NDArray[Any]]) -> Whole:
+    return np.concatenate(parts).astype(np.int64, copy=False) if parts else np.empty(0, np.int64)
