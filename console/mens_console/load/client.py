@@ -82,6 +82,7 @@ class Client:
         self.connect_s = connect_s
         self.probe_path = probe_path or HEALTH
         self.probe_s = probe_s
+        self._look_connect_s = min(connect_s, 0.8 * probe_s)
         self.usage = usage
         """Whether the server is asked to count tokens; one that refuses the question may be asked without."""
         self._extra = extra or {}
@@ -94,9 +95,11 @@ class Client:
     async def __aenter__(self) -> Self:
         """Begin; connections are made as they are needed."""
         raise_file_limit()
-        self._streams = self._session(aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=60))
+        again = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=60)
+        self._streams = self._session(again, self.connect_s)
         # A look at the server's health is a new connection each time: an old one would hide that it takes no more.
-        self._looks = self._session(aiohttp.TCPConnector(limit=0, force_close=True, ttl_dns_cache=60))
+        once = aiohttp.TCPConnector(limit=0, force_close=True, ttl_dns_cache=60)
+        self._looks = self._session(once, self._look_connect_s)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
@@ -105,7 +108,23 @@ class Client:
             if session is not None:
                 await session.close()
 
-    def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    @property
+    def has_key(self) -> bool:
+        """Whether it shows a key, or user and password."""
+        return bool(self._authorization)
+
+    @property
+    def tells_key_in_clear(self) -> bool:
+        """Whether that goes over a network unencrypted."""
+        host = self.endpoint.host
+        return (
+            self.has_key
+            and not self.endpoint.encrypted
+            and host not in ("localhost", "::1")
+            and not host.startswith("127.")
+        )
+
+    def _session(self, connector: aiohttp.TCPConnector, connect_s: float) -> aiohttp.ClientSession:
         headers = dict(_ASKED)
         if self._authorization:
             headers["Authorization"] = self._authorization
@@ -113,7 +132,7 @@ class Client:
             connector=connector,
             headers=headers,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, connect=self.connect_s, sock_connect=self.connect_s),
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s),
             auto_decompress=False,
             trust_env=self._trust_env,
         )
@@ -171,10 +190,12 @@ class Client:
         except TimeoutError as error:
             own = isinstance(error, aiohttp.ServerTimeoutError)
             told = (
-                failure_of(error, status, self.connect_s) if own else (TIMEOUT, f"no answer within {self.probe_s:g} s")
+                failure_of(error, status, self._look_connect_s)
+                if own
+                else (TIMEOUT, f"no answer within {self.probe_s:g} s")
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            told = failure_of(error, status, self.connect_s)
+            told = failure_of(error, status, self._look_connect_s)
         return Reply(status, b"", "", "", told[0], self.clean(told[1]), time.perf_counter() - begun)
 
     def clean(self, text: str) -> str:
