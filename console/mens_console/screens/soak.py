@@ -20,7 +20,7 @@ from mens_console.screens.hardwarerows import ago
 from mens_console.screens.healthlines import section
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Line, Sheet
-from mens_console.screens.soakbins import ZOOMS, Lens, Window
+from mens_console.screens.soakbins import Lens, Window
 from mens_console.screens.soakdesk import Desk
 from mens_console.screens.soakempty import no_soaks, unread
 from mens_console.screens.soakface import SoakFace
@@ -289,12 +289,7 @@ class SoakScreen(Room):
         span, face = self._span(), self.query_one(SoakFace)
         if span is None:
             return
-        lens, cells = self._lens, face.cells
-        farthest = Lens().scale(*span, cells)
-        scale = max(0, min(lens.scale(*span, cells) + steps, farthest))
-        lens.zoom = None if scale == farthest else scale
-        per, wide = ZOOMS[scale]
-        lens.left = max(lens.read(*span) - cells // wide * per // 2, 0)
+        self._lens.zoomed(steps, *span, face.cells)
         self.console_app.paint()
 
     def action_reset(self) -> None:

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ZOOMS: Final = ((1, 8), (1, 4), (1, 2), (1, 1), (2, 1), (5, 1), (10, 1), (15, 1), (30, 1), (60, 1), (120, 1), (240, 1))
-"""Minutes a column, and cells a column, from near to far."""
+"""Minutes a column, and cells a column, that the zoom goes through from near to far."""
+_FITS: Final = (
+    *((1, wide) for wide in range(8, 0, -1)),
+    *((per, 1) for per in (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 30, 36, 40, 45, 48, 60, 72, 90, 120, 180, 240, 480)),
+)
+"""The same where all is to be seen at once: more of them, so that the width is used."""
 DECADE_ROWS: Final = 12
 LOWEST_MS, HIGHEST_MS = 0.01, 120_000.0
 """What rows of heat made here span; what is beyond counts in the outermost."""
@@ -61,13 +66,13 @@ class Lens:
     None for a minute follows the newest.
     """
 
-    zoom: int | None = None
+    zoom: tuple[int, int] | None = None
     cursor: int | None = None
     left: int | None = None
 
     def window(self, first: int, last: int, cells: int) -> Window:
         """Return what is in sight of the minutes from `first` to `last`, in so many cells; reveals the cursor."""
-        per, wide = ZOOMS[self.scale(first, last, cells)]
+        per, wide = self.scale(first, last, cells)
         columns = max(cells // wide, 1)
         start, newest = first // per, last // per
         low = max(newest - columns + 1, start)
@@ -78,12 +83,23 @@ class Lens:
         self.left = None if left == low else left * per
         return Window(left * per, per, wide, columns)
 
-    def scale(self, first: int, last: int, cells: int) -> int:
-        """Return the place in `ZOOMS`: the chosen one, else the nearest at which everything fits."""
+    def scale(self, first: int, last: int, cells: int) -> tuple[int, int]:
+        """Return minutes and cells a column: as chosen, else the nearest at which everything fits."""
         if self.zoom is not None:
             return self.zoom
-        fits = (i for i, (per, wide) in enumerate(ZOOMS) if (last // per - first // per + 1) * wide <= cells)
-        return next(fits, len(ZOOMS) - 1)
+        fits = ((per, wide) for per, wide in _FITS if (last // per - first // per + 1) * wide <= cells)
+        return next(fits, _FITS[-1])
+
+    def zoomed(self, steps: int, first: int, last: int, cells: int) -> None:
+        """Go nearer (-1) or farther (1), around the minute that is read; no farther than where all is seen."""
+        now, whole = self.scale(first, last, cells), Lens().scale(first, last, cells)
+        beyond = [
+            one for one in ZOOMS if (_minutes(one) < _minutes(now) if steps < 0 else _minutes(one) > _minutes(now))
+        ]
+        chosen = (beyond[-1] if steps < 0 else beyond[0]) if beyond else now
+        self.zoom = None if _minutes(chosen) >= _minutes(whole) else chosen
+        per, wide = self.scale(first, last, cells)
+        self.left = max(self.read(first, last) - cells // wide * per // 2, 0)
 
     def read(self, first: int, last: int) -> int:
         """Return the minute that is read."""
@@ -93,6 +109,11 @@ class Lens:
         """Read so many minutes to the side; the newest one is followed."""
         there = min(max(self.read(first, last) + minutes, first), last)
         self.cursor = None if there == last else there
+
+
+def _minutes(scale: tuple[int, int]) -> float:
+    """Return the minutes of one cell."""
+    return scale[0] / scale[1]
 
 
 class Bins(NamedTuple):
@@ -176,14 +197,20 @@ def _limits(values: Floats) -> tuple[float, float] | None:
     return (float(known.min()), float(known.max())) if known.size else None
 
 
-def grouped(heat: Floats, lines: int) -> Floats:
-    """Put rows of counts together to at most so many; the lowest rows first."""
-    each = max(1, math.ceil(len(heat) / max(lines, 1)))
-    if each == 1 or not len(heat):
-        return heat
-    sums = np.add.reduceat(np.nan_to_num(heat), np.arange(0, len(heat), each), axis=0)
+def grouped(heat: Floats, lines: int) -> tuple[Floats, NDArray[np.intp]]:
+    """Put rows of counts together to at most so many lines, or stretch them to fill these; the lowest rows first.
+
+    Returns with it which row each line begins with.
+    """
+    if not len(heat):
+        return heat, np.empty(0, np.intp)
+    if len(heat) <= lines:
+        source = np.arange(lines) * len(heat) // lines
+        return heat[source], source
+    starts = np.unique(np.arange(lines) * len(heat) // lines)
+    sums = np.add.reduceat(np.nan_to_num(heat), starts, axis=0)
     sums[sums == 0] = np.nan
-    return sums
+    return sums, starts
 
 
 def struck(incidents: Iterable[Incident], now_s: float, window: Window) -> NDArray[np.bool_]:

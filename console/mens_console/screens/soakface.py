@@ -155,7 +155,7 @@ class SoakFace(Canvas, can_focus=False):
         if stack is None or analysis is None or window is None:
             return []
         bins = stack.bins(window)
-        strips = self._strips(stack, bins, height)
+        strips = self._chosen(stack, bins, height)
         body = max(height - len(strips) - 3, 0)
         cursor = window.column(self.lens.read(*(stack.span or (0, 0))))
         heats = self._heat
@@ -163,14 +163,14 @@ class SoakFace(Canvas, can_focus=False):
         most = int(np.nanmax(counts)) if np.isfinite(counts).any() else 0
         lines = [self._title(window, width, most)]
         lines += self._heat_lines(counts, window, body, cursor)
-        lines.append(self._events(analysis, bins, window, cursor))
+        lines.append(self._marks(analysis, bins, window, cursor))
         lines += [self._strip_line(one, window, cursor, width) for one in strips]
         lines.append(self._axis(window, cursor))
         return [strip_of(line, width, self.style_for()) for line in lines]
 
-    def _strips(self, stack: Stack, bins: Bins, height: int) -> list[Strips]:
+    def _chosen(self, stack: Stack, bins: Bins, height: int) -> list[Strips]:
         """Choose the strips that there is room for: p95 first, then p50, p99 and the levels."""
-        room = height - 3 - max(LEAST_HEAT, min(height // 2, 16))
+        room = max(height - 3 - max(LEAST_HEAT, min(height // 2, 16)), min(len(DRAWN), height - 3 - LEAST_HEAT))
         names = [name for name in DRAWN if name in bins.strips]
         wanted: tuple[int, ...] = (1,)
         if room >= 2 * len(names):
@@ -219,18 +219,15 @@ class SoakFace(Canvas, can_focus=False):
             blank: list[Segment] = []
             return [[Segment(" " * GUTTER + word, label)], *([blank] * (body - 1))]
         per_line = 2 if self.coloured else 1
-        rows = grouped(counts, body * per_line)
-        each = max(1, math.ceil(len(counts) / len(rows)))
+        rows, source = grouped(counts, body * per_line)
         top = float(np.nanmax(rows)) if np.isfinite(rows).any() else 1.0
         codes = heat.levels(rows, (1.0, max(top, 2.0)), ink.levels, log=True)[::-1]
         codes = np.repeat(codes, window.wide, axis=1)
-        used = math.ceil(len(rows) / per_line)
-        lines: list[list[Segment]] = [[] for _ in range(body - used)]
-        for line in range(used):
+        lines: list[list[Segment]] = []
+        for line in range(body):
             part = codes[line * per_line : (line + 1) * per_line]
-            lowest = max(len(rows) - (line + 1) * per_line, 0)
-            edge = heats.edges[heats.rows[0] + lowest * each]
-            text = ms(float(edge)) if line % 2 == (used - 1) % 2 else ""
+            edge = heats.edges[heats.rows[0] + int(source[len(rows) - (line + 1) * per_line])]
+            text = ms(float(edge)) if line % 2 == (body - 1) % 2 else ""
             lines.append([Segment(fit(text, GUTTER - 1, "right") + " ", label), *self._cells(part, window, cursor)])
         return lines
 
@@ -247,7 +244,7 @@ class SoakFace(Canvas, can_focus=False):
         found = [*found, ink.cursor(seen) if seen else Segment("│", self.style_for("soak--cursor"))]
         return [*found, *(draw(after) if after.shape[1] else [])]
 
-    def _events(self, analysis: Analysis, bins: Bins, window: Window, cursor: int | None) -> list[Segment]:
+    def _marks(self, analysis: Analysis, bins: Bins, window: Window, cursor: int | None) -> list[Segment]:
         """Return the row that tells of incidents, failures and what nobody observed."""
         hit = struck(analysis.incidents, analysis.now_s, window)
         failed = np.nan_to_num(bins.failed) > 0
@@ -293,8 +290,10 @@ class SoakFace(Canvas, can_focus=False):
         """Return the hours below the columns, and the moment that is read."""
         cells = window.columns * window.wide
         line = [" "] * (cells + 8)
+        span = self._stack.span if self._stack is not None else None
+        end = min(window.right, span[1] + 2 if span is not None else 0)
         step = next((s for s in _STEPS if s * window.wide / window.per >= 12), _STEPS[-1])
-        for minute in range(math.ceil(window.left / step) * step, window.right, step):
+        for minute in range(math.ceil(window.left / step) * step, end, step):
             place = (minute - window.left) // window.per * window.wide
             text = f"╵{elapsed(minute * 60.0)}"
             line[place : place + len(text)] = text

@@ -13,7 +13,7 @@ from mens_console.load.histogram import RELATIVE_ERROR
 from mens_console.screens.sheet import Line, fact, prose
 from mens_console.screens.soakwords import LEAKS, LEVELS, NAMES, down, elapsed, ms
 from mens_console.screens.words import moment_text
-from mens_console.signals.human import duration, number, percent, size, some, step
+from mens_console.signals.human import count, duration, number, percent, size, some, step
 from mens_console.soak.verdicts import errors, failures, uptime
 from mens_widgets.text import fit
 
@@ -51,13 +51,14 @@ def _incident(one: Incident, analysis: Analysis, width: int, zone: tzinfo | None
     counts = [some(one.probes_failed, "probe")] if one.probes_failed else []
     counts += [some(one.requests_failed, "request")] if one.requests_failed else []
     told = f"{' and '.join(counts)} failed" if counts else ""
+    left = width - 34 - (14 if width >= 70 else 0) - len(told)
     line = [
         ("›" if marked else " ", "accent"),
         (f"✖ {elapsed(one.opened):>7}", "bad" if open_now else "warn"),
         (f"  {at:<12}" if width >= 70 else "", "muted"),
-        (f"  {'open for' if open_now else 'lasted'} {duration(lasted)}", "bad" if open_now else ""),
+        (f"  {'open for' if open_now else 'lasted'} {duration(lasted):<6}", "bad" if open_now else ""),
         (f"  {told}" if told else "", ""),
-        (f"  {safe_text(one.cause, 120)}" if width >= 60 else "", "muted"),
+        (f"  {fit(safe_text(one.cause, 120), left)}" if left > 8 else "", "muted"),
     ]
     return tuple(piece for piece in line if piece[0])
 
@@ -72,12 +73,13 @@ def latency_lines(analysis: Analysis, width: int) -> list[Line]:
     known = [(name, found) for name, found in known if found.n]
     if not known:
         return [((" no request succeeded yet", "muted"),)]
-    lines: list[Line] = [((f" {'':<13}{'p50':>9}{'p95':>9}{'p99':>9}{'greatest':>10}{'n':>12}", "muted"),)]
+    most, n = (10, 12) if width >= 64 else (0, 10)
+    heads = "".join(f"{name:>9}" for name in ("p50", "p95", "p99")) + f"{'greatest':>{most}}" * bool(most)
+    lines: list[Line] = [((f" {'':<12}{heads}{'n':>{n}}", "muted"),)]
     for name, found in known:
         values = "".join(f"{ms(found.quantile(q)):>9}" for q in (0.5, 0.95, 0.99))
-        lines.append(
-            ((f" {NAMES[name]:<13}", ""), (values, "strong"), (f"{ms(found.greatest):>10}{step(found.n):>12}", ""))
-        )
+        rest = f"{ms(found.greatest):>{most}}" * bool(most) + f"{count(found.n) if not most else step(found.n):>{n}}"
+        lines.append(((f" {NAMES[name]:<12}", ""), (values, "strong"), (rest, "")))
     if analysis.normal_ms is not None:
         text = f" normal {ms(analysis.normal_ms)}; {step(analysis.degraded or 0)} took more than twice as long"
         lines.append(((text, "muted"),))

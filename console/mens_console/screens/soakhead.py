@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CALM: Final = frozenset({"running", "finished", "imported", "starting"})
 """States whose evidence may wait for room."""
+ONE_LINE: Final = 150
+"""Columns from which on budget and time between failures share a line."""
 Piece = list[tuple[str, str]]
 
 
@@ -37,9 +39,10 @@ def head_lines(view: SoakView, analysis: Analysis, width: int, place: tuple[int,
     lines.append(_joined(_load(analysis), width))
     lines.append(_joined(_availability(analysis), width))
     lines.append(_joined(_failures(analysis), width))
-    told = _budget(analysis.budget, width) + _mtbf(analysis)
-    if told:
-        lines.append(_joined(told, width))
+    told = _budget(analysis.budget, width), _mtbf(analysis)
+    for pieces in (told[0] + told[1],) if width >= ONE_LINE else told:
+        if pieces:
+            lines.append(_joined(pieces, width))
     return lines
 
 
@@ -106,8 +109,6 @@ def _failures(analysis: Analysis) -> list[Piece]:
     told = [_verdict("errors", wrong, down(wrong.value), _between(wrong, down))]
     count = "—" if broken.value is None else f"{broken.value:.0f}"
     told.append(_verdict("failures", broken, count, ""))
-    if analysis.mttr_s is not None:
-        told.append([("MTTR ", "muted"), (duration(analysis.mttr_s), "")])
     if any(one.closed is None for one in analysis.incidents):
         told.append([("✖ an incident is open", "bad")])
     return told
@@ -152,6 +153,8 @@ def _mtbf(analysis: Analysis) -> list[Piece]:
     if analysis.mtbf_lower_bound_s is not None:
         piece.append((f", at least {duration(analysis.mtbf_lower_bound_s)} (95 %)", ""))
     told = [piece]
+    if analysis.mttr_s is not None:
+        told.append([("MTTR ", "muted"), (duration(analysis.mttr_s), "")])
     if analysis.mtbf_needs_s is not None:
         told.append([(f"1000 h would take {hours(analysis.mtbf_needs_s)} in all", "muted")])
     return told
@@ -167,13 +170,13 @@ def _rate(value: float | None) -> str:
 
 
 def _joined(pieces: list[Piece], width: int) -> Line:
-    """Return as many pieces as fit on one line, the first ones first; one that does not fit ends it."""
+    """Return as many pieces as fit on one line, the first ones first."""
     line: Piece = [(" ", "")]
     used = 1
     for piece in pieces:
         cells = sum(cell_len(text) for text, _ in piece) + 2
         if used + cells - 2 > width and used > 1:
-            break
+            continue
         line += [*piece, ("  ", "")]
         used += cells
     return tuple(line)
