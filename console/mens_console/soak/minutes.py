@@ -67,8 +67,9 @@ def encode(closed: Closed) -> bytes:
     row = _Row(
         minute.index, minute.due, minute.sent, minute.ended, minute.failed, minute.lost, minute.skipped,
         minute.degraded, minute.good, minute.unobserved_s, minute.output_tokens, minute.counted_by, minute.probes,
-        minute.tens, {name: histogram.row() for name, histogram in minute.latencies.items()}, minute.levels, minute.reasons,
-        closed.next, closed.at, closed.now, closed.normal_ms, closed.firsts, closed.events, closed.tally,
+        minute.tens, {name: histogram.row() for name, histogram in minute.latencies.items()}, minute.levels,
+        minute.reasons, closed.next, closed.at, closed.now, closed.normal_ms, closed.firsts, closed.events,
+        closed.tally,
     )  # fmt: skip
     data = msgspec.json.encode(row)
     return b'%b%b%08x"}\n' % (data[:-1], _SEAL, zlib.crc32(data))

@@ -47,6 +47,8 @@ class Open:
         self._ends: list[float] = []
         self._spans: list[tuple[float, float]] = []
         self._halt = -1.0
+        self._sends_told = False
+        """Whether its driver tells what it sends: then what was not told was not sent."""
         self._patience = self._end + plan.timeout_s + PATIENCE_S
         self.events: list[Event] = []
 
@@ -92,6 +94,7 @@ class Open:
         if said := self._slot(row.id[1], row.due):
             return said
         self._state[row.id[1]] = max(self._state[row.id[1]], _SENT)
+        self._sends_told = True
         return ""
 
     def _slot(self, number: int, due: float) -> str:
@@ -148,7 +151,7 @@ class Open:
         for number in self._unended(due):
             if self._waits(number, now) and not (over or now >= self._patience):
                 waiting += 1
-            elif self._state[number] == _NOTHING and self._covered(self._due[number]):
+            elif self._state[number] == _NOTHING and (self._sends_told or self._covered(self._due[number])):
                 skipped += 1
             else:
                 lost += 1
