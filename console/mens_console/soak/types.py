@@ -43,6 +43,8 @@ class Plan:
     timeout_s: float = TIMEOUT_S
     probe_every_s: float = PROBE_EVERY_S
     probe_path: str = ""
+    ask_usage: bool = True
+    """Whether the server is asked to count tokens."""
     max_tokens: int = 128
     prompt_tokens: int = 64
     prompts: str | None = None
