@@ -47,7 +47,16 @@ class Table:
     rows: list[list[str]]
 
 
-Block = Heading | Paragraph | Bullets | Table
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture as a tree of SVG, which is shared and never changed; where none can be shown, lines stand for it."""
+
+    title: str
+    picture: ElementTree.Element
+    lines: list[str]
+
+
+Block = Heading | Paragraph | Bullets | Table | Drawing
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]|~>!$])")
 """What Markdown may read as markup anywhere."""
 _LEADING: Final = re.compile(r"^([-+#=]|\d+(?=[.)](?:\s|$)))")
@@ -56,6 +65,7 @@ _STYLE: Final = (
     "body{font:15px/1.45 system-ui,sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#1b1f24;"
     "background:#fff}table{border-collapse:collapse;margin:.6em 0}th,td{border:1px solid #c9d0d8;padding:.25em .6em;"
     "text-align:left;vertical-align:top;overflow-wrap:anywhere}th{background:#eef1f4}"
+    "figure{margin:.8em 0}svg{max-width:100%;height:auto}"
     "@media(prefers-color-scheme:dark){body{background:#16191d;color:#dfe3e8}th{background:#23282e}"
     "th,td{border-color:#3b434c}}"
 )
@@ -79,6 +89,8 @@ def _markdown(block: Block) -> str:
             lines = [head, ["---"] * len(head)]
             told = [[escaped(cell) for cell in row] for row in rows]
             return "\n".join(f"| {' | '.join(line)} |" for line in (*lines, *told))
+        case Drawing(title, _, drawn):
+            return "\n".join([escaped(title), "", *(f"    {safe_text(line)}" for line in drawn)])
 
 
 def escaped(text: str) -> str:
@@ -122,6 +134,10 @@ def _html(body: ElementTree.Element, block: Block) -> None:
             _row(table, "th", head)
             for row in rows:
                 _row(table, "td", row)
+        case Drawing(title, picture, _):
+            figure = ElementTree.SubElement(body, "figure")
+            _text(figure, "figcaption", title)
+            figure.append(picture)
 
 
 def _row(table: ElementTree.Element, tag: str, cells: list[str]) -> None:
