@@ -375,3 +375,10 @@ def test_benchmarks_of_any_shape_are_survived(tmp_path, odd):
     document = guidellm_file() | {"benchmarks": odd}
     with pytest.raises(UnreadableError) if odd != [{"metrics": 3}] else nullcontext():
         read(tmp_path, document)
+
+
+@pytest.mark.parametrize("seconds", [1e12, 1e308])
+def test_a_length_that_cannot_be_true_is_not_believed(tmp_path, seconds):
+    found = read(tmp_path, vllm(duration=seconds))
+    assert (found.now_s, found.achieved_rate, found.ended) == (0.0, None, None)
+    assert any("that is not believed" in problem for problem in found.problems)

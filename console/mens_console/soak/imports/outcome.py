@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from mens_console.gate.readers.numbers import count, number
 from mens_console.ingest.text import safe_text
@@ -16,7 +16,10 @@ from mens_console.soak.imports.tally import MOST_MINUTES, Tally, copied
 from mens_console.soak.imports.told import disorder, told
 from mens_console.soak.types import MINUTE, Analysis, Event, State
 
-_TEXT = 300
+_TEXT: Final = 300
+_DAYS: Final = int(MOST_MINUTES * MINUTE // 86_400)
+_LATEST: Final = 1e11
+"""Seconds since the epoch; what lies beyond are other units."""
 
 
 @dataclass(slots=True)
@@ -81,10 +84,9 @@ def analysis(outcome: Outcome, path: str, rev: int, state: State, why: str, draw
     minutes = tally.share(closed=state != "running")
     requests = tally.requests if outcome.requests is None else outcome.requests
     failed = dict(tally.failed) if outcome.failed is None else outcome.failed
-    span = positive(outcome.duration_s) or tally.span_s
+    span, started = _sane(outcome)
     tokens = outcome.tokens if outcome.tokens is not None else tally.tokens or None
     rate = positive(outcome.tokens_per_s)
-    started = outcome.started
     return Analysis(
         rev=rev,
         path=path,
@@ -130,6 +132,15 @@ def analysis(outcome: Outcome, path: str, rev: int, state: State, why: str, draw
     )
 
 
+def _sane(outcome: Outcome) -> tuple[float | None, float | None]:
+    """Return how long it took and when it began, where both can be true."""
+    span, started = positive(outcome.duration_s) or outcome.tally.span_s, outcome.started
+    if span is not None and span > MOST_MINUTES * MINUTE:
+        outcome.problem(f"it says that it took {span:.3g} s, which is over {_DAYS} days: that is not believed")
+        span = None
+    return span, started if started is not None and 0 <= started < _LATEST else None
+
+
 def _of_tally(tally: Tally, failed: dict[str, int], requests: int, span: float | None) -> list[str]:
     told: list[str] = []
     bad = sum(failed.values())
@@ -140,8 +151,7 @@ def _of_tally(tally: Tally, failed: dict[str, int], requests: int, span: float |
     if tally.strange:
         told.append(f"{tally.strange} of its latencies are no numbers or negative: they are counted nowhere")
     if tally.astray:
-        days = int(MOST_MINUTES * MINUTE // 86_400)
-        told.append(f"{tally.astray} requests lie over {days} days from the first: they are in no minute")
+        told.append(f"{tally.astray} requests lie over {_DAYS} days from the first: they are in no minute")
     return told
 
 

@@ -18,6 +18,7 @@ from mens_console.soak.types import LATENCIES, MINUTE, Minute
 
 MOST_MINUTES: Final = 31 * 24 * 60
 """Of one file; times that lie further apart are damaged, or in another unit."""
+_LONGEST_MS: Final = MOST_MINUTES * MINUTE * 1000
 _NORMAL_OF: Final = 100
 """Successes whose median end-to-end latency is the normal one."""
 
@@ -86,7 +87,7 @@ class Tally:
         index = minute.index if minute is not None else None
         for name, values in (("ttft", (ttft,)), ("itl", gaps), ("e2e", (e2e,)), ("lag", (lag,))):
             self._count(index, name, values)
-        if e2e is not None and 0 <= e2e < math.inf:
+        if e2e is not None and 0 <= e2e < _LONGEST_MS:
             self._judge(e2e, index)
 
     def bad(self, at: float, error: str) -> None:
@@ -130,7 +131,7 @@ class Tally:
         for value in values:
             if value is None:
                 continue
-            if not 0 <= value < math.inf:
+            if not 0 <= value < _LONGEST_MS:
                 self.strange += 1
                 continue
             if histogram is None:
