@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mens_console.benchmark.asking import Client, Progress
-    from mens_console.benchmark.batches import Latent, Speed
+    from mens_console.benchmark.batches import Speed
     from mens_console.benchmark.memory import GpuWatch
     from mens_console.benchmark.plan import Plan
 
@@ -152,7 +152,7 @@ def _chunks(measured: Measured) -> None:
     if many:
         mean = sum(one.tokens for one in many.values()) / sum(one.chunks for one in many.values())
         measured.note(
-            f"several tokens came in a chunk, {mean:.1f} on average ({', '.join(many)}): gaps are those between chunks, "
+            f"tokens came {mean:.1f} to a chunk ({', '.join(many)}): gaps are those between chunks, "
             "which are longer than between tokens"
         )
     shared = {name: one for name, one in parts.items() if one.at_once > 0.05 * len(one.gaps)}
