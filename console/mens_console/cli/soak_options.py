@@ -54,12 +54,17 @@ def _requests(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--max-tokens", type=positive, metavar="N", help="of an answer (default 128)")
     group.add_argument("--prompt-tokens", type=positive, metavar="N", help="of a prompt (default 64)")
+    group.add_argument("--key-file", type=Path, metavar="FILE", help="the API key (default: of the environment)")
+    group.add_argument(
+        "--no-usage", action="store_const", const=False, dest="ask_usage", help="do not ask the server to count tokens"
+    )
     group.add_argument("--prompts", type=Path, metavar="FILE", help="prompts of your own, JSON Lines or one a line")
     group.add_argument("--timeout", type=wait, metavar="TIME", help="after which a request failed (default 60s)")
 
 
 def _seen(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is looked at")
+    group.add_argument("--probe-path", metavar="PATH", help="where health is looked at (default: /health, or models)")
     group.add_argument(
         "--watch-pid", type=positive, metavar="PID", help="the server's process here: its memory, and its children's"
     )

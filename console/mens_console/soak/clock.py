@@ -27,6 +27,8 @@ class Clock:
     """Counts on from `at` seconds in the soak."""
 
     def __init__(self, at: float, wall: Callable[[], float] = time.time, steady: Callable[[], float] = steady) -> None:
+        self.begun = at
+        """Where it began, seconds in the soak."""
         self._wall, self._steady = wall, steady
         self._zero = steady() - at
         self._apart = wall() - steady()
@@ -35,9 +37,9 @@ class Clock:
         """Return the seconds in the soak."""
         return self._steady() - self._zero
 
-    def at(self, steady_s: float) -> float:
-        """Return the seconds in the soak of a moment on the steady clock."""
-        return steady_s - self._zero
+    def wall(self) -> float:
+        """Return seconds since the epoch."""
+        return self._wall()
 
     def jump(self) -> float:
         """Return by how many seconds the wall clock was set since the last call; 0.0 where it was not."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mens_console.config.state import open_lock, replace_private, try_lock
+from mens_console.config.state import open_lock, try_lock
 from mens_console.ingest.safeopen import read_small
 from mens_console.ingest.text import safe_text
 
@@ -30,6 +30,7 @@ LOCK: Final = "driver.lock"
 LOG: Final = "driver.log"
 PATIENCE_S: Final = 1.0
 """How long a driver asks for the lock: readers take it for an instant to see whether it is held."""
+_FLAGS: Final = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _MOST: Final = 1 << 16
 _ROOM: Final = 2048
 """Bytes of `driver.json` at least, so that it can be overwritten in place where the disk has no room for another."""
@@ -108,15 +109,27 @@ class Self:
         text = json.dumps({**self._fixed, **facts}, ensure_ascii=False, allow_nan=False)
         data = text.encode("utf-8", "replace").ljust(_ROOM) + b"\n"
         try:
-            replace_private(self._path, data, durable=False)
+            self._replace(data)
             self.problem = ""
         except OSError as error:
             self.problem = (error.strerror or str(error)).lower()
             self._overwrite(data)
 
+    def _replace(self, data: bytes) -> None:
+        """Replace the file in one step; a power cut may take a version of it, of which there is one each 2 s."""
+        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+        try:
+            with open(os.open(fresh, _FLAGS | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+                file.write(data)
+            fresh.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise
+
     def _overwrite(self, data: bytes) -> None:
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(self._path, _FLAGS)
         except OSError:
             return
         try:
@@ -185,6 +198,17 @@ def _opened(pid: int, closing: contextlib.ExitStack) -> Callable[[int], None] | 
         return None
     closing.callback(os.close, fd)
     return lambda number: signal.pidfd_send_signal(fd, number)
+
+
+def holder(folder: Path) -> str | None:
+    """Return the number of the process that drives a directory, "unknown" where it is not told; None without one."""
+    if not _held(folder):
+        return None
+    try:
+        told = read_small(os.fspath(folder / LOCK), 20).decode("ascii", "replace").strip()
+    except OSError:
+        told = ""
+    return safe_text(told) or "unknown"
 
 
 def _held(folder: Path) -> bool:

@@ -49,13 +49,10 @@ class Asker(Protocol):
 
 
 class Book(Protocol):
-    """What records; it never raises, and says in `problem` what it could not do."""
+    """What records; it never raises."""
 
-    problem: str
-    written_at: float
-
-    def write(self, row: rows.Row) -> None:
-        """Record a row."""
+    def write(self, *new: rows.Row) -> None:
+        """Record rows."""
         ...
 
 
@@ -80,7 +77,7 @@ class Driver:
         self.held_at = float("-inf")
         """When it was last noticed that the driver had been held up."""
         self._flights: dict[Slot, Flight] = {}
-        self._wake = clock.now()
+        self._wake = clock.begun
         self._refused: list[float] = []
         self._pacing: asyncio.Task[None] | None = None
         self._cut = False
@@ -133,7 +130,7 @@ class Driver:
     # ------------------------------------------------------------------ sending
 
     async def _pace(self) -> None:
-        slots = Slots(self.plan, self.clock.now())
+        slots = Slots(self.plan, self._wake)
         while (now := self.clock.now()) < self.plan.duration_s or slots.head is not None:
             due = slots.head.due if slots.head is not None else self.plan.duration_s
             self._wake = min(due, now + _TICK_S)

@@ -43,6 +43,8 @@ class Slots:
 
     def skip(self, before: float) -> None:
         """Leave out all that is due before a moment."""
+        if self.head is None or before <= self.head.due:
+            return
         minute = int(before // MINUTE)
         if minute > self._minute:  # days may have passed: whole minutes are not drawn
             self._minute, self._place = minute, 0
