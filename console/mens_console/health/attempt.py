@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, defstruct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 _LIMIT: Final = 2**53
 """Numbers beyond are no measurement: nothing that is counted here comes near."""
@@ -50,17 +52,19 @@ TELLING: Final = tuple(
     PLACES[name] for name in FIELDS if name not in {"ts", "run_id", "constraint_categories", "error"}
 )
 """A row that carries none of these, readably, is no attempt: a time, a run and a message are in any log."""
+_TELLING_NAMES: Final = frozenset(name for name, place in PLACES.items() if place in TELLING)
+_SCORE: Final = "validator_scores."
 ABSENT: Final = Raw()
 NOTHING: Final[dict[str, Any]] = dict.fromkeys(FIELDS) | {"constraint_categories": ABSENT, "error": UNSET}
 """What stands for a field that a row does not carry. An error is most often null, which is there all the same."""
 WORDS: Final[dict[str, Callable[[Any], Any]]] = {
-    "run_id": lambda word: word | int | None if word else int | None,
+    "run_id": lambda word: word | None if word else None,
     "stage": lambda word: word | None if word else None,
     "status": lambda word: word | None if word else None,
     "repairs": lambda word: _several(word) | None,
     "opening_move": lambda word: word | None if word else None,
 }
-"""Fields that hold few different words, and their type with a word's."""
+"""Fields that hold few different words, and their type with a word's. A run id can be a number, which is no word."""
 _MOST_WORDS: Final = 64
 _MOST_NAMES: Final = 256
 _LONGEST_NAME: Final = 256
@@ -93,20 +97,45 @@ class Layout:
     words: dict[str, tuple[str, ...] | None] = field(default_factory=lambda: dict.fromkeys(WORDS, ()))
     """What the fields of few words were seen to hold: words decoded to one object each are counted twice as fast. None
     where there are too many."""
+    gaps: frozenset[str] | None = None
+    """Fields that some row lacks, `_SCORE` and the name for a validator. What is no gap every row has: the decoder sees
+    to it, so that nobody has to look. None before anything was learned: any of them may lack."""
     row: Any = field(init=False)
     scores: Any = field(init=False)
     decoder: msgspec.json.Decoder[Any] = field(init=False)
+    full_fields: frozenset[str] = field(init=False)
+    """Fields that every row of this type has, with a value."""
+    full_scores: frozenset[str] = field(init=False)
+    """Validators of which every row with scores has one."""
+    telling: bool = field(init=False)
+    """Whether each row carries a field of an attempt."""
+    run: str | None = field(init=False)
+    """The run of all rows of this type; None where they may be of several."""
 
     def __post_init__(self) -> None:
-        known_scores = [(name, Score, None) for name in self.validators]
-        self.scores = dict[str, Score] if self.loose else _struct("Scores", known_scores, closed=True)
+        gaps = self.gaps
+        unmet = {name for name, words in self.words.items() if words == () and name != "repairs"}
+        self.full_fields = frozenset() if gaps is None else frozenset(FIELDS) - gaps - unmet
+        known = () if gaps is None or self.loose else self.validators
+        self.full_scores = frozenset(name for name in known if _SCORE + name not in (gaps or ()))
+        self.telling = not self.full_fields.isdisjoint(_TELLING_NAMES)
+        runs = self.words["run_id"] if "run_id" in self.full_fields else None
+        self.run = runs[0] if runs is not None and len(runs) == 1 else None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the types."""
+        scores = [(name, *_needed(Score, None, needed=name in self.full_scores)) for name in self.validators]
+        self.scores = dict[str, Score] if self.loose else _struct("Scores", scores, closed=True)
         kinds = {**FIELDS, "validator_scores": self.scores | None, **_kinds(self.words)}
-        known = [(name, kind, NOTHING[name]) for name, kind in kinds.items()]
+        fields = [
+            (name, *_needed(kind, NOTHING[name], needed=name in self.full_fields)) for name, kind in kinds.items()
+        ]
         further = [(name, Raw, ABSENT) for name in self.unknown]
-        self.row = _struct("Attempt", known + further, closed=not self.full)
+        self.row = _struct("Attempt", fields + further, closed=not self.full)
         self.decoder = msgspec.json.Decoder(self.row)
 
-    def learn(self, rows: Iterable[dict[str, Any]]) -> Layout:
+    def learn(self, rows: Sequence[dict[str, Any]]) -> Layout:
         """Return a layout that foresees what these rows hold: this one where nothing is new or nothing more may be.
 
         Rows are values by field, scores a dictionary.
@@ -119,15 +148,19 @@ class Layout:
             unknown.update(values.keys() - FIELDS.keys())
             for name, met in words.items():
                 met.update(_words(values.get(name)))
+        numbered = any(type(values.get("run_id")) is int for values in rows)
         learned = Layout.__new__(Layout)
         learned.validators, learned.loose = _more(self.validators, validators)
         learned.loose |= self.loose or not all(map(_usable, validators))
         learned.unknown, learned.full = _more(self.unknown, unknown)
         learned.full |= self.full
         learned.words = {name: _vocabulary(known, words.get(name, ())) for name, known in self.words.items()}
+        if numbered:
+            learned.words["run_id"] = None
+        learned.gaps = (self.gaps or frozenset()).union(*(_gaps(values, learned.validators) for values in rows))
         if all(
             getattr(learned, name) == getattr(self, name)
-            for name in ("validators", "unknown", "full", "loose", "words")
+            for name in ("validators", "unknown", "full", "loose", "words", "gaps")
         ):
             return self
         learned.__post_init__()
@@ -137,10 +170,29 @@ class Layout:
         """Return a row of readable values by field; the scores are those of the known validators."""
         scores: dict[str, float] | None = values.get("validator_scores")
         if scores is not None and not self.loose:
-            values["validator_scores"] = self.scores(*(scores.get(name) for name in self.validators))
-        known = (values.get(name, nothing) for name, nothing in NOTHING.items())
-        row: Row = self.row(*known, *(values.get(name, ABSENT) for name in self.unknown))
+            values["validator_scores"] = _made(self.scores, (scores.get(name) for name in self.validators))
+        known = [values.get(name, nothing) for name, nothing in NOTHING.items()]
+        row: Row = _made(self.row, [*known, *(values.get(name, ABSENT) for name in self.unknown)])
         return row
+
+
+def _made(kind: Any, values: Iterable[Any]) -> Any:
+    return kind(**{f"f{place}": value for place, value in enumerate(values)})
+
+
+def _gaps(values: dict[str, Any], validators: Iterable[str]) -> set[str]:
+    """Return what a row lacks; of validators only where it has scores."""
+    gaps = {name for name, nothing in NOTHING.items() if values.get(name, nothing) is nothing}
+    scores = values.get("validator_scores")
+    return gaps if scores is None else gaps | {_SCORE + name for name in validators if scores.get(name) is None}
+
+
+def _needed(kind: Any, nothing: Any, *, needed: bool) -> tuple[Any, ...]:
+    """Return a field's type and default: without either what stands for its absence, where it is needed."""
+    if not needed:
+        return kind, nothing
+    some = [one for one in get_args(kind) if one is not type(nothing)]
+    return (reduce(or_, some) if type(nothing) in get_args(kind) else kind,)
 
 
 def few_type(names: Iterable[str], words: dict[str, tuple[str, ...] | None]) -> Any:
@@ -183,8 +235,8 @@ def _usable(name: str) -> bool:
     return len(name) <= _LONGEST_NAME and not _ODD.search(name)
 
 
-def _struct(name: str, fields: list[tuple[str, Any, Any]], *, closed: bool) -> Any:
+def _struct(name: str, fields: Sequence[tuple[Any, ...]], *, closed: bool) -> Any:
     # Foreign names are no identifiers: the attributes are numbered, and only their encoded names are foreign.
-    numbered = [(f"f{place}", kind, default) for place, (_, kind, default) in enumerate(fields)]
-    renamed = {f"f{place}": foreign for place, (foreign, _, _) in enumerate(fields)}
-    return defstruct(name, numbered, rename=renamed, forbid_unknown_fields=closed, gc=False)
+    numbered: Any = [(f"f{place}", *kind) for place, (_, *kind) in enumerate(fields)]
+    renamed = {f"f{place}": foreign for place, (foreign, *_) in enumerate(fields)}
+    return defstruct(name, numbered, rename=renamed, forbid_unknown_fields=closed, gc=False, kw_only=True)

@@ -33,6 +33,8 @@ WORTHWHILE: Final = 16 << 20
 RANGE: Final = 16 << 20
 _AHEAD: Final = 6
 """Ranges beyond the one that is merged next that may be counted or wait, for each worker."""
+_ALONE: Final = {"OPENBLAS_NUM_THREADS": "1"}
+"""Threads for matrices, of which there are none here: starting them costs as much as all else that is imported."""
 _KEPT_ENV: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "SYSTEMROOT")
 
 
@@ -121,7 +123,7 @@ class Backlog:
         self._closed = threading.Event()
         argv = [*(command or (sys.executable, "-P", "-m", "mens_console.health.worker"))]
         argv += ["yield"] if wake is not None else []
-        env = {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
+        env = _ALONE | {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
         self._children = [
             _Child(
                 subprocess.Popen(

@@ -117,6 +117,8 @@ def _split(block: Block, by: By, persona_named: Callable[[str], str] = str) -> l
     """Return the names of the groups and the places of their rows; None for all of them."""
     rows = block.rows
     if by != "persona":
+        if (name := block.layout.run) is not None:
+            return [(tier_name(name) if by == "tier" else name, None)] if rows else []
         found = {row.f1 for row in rows}  # type: ignore[attr-defined]
         if len(found) == 1:
             name = run_of(rows[0])

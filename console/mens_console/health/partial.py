@@ -158,46 +158,44 @@ class Partial(Struct):
 
     # ------------------------------------------------------------------ rows
     #
-    # Whether a column has gaps is not looked up: that would cost as much as counting it. A sum that fails says it, too.
+    # Where a column may have gaps, they are not looked up first: a sum that fails says it, too.
 
     def add(self, rows: Sequence[Row], layout: Layout) -> None:
         """Add attempts that follow these, all of the layout's type. At least one."""
         columns = dict(zip(_COLUMNS, zip(*map(astuple, rows), strict=True), strict=False))
+        full = layout.full_fields
         self.n += len(rows)
-        self._count("status", self.statuses, columns)
-        self._count("stage", self.stages, columns)
-        self._count("opening_move", self.openings, columns)
-        self._add_latencies(self._numbers("latency_ms", columns))
-        self.prompt_tokens += sum(self._numbers("prompt_tokens", columns))
-        self.completion_tokens += sum(self._numbers("completion_tokens", columns))
-        self._numbers("attempt", columns)
-        repairs = self._present("repairs", columns)
+        for name, counts in (("status", self.statuses), ("stage", self.stages), ("opening_move", self.openings)):
+            counts.update(columns[name])
+            self._measure(name, len(rows) - (0 if name in full else counts.pop(None, 0)))  # type: ignore[call-overload]
+        self._add_latencies(self._numbers("latency_ms", columns, full))
+        self.prompt_tokens += sum(self._numbers("prompt_tokens", columns, full))
+        self.completion_tokens += sum(self._numbers("completion_tokens", columns, full))
+        self._numbers("attempt", columns, full)
+        repairs = self._present("repairs", columns, full)
         if repaired := len(repairs) - repairs.count(()):
             self.repaired += repaired
             self.repairs.update(chain.from_iterable(repairs))
-        self.anchors.update(chain.from_iterable(self._present("anchors_used", columns)))
-        self._add_scores(self._present("validator_scores", columns), layout)
+        self.anchors.update(chain.from_iterable(self._present("anchors_used", columns, full)))
+        self._add_scores(self._present("validator_scores", columns, full), layout)
         self._add_personas(columns["persona_id"], columns["stage"], columns["attempt"])
         self._add_times(columns["ts"])
-        self._measure("constraint_categories", sum(map(is_not, columns["constraint_categories"], repeat(ABSENT))))
-        self._measure("error", sum(map(is_not, columns["error"], repeat(UNSET))))
+        for name, absent in (("constraint_categories", ABSENT), ("error", UNSET)):
+            told = len(rows) if name in full else sum(map(is_not, columns[name], repeat(absent)))
+            self._measure(name, told)
         self.give_up_crowds()
 
     def _measure(self, name: str, rows: int) -> None:
         self.measured[name] = self.measured.get(name, 0) + rows
 
-    def _count(self, name: str, counts: dict[Any, int], columns: dict[str, tuple[Any, ...]]) -> None:
-        counts.update(columns[name])
-        self._measure(name, len(columns[name]) - counts.pop(None, 0))
-
-    def _numbers(self, name: str, columns: dict[str, tuple[Any, ...]]) -> Sequence[Any]:
-        found: Sequence[Any] = _without_gaps(columns[name])
+    def _numbers(self, name: str, columns: dict[str, tuple[Any, ...]], full: frozenset[str]) -> Sequence[Any]:
+        found: Sequence[Any] = columns[name] if name in full else _without_gaps(columns[name])
         self._measure(name, len(found))
         return found
 
-    def _present(self, name: str, columns: dict[str, tuple[Any, ...]]) -> tuple[Any, ...]:
+    def _present(self, name: str, columns: dict[str, tuple[Any, ...]], full: frozenset[str]) -> tuple[Any, ...]:
         column = columns[name]
-        if not all(map(is_not, column, repeat(None))):
+        if name not in full and not all(map(is_not, column, repeat(None))):
             column = tuple(value for value in column if value is not None)
         self._measure(name, len(column))
         return column
@@ -271,7 +269,7 @@ def exact_sum(values: Iterable[float]) -> list[float]:
 def _typed(rows: tuple[Any, ...], layout: Layout) -> Iterator[tuple[str, Sequence[float]]]:
     """Yield the scores of each validator that has any."""
     for name, column in zip(layout.validators, zip(*map(astuple, rows), strict=True), strict=False):
-        if values := _without_gaps(column):
+        if values := column if name in layout.full_scores else _without_gaps(column):
             yield name, values
 
 

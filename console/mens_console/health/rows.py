@@ -137,7 +137,7 @@ class RowReader:
         except (ValueError, RecursionError):
             return None
         ends = object_ends(data)
-        if ends is None or len(ends) != len(rows) or not _all_telling(rows):
+        if ends is None or len(ends) != len(rows) or not (self.layout.telling or _all_telling(rows)):
             return None
         return Block(start, rows, self.layout, len(rows), _begins=ends)
 

@@ -85,15 +85,17 @@ def rarefied(counts: Iterable[int], draw: int) -> float:
     Hurlbert's rarefaction, exact: Σ (1 - C(n - c, draw) / C(n, draw)), the binomials by their logarithms. Unlike the
     number of kinds itself it does not grow with the size of the sample. NaN where there are fewer items than `draw`.
     """
-    found = _positive(counts)
-    n = sum(found)
+    often = Counter(counts)  # kinds by how often they occurred: few different numbers, however many kinds
+    n = sum(count * kinds for count, kinds in often.items())
+    if often and min(often) < 0:
+        raise ValueError(f"a kind cannot occur {min(often)} times")
     if draw < 1 or n < draw:
         return math.nan
     if n == draw:
-        return float(len(found))
+        return float(often.total() - often[0])
     whole = math.lgamma(n + 1) - math.lgamma(n - draw + 1)
     parts = []
-    for count, kinds in Counter(found).items():
+    for count, kinds in often.items():
         left = n - count
         missed = 0.0
         if left >= draw:
