@@ -100,8 +100,8 @@ def line(plan: Plan, look: Look, problem: str) -> str:
         *(["! the server does not answer its health check"] if look.up is False else []),
         f"{_rate(look.achieved)} of {_rate(look.offered)}/s answered",
         f"{count(look.errors)} failed ({share}{'; ' + safe_text(look.why, 40) if look.why else ''})",
-        f"ttft p50 {_ms(look.ttft_p50)} p99 {_ms(look.ttft_p99)}",
-        f"lag p99 {_ms(look.lag_p99)}",
+        f"ttft p50 {milliseconds(look.ttft_p50)} p99 {milliseconds(look.ttft_p99)}",
+        f"lag p99 {milliseconds(look.lag_p99)}",
         f"{look.in_flight} in flight",
     ]
     return " · ".join(parts)
@@ -117,5 +117,6 @@ def _rate(value: float | None) -> str:
     return "—" if value is None else f"{value:.3g}"
 
 
-def _ms(value: float | None) -> str:
+def milliseconds(value: float | None) -> str:
+    """Return a latency with its unit."""
     return "—" if value is None else f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
