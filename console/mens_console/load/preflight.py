@@ -73,7 +73,7 @@ async def preflight(
             found.warnings += capacity_warnings(found.measured, rate, max_tokens, client.timeout_s)
     if client.tells_key_in_clear:
         found.warnings.append(
-            f"the API key goes to {client.endpoint.host} unencrypted; use https, or a tunnel: ssh -L 8000:localhost:8000"
+            f"the API key goes to {client.endpoint.host} unencrypted; use https, or a tunnel (ssh -L)"
         )
     return found
 

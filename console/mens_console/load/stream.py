@@ -240,7 +240,8 @@ class Answer:
             return CUT, f"the server gave it up after {_chunks(self.chunks)} (finish_reason {self.finish})"
         if self.chunks:
             return None, ""
-        counted = f", though the server counts {self.output_tokens} tokens" if self.output_tokens else ""
+        tokens = "1 token" if self.output_tokens == 1 else f"{self.output_tokens} tokens"
+        counted = f", though the server counts {tokens}" if self.output_tokens else ""
         return EMPTY, f"the server was done and no text had come{counted}"
 
 
