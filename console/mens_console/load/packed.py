@@ -5,6 +5,7 @@ A packed histogram reads as any other; counting into one is refused.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from mens_console.load.histogram import Histogram, value
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FARTHEST: Final = 1 << 20
+_FARTHEST: Final = 1 << 12
 """No latency that a clock tells is this many buckets from 1 ms."""
 
 
@@ -25,15 +26,18 @@ class PackedHistogram(Histogram):
     __slots__ = ("keys", "numbers")
 
     def __init__(
-        self, keys: NDArray[np.int32], numbers: NDArray[np.int64], total: float, least: float, greatest: float
+        self, keys: NDArray[np.int64], numbers: NDArray[np.int64], total: float, least: float, greatest: float
     ) -> None:
         """Take buckets ascending beside their counts; raises ValueError where they are none."""
         if keys.size != numbers.size or not keys.size or numbers.min() < 1:
             raise ValueError("its buckets have no counts")
         if keys.size > 1 and int(np.diff(keys).min()) < 1:
             raise ValueError("its buckets are not ascending")
-        self.keys, self.numbers = keys, numbers
-        self.n, self.total, self.least, self.greatest = int(numbers.sum()), total, least, greatest
+        if abs(int(keys[0])) > _FARTHEST or abs(int(keys[-1])) > _FARTHEST:
+            raise ValueError("its buckets are too far apart")
+        self.keys: NDArray[np.int16] = keys.astype(np.int16)
+        self.numbers: NDArray[Any] = numbers.astype(np.int32) if int(numbers.max()) < 1 << 31 else numbers
+        self.n, self.total, self.least, self.greatest = int(numbers.sum(dtype=np.int64)), total, least, greatest
 
     @property
     def counts(self) -> Counter[int]:  # type: ignore[override]
@@ -51,7 +55,7 @@ class PackedHistogram(Histogram):
     def quantile(self, q: float) -> float | None:
         """Return the least value that a share `q` in (0, 1] does not exceed, within `RELATIVE_ERROR`."""
         rank = max(np.ceil(q * self.n - 1e-9), 1)
-        at = int(np.searchsorted(np.cumsum(self.numbers), rank))
+        at = int(np.searchsorted(np.cumsum(self.numbers, dtype=np.int64), rank))
         return min(max(value(int(self.keys[min(at, self.keys.size - 1)])), self.least), self.greatest)
 
     @classmethod
@@ -73,6 +77,6 @@ class PackedHistogram(Histogram):
             raise ValueError(f"no histogram ({error!r})") from None
         if made.n != n:
             raise ValueError("its counts do not come to its n")
-        if not 0 <= made.least <= made.greatest <= made.total * (1 + 1e-6) + 1e-3:
+        if not 0 <= made.least <= made.greatest <= made.total * (1 + 1e-6) + 1e-3 < math.inf:
             raise ValueError("its least, greatest and sum do not agree")
         return made
