@@ -1,4 +1,4 @@
-"""Seeded directories of soaks for tests and benchmarks: of any length and rate, with failures, gaps, resumes and a leak.
+"""Seeded directories of soaks for tests and benchmarks: of any length and rate, with failures, gaps and resumes.
 
     python tests/support/soaks.py big --hours 72 --rate 10
 

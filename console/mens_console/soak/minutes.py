@@ -14,7 +14,8 @@ import msgspec
 from mens_console.ingest.text import safe_text
 from mens_console.load.histogram import Histogram
 from mens_console.load.packed import PackedHistogram
-from mens_console.soak.fold import Closed, Place, Tally
+from mens_console.soak.fold import NORMAL_OF, Closed, Place, Tally
+from mens_console.soak.opened import MOST
 from mens_console.soak.types import LATENCIES, Event, Minute, ProbeAt
 
 NAME: Final = "minutes.ndjson"
@@ -25,6 +26,7 @@ _SEALED: Final = len(_SEAL) + 8 + len(b'"}')
 _TEXT: Final = 500
 _WORD: Final = 60
 _LATEST_S: Final = 1e10
+_MOST_WORDS: Final = 64
 
 
 class BadMinuteError(ValueError):
@@ -94,8 +96,16 @@ def decode(line: bytes) -> Closed:
     return _closed(row, latencies)
 
 
+def _too_much(row: _Row) -> bool:
+    """Whether it holds more than the fold lets into a minute."""
+    words = max(len(row.failed), len(row.counted_by), len(row.levels), len(row.reasons))
+    return words > _MOST_WORDS or max(len(row.probes), len(row.events)) > MOST or len(row.firsts) > NORMAL_OF
+
+
 def _fault(row: _Row, latencies: dict[str, Histogram]) -> str | None:
     """Say what does not add up; None where all does."""
+    if _too_much(row):
+        return "it holds more than a minute may"
     failed = sum(row.failed.values())
     counts = [row.index, row.due, row.ended, row.lost, row.skipped, row.good, row.output_tokens, row.degraded or 0]
     counts += [*row.failed.values(), *row.counted_by.values(), *row.reasons.values(), *row.next, *row.at]

@@ -10,20 +10,20 @@ from mens_console.ingest.text import safe_text
 from mens_console.load import types as load
 from mens_console.load.histogram import Histogram, key
 from mens_console.soak import schedule
-from mens_console.soak.types import MINUTE, Minute, ProbeAt
+from mens_console.soak.types import MINUTE, Event, Minute, ProbeAt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mens_console.soak import rows
-    from mens_console.soak.types import Event, Plan
+    from mens_console.soak.types import Plan
 
 OVERDUE_S: Final = 5.0
 """A driver that was held up sends what is overdue by less, and skips the rest."""
 PATIENCE_S: Final = 30.0
 """Past the time limit of a minute's last request nothing more is waited for, though an outcome is missing."""
 _BIN_S: Final = 10.0
-_MOST: Final = 1000
+MOST: Final = 1000
 """Probes and events of one minute; no driver makes as many."""
 _COUNTERS: Final = frozenset({"server", "whitespace", "chunks"})
 _REASONS: Final = 8
@@ -104,7 +104,7 @@ class Open:
 
     def probe(self, row: rows.Look) -> None:
         """Note a health check."""
-        if len(self._minute.probes) < _MOST:
+        if len(self._minute.probes) < MOST:
             self._minute.probes.append(ProbeAt(row.t, row.ok, row.ms, safe_text(row.why, _WHY)))
 
     def level(self, row: rows.Level) -> None:
@@ -113,9 +113,11 @@ class Open:
         self._minute.levels.update({name: value for name, value in told if value is not None})
 
     def tell(self, event: Event) -> None:
-        """Note an event."""
-        if len(self.events) < _MOST:
+        """Note an event; where there are too many, that is the last one."""
+        if len(self.events) < MOST - 1:
             self.events.append(event)
+        elif len(self.events) < MOST:
+            self.events.append(Event(event.at, "warning", "more happened in this minute than is told"))
 
     def unseen(self, begin: float, end: float) -> None:
         """Note a time in which nothing was observed."""

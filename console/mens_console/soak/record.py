@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AHEAD: Final = 2 << 20
 """Bytes of the journal that are passed over where the file of minutes tells what they came to."""
 OVER: Final = frozenset({"finished", "stopped", "died"})
-_MOST_EVENTS: Final = 10_000
+_MOST_EVENTS: Final = 100_000
 
 
 class Record:
@@ -180,6 +180,8 @@ class Record:
         if filed.refused:
             others = f" ({filed.refused} such lines)" if filed.refused > 1 else ""
             told.append(f"{filed.faults[0]}{others}")
+        if len(self.events) >= _MOST_EVENTS:
+            told.append(f"only the newest {_MOST_EVENTS} events are told")
         told += [*self._stories[-5:], *self._missing[-5:]]
         tail = self._tail
         if tail is None:

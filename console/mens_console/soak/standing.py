@@ -64,20 +64,20 @@ def _untold(held: bool | None, ending: str | None) -> Standing:
 
 
 def _judge(told: dict[str, Any], held: bool | None, now: float) -> tuple[State, str]:
-    pid, host = told.get("pid"), safe_text(str(told.get("host", "")), 80)
+    pid, host = safe_text(str(told.get("pid")), 20), safe_text(str(told.get("host", "")), 80)
     age = _age(told, now)
     seen = "it never told when" if age is None else f"its last sign of life is {_span(age)} old"
     fresh = age is not None and age <= FRESH_S
     if held:
-        return "running", f"process {pid} on {host} holds {control.LOCK}; {seen}" + ("" if fresh else ": it is held up")
+        how = "tells of itself" if fresh else f"is held up: {seen}"
+        return "running", f"process {pid} on {host} holds {control.LOCK} and {how}"
     if host != safe_text(socket.gethostname(), 80):
         if fresh:
-            return "running", f"process {pid} on {host}; {seen}"
+            return "running", f"process {pid} on {host} tells of itself"
         return "unknown", f"its driver ran on {host}, which cannot be asked from here; {seen}"
     if told.get("boot_id", "") != control.boot_id():
         return "died", f"the box was started anew after process {pid} began; {seen}"
-    alive = _alive(pid, told.get("process_start"))
-    if not alive:
+    if not _alive(told.get("pid"), told.get("process_start")):
         return "died", f"process {pid} runs no more, and the journal has no end; {seen}"
     if held is False:
         return "died", f"process {pid} lives, but does not hold {control.LOCK} any more; {seen}"
