@@ -30,16 +30,21 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int64]
 
 COLUMNS: Final = 240
-LETTERS: Final = 60
+LETTERS: Final = 50
 """Columns of what is drawn in block letters."""
+_TALL: Final = 12
+"""Rows of the heatmap in block letters, at most."""
 STRIPS: Final = ("ttft", "itl", "e2e")
-_LEFT, _TOP, _CELL, _ROW = 64, 14, 3, 7
-_WIDTH: Final = _LEFT + COLUMNS * _CELL + 8
+_LEFT, _TOP, _WIDE = 64, 14, 720
+_WIDTH: Final = _LEFT + _WIDE + 8
 _HIGH: Final = 90
 _SHADES: Final = ("#cfe3f7", "#9cc7ee", "#5fa3dd", "#2d7cc0", "#185a96", "#0b3763")
 _LINES: Final = (("p50", "#2d7cc0", 0), ("p95", "#d98a1f", 1), ("p99", "#c23b3b", 2))
 _BAD, _BLIND, _INK = "#c23b3b", "#9aa3ad", "currentColor"
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
+_DENSE: Final = " ░▒▓█"
+_RANGE: Final = 1.25
+"""Greatest / least that a strip shows at least: less is noise, and would fill it all the same."""
 
 
 def drawings(found: Analysis) -> list[Drawing]:
@@ -82,41 +87,58 @@ def _heat(found: Analysis, minutes: Sequence[Minute]) -> Drawing | None:
         return None
     low, high = int(used[0]), int(used[-1])
     counted = counted[:, low : high + 1]
-    height = _TOP + counted.shape[1] * _ROW + 22
+    row_high = max(min(_HIGH // counted.shape[1], 14), 5)
+    height = _TOP + counted.shape[1] * row_high + 22
     svg = _svg(height, "end-to-end latencies through time")
-    for shade, path in _shades(counted):
+    for shade, path in _shades(counted, row_high):
         ElementTree.SubElement(svg, "path", d=path, fill=shade)
-    for row in range(0, counted.shape[1], 5):
-        y = _TOP + (counted.shape[1] - row) * _ROW
+    for row in range(0, counted.shape[1], max(14 // row_high, 1)):
+        y = _TOP + (counted.shape[1] - row) * row_high
         _label(svg, _LEFT - 6, y, ms(float(EDGES[low + row])), "end")
-    _marks(svg, found.incidents, minutes, width)
-    _axis(svg, minutes, width, height)
+    _marks(svg, found.incidents, minutes)
+    _axis(svg, minutes, height)
     title = (
         f"End to end: answers by latency (rows, ten a decade) and time (columns of {_minutes(width)}); darker is more, "
         "by the logarithm; red above: incidents, grey: not observed"
     )
-    return Drawing(title, svg, _letters("e2e", minutes))
+    return Drawing(title, svg, _dense(minutes))
 
 
-def _shades(counted: Whole) -> list[tuple[str, str]]:
+def _dense(minutes: Sequence[Minute]) -> list[str]:
+    """Return the heatmap in block letters, the slowest answers on top."""
+    column, width = groups(minutes, LETTERS)
+    counted = np.zeros((int(column[-1]) + 1, len(EDGES)), np.int64)
+    np.add.at(counted, column, _sheet("e2e", minutes).heat(EDGES))
+    used = np.flatnonzero(counted.any(axis=0))
+    low, thick = int(used[0]), -(-(int(used[-1]) + 1 - int(used[0])) // _TALL)
+    rows = [counted[:, at : at + thick].sum(axis=1) for at in range(low, int(used[-1]) + 1, thick)]
+    most = math.log1p(max(int(row.max()) for row in rows))
+    lines = []
+    for number, row in enumerate(rows):
+        level = np.ceil(np.log1p(row) / most * (len(_DENSE) - 1)).astype(int)
+        lines.append(f"{ms(float(EDGES[low + number * thick])):>8} {''.join(_DENSE[one] for one in level)}")
+    return [*lines[::-1], f"a letter: {_minutes(width)}, by the logarithm of their number"]
+
+
+def _shades(counted: Whole, high: int) -> list[tuple[str, str]]:
     """Return a path of the cells of each shade, a rectangle a cell, from pale to dark."""
-    most = math.log1p(int(counted.max()))
+    most, wide = math.log1p(int(counted.max())), _WIDE / len(counted)
     level = np.ceil(np.log1p(counted) / most * len(_SHADES)).astype(int)
     made = []
     for number, shade in enumerate(_SHADES, 1):
         columns, rows = np.nonzero(level == number)
-        tops = _TOP + (counted.shape[1] - 1 - rows) * _ROW
-        cells = zip((_LEFT + columns * _CELL).tolist(), tops.tolist(), strict=True)
-        path = "".join(f"M{x} {y}h{_CELL}v{_ROW}h-{_CELL}z" for x, y in cells)
+        tops = _TOP + (counted.shape[1] - 1 - rows) * high
+        cells = zip((_LEFT + columns * wide).tolist(), tops.tolist(), strict=True)
+        path = "".join(f"M{x:.4g} {y}h{wide:.4g}v{high}h-{wide:.4g}z" for x, y in cells)
         if path:
             made.append((shade, path))
     return made
 
 
-def _marks(svg: ElementTree.Element, incidents: Sequence[Incident], minutes: Sequence[Minute], width: int) -> None:
+def _marks(svg: ElementTree.Element, incidents: Sequence[Incident], minutes: Sequence[Minute]) -> None:
     """Draw incidents, and what was not observed, above the columns."""
     first, last = minutes[0].index * MINUTE, (minutes[-1].index + 1) * MINUTE
-    scale = _CELL / (width * MINUTE)
+    scale = _WIDE / (last - first)
     for minute in minutes:
         if minute.unobserved_s >= MINUTE / 2:
             x = _LEFT + (minute.index * MINUTE - first) * scale
@@ -146,20 +168,20 @@ def _strip(name: str, minutes: Sequence[Minute]) -> Drawing | None:
         _label(svg, _WIDTH - 8 - 40 * (2 - which), 9, label, "end", ink)
     for share in (0.0, 0.5, 1.0):
         _label(svg, _LEFT - 6, _TOP + _HIGH * (1 - share) + 4, ms(math.exp(low + share * (high - low))), "end")
-    _axis(svg, minutes, width, height)
+    _axis(svg, minutes, height)
     title = f"{LATENCIES[name]}: p50, p95 and p99 of all answers in columns of {_minutes(width)} (log scale)"
     return Drawing(title[0].upper() + title[1:], svg, _letters(name, minutes))
 
 
 def _path(values: Numbers, low: float, high: float) -> str:
     """Return a line through the values; where there is none, it is broken."""
-    said, drawn = [], False
+    said, drawn, wide = [], False, _WIDE / len(values)
     for column, value in enumerate(values.tolist()):
         if not value > 0:
             drawn = False
             continue
         y = _TOP + _HIGH * (1 - (math.log(value) - low) / (high - low))
-        said.append(f"{'L' if drawn else 'M'}{_LEFT + (column + 0.5) * _CELL:.1f} {y:.1f}")
+        said.append(f"{'L' if drawn else 'M'}{_LEFT + (column + 0.5) * wide:.1f} {y:.1f}")
         if not drawn:
             said.append("h0.1")  # a single point is seen
         drawn = True
@@ -167,7 +189,7 @@ def _path(values: Numbers, low: float, high: float) -> str:
 
 
 def _letters(name: str, minutes: Sequence[Minute]) -> list[str]:
-    """Return p50 and p95 in block letters, linear from nothing to the greatest."""
+    """Return p50 and p95 in block letters, from the least to the greatest."""
     column, width = groups(minutes, LETTERS)
     told = _sheet(name, minutes).quantiles(column)
     lines = []
@@ -175,15 +197,17 @@ def _letters(name: str, minutes: Sequence[Minute]) -> list[str]:
         values = told[:, which]
         known = values[np.isfinite(values)]
         if len(known):
-            bars = "".join(_bar(value, float(known.max())) for value in values.tolist())
-            lines.append(f"{label} {bars} {ms(float(known.min()))} to {ms(float(known.max()))}")
+            low, high = float(known.min()), float(known.max())
+            bars = "".join(_bar(value, low, max(high, low * _RANGE)) for value in values.tolist())
+            lines.append(f"{label} {bars} {ms(low)} to {ms(high)}")
     return [*lines, f"a letter: {_minutes(width)}"] if lines else []
 
 
-def _bar(value: float, most: float) -> str:
+def _bar(value: float, low: float, high: float) -> str:
     if not math.isfinite(value):
         return " "
-    return _BLOCKS[min(int(value / most * len(_BLOCKS)), len(_BLOCKS) - 1)] if most > 0 else _BLOCKS[0]
+    share = (value - low) / (high - low) if high > low else 0.0
+    return _BLOCKS[min(int(share * len(_BLOCKS)), len(_BLOCKS) - 1)]
 
 
 def _minutes(width: int) -> str:
@@ -203,13 +227,12 @@ def _svg(height: int, title: str) -> ElementTree.Element:
     return svg
 
 
-def _axis(svg: ElementTree.Element, minutes: Sequence[Minute], width: int, height: int) -> None:
+def _axis(svg: ElementTree.Element, minutes: Sequence[Minute], height: int) -> None:
     first = minutes[0].index
     span = minutes[-1].index + 1 - first
     for part in range(5):
-        minute = span * part / 4
         anchor = "start" if part == 0 else "end" if part == 4 else "middle"
-        _label(svg, _LEFT + minute / width * _CELL, height - 6, place((first + minute) * MINUTE), anchor)
+        _label(svg, _LEFT + _WIDE * part / 4, height - 6, place((first + span * part / 4) * MINUTE), anchor)
 
 
 def _label(svg: ElementTree.Element, x: float, y: float, text: str, anchor: str, ink: str = _INK) -> None:

@@ -133,7 +133,7 @@ def _budget(found: Analysis) -> list[list[str]]:
         return []
     used = f"{hours(one.used_s)} used of {hours(one.allowed_s)} at {wording.up(one.target)}"
     return [
-        ["error budget left", percent(one.left), used],
+        ["error budget left", f"{100 * one.left:,.1f} %".replace(",", " "), used],
         ["burn rate", _times(one.burn), f"{_times(one.burn_hour)} in the last hour; 1 × is just enough"],
     ]
 
