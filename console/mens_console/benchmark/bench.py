@@ -60,6 +60,7 @@ class Bench:
         measured.warmup = await warm_up(asker, plan, self._words, self._told)
         if measured.warmup < plan.warmup:
             measured.fail(f"{plan.warmup - measured.warmup} of {plan.warmup} warm-up generations failed")
+            await self._still_there(asker, failing=not measured.warmup)
 
     async def _batch(self, asker: Asker, batch: int) -> None:
         watch = self._watch if batch == 1 else None

@@ -62,9 +62,9 @@ class GpuWatch:
 
     def _end(self) -> int | None:
         with self._lock:
-            now = self._rounds
-            self._lock.wait_for(lambda: self._rounds > now or self._done.is_set(), timeout=_PATIENCE_S)
-            if self._rounds == now:
+            wanted = self._rounds + 2  # the next one to end may have begun before this
+            self._lock.wait_for(lambda: self._rounds >= wanted or self._done.is_set(), timeout=_PATIENCE_S)
+            if self._rounds < wanted:
                 self.problem = self.problem or "the GPUs did not answer in time"
                 return None
             missing = sorted(self._indexes - self._peaks.keys())
