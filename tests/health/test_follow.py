@@ -502,3 +502,15 @@ def test_the_cache_is_where_the_user_keeps_caches():
     assert (
         default_cache({"XDG_CACHE_HOME": "relative"}) == default_cache({}) == Path("~/.cache/mens-console").expanduser()
     )
+
+
+def test_a_last_row_without_its_newline_counts_wherever_it_ends(tmp_path):
+    path = tmp_path / "attempts.jsonl"
+    for size in (4095, 4096, 4097):
+        first = row(1, error="x" * 2000)
+        last = row(2).strip()
+        last = last[:-1] + b" " * (size - len(first) - len(last)) + b"}"
+        path.write_bytes(first + last)
+        assert path.stat().st_size == size
+        report = aggregate([path])
+        assert (report.tier.attempts, report.bad_rows, report.done) == (2, 0, size)

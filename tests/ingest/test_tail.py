@@ -230,6 +230,23 @@ def test_a_file_cut_by_its_writers_buffer_is_waited_for(log):
     assert tail.poll(2.0, final=True).restarted is False
 
 
+@pytest.mark.parametrize(
+    ("rest", "counts"), [(b'{"a": "%s"}', True), (b'{"a": "%s", "b": {}', False), (b"[{%s}", False)]
+)
+def test_a_whole_object_that_ends_where_a_buffer_would_counts_and_a_torn_one_waits(log, rest, counts):
+    rest %= b"y" * (4096 - len(rest) + 2)
+    assert len(rest) == 4096
+    log.write_bytes((b"x" * 63 + b"\n") * 64 + rest)
+    tail = tail_of(log)
+    assert tail.poll(0.0, final=True) is not None
+    last = tail.poll(1.0, final=True)
+    assert (last is not None and last.provisional) is counts
+    assert tail.poll(2.0, final=True) is None
+    append(log, b"\n{}\n")
+    more = tail.poll(3.0)
+    assert more.restarted is counts
+
+
 def test_final_without_a_rest_is_not_provisional(log):
     log.write_bytes(rows(1))
     tail, seen = tail_of(log), Folded()

@@ -8,6 +8,7 @@ Nothing here knows what the bytes mean (a decoder does), which files exist, or w
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
@@ -136,7 +137,7 @@ class Tail:
 
         `now` is wall time in seconds since the epoch. What the file held when it was first seen is history: its rows
         get no arrival time. With `final` its writer is thought to be gone, so an unterminated last record counts too,
-        unless it ends where a buffer would.
+        unless it ends where a buffer would and is no whole JSON object.
         Never raises for what the file or its file system does: see `problem`.
         """
         if not self._back_off.ready(now):
@@ -202,9 +203,8 @@ class Tail:
             if self.provisional and self.size > self.done:
                 raise _RewrittenError
             chunk = self._advance(fd, now, limit)
-            whole = self.size % _STDIO_BLOCK != 0
-            if chunk is None and final and whole and not self._finalled and self._fed_to >= self.size:
-                chunk = self._finish(fd, now)
+            if chunk is None and final and not self._finalled and self._fed_to >= self.size:
+                chunk = self._finish(fd, now, certain=False)
         except _RewrittenError:
             return self._after_rewrite(fd, now, limit)
         return self._deliver(chunk)
@@ -286,15 +286,17 @@ class Tail:
             else:
                 self._window = room * 2
 
-    def _finish(self, fd: int, now: float) -> Chunk | None:
-        """Feed the unterminated rest, once: whoever wrote it is gone."""
+    def _finish(self, fd: int, now: float, *, certain: bool) -> Chunk | None:
+        """Feed the unterminated rest, once: whoever wrote it is gone, for `certain` or as far as one can tell."""
         start = self.done
         rest = read_at(fd, start, _WINDOW_MAX)
         if not self._marks.match(fd):
             raise _RewrittenError
-        consumed, batch = self._decoder.feed(rest, NO_TIME if start < self._history_end else now, final=True)
         self._finalled = True
         self._fed_to = start + len(rest)
+        if not certain and self._fed_to % _STDIO_BLOCK == 0 and not _is_object(rest):
+            return None
+        consumed, batch = self._decoder.feed(rest, NO_TIME if start < self._history_end else now, final=True)
         if not (consumed or batch.rows or batch.bad_rows or batch.facts):
             return None
         self._marks.commit(rest[:consumed])
@@ -339,7 +341,7 @@ class Tail:
         try:
             chunk = self._advance(old.fd, now, limit)
             if chunk is None and old.succeeded:
-                chunk = self._finish(old.fd, now)
+                chunk = self._finish(old.fd, now, certain=True)
                 self._leave_old(rotated=True)
         except _RewrittenError:
             chunk = None
@@ -368,3 +370,13 @@ class Tail:
     def _recovered(self) -> None:
         if self._back_off.worked():
             self.problem = None
+
+
+def _is_object(text: bytes) -> bool:
+    """Whether a record without its newline is all there: a JSON object is not cut where it can end."""
+    if not text.rstrip().endswith(b"}"):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
