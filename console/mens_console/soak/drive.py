@@ -69,11 +69,12 @@ class Drive:
     ) -> None:
         self._folder, self._plan, self._book, self._asker, self._say = folder, plan, book, asker, tell
         before = told(folder) if book.begun else {}
-        self._at, self._why = _stands(plan, before, book.now_s) if book.begun else (0.0, "")
-        self._clock = Clock(self._at)
         self._self = Self(folder)
         self._levels, self._watched = _levels(plan, terms.watch_pid, before)
-        self._driver = Driver(plan, self._clock, book, asker, prompt, min(terms.most_in_flight, _files()))
+        most = min(terms.most_in_flight, _files())
+        self._at, self._why = _stands(plan, before, book.now_s) if book.begun else (0.0, "")
+        self._clock = Clock(self._at)  # from here on requests are due
+        self._driver = Driver(plan, self._clock, book, asker, prompt, most)
         self._beats = 0
 
     async def run(self) -> Ended:
