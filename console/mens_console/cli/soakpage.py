@@ -5,6 +5,7 @@ Nothing is read or printed here.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ _INKS: Final = {"✔": "good", "▲": "warn", "✖": "bad", "◐": "accent", "�
 _GAP: Final = 2
 _LEAST: Final = 8
 """Columns that a cell keeps; what is longer goes on in the next line."""
+_UNIT: Final = re.compile(r"([\d∞]) (%|×|[µmkMG]?[sB]|[hmd]\b)")
 
 
 def page(blocks: Sequence[Block], width: int, ink: Ink) -> list[str]:
@@ -42,13 +44,18 @@ def page(blocks: Sequence[Block], width: int, ink: Ink) -> list[str]:
             case Table(head, rows):
                 lines += _table(head, rows, wide, ink)
             case Drawing(title, _, drawn):
-                lines += [*(ink(line, "muted") for line in _wrapped(title, wide)), *(line[:wide] for line in drawn)]
+                lines += [
+                    *(ink(line, "muted") for line in _wrapped(title, wide)),
+                    *(line[:wide].rstrip() for line in drawn),
+                ]
     return lines
 
 
 def _wrapped(text: str, width: int, mark: str = "") -> list[str]:
-    told = textwrap.wrap(safe_text(text), width, initial_indent=mark, subsequent_indent=" " * len(mark))
-    return told or [mark.rstrip()]
+    """Return lines; a number stays with its unit."""
+    joined = _UNIT.sub("\\1\xa0\\2", safe_text(text))
+    told = textwrap.wrap(joined, width, initial_indent=mark, subsequent_indent=" " * len(mark))
+    return [line.replace("\xa0", " ") for line in told] or [mark.rstrip()]
 
 
 def _inked(line: str, ink: Ink) -> str:
@@ -70,7 +77,7 @@ def _table(head: list[str], rows: list[list[str]], width: int, ink: Ink) -> list
         widths[widths.index(max(widths))] -= 1
     lines = []
     for row in [head, *told]:
-        cells = [textwrap.wrap(cell, wide) or [""] for cell, wide in zip(row, widths, strict=True)]
+        cells = [_wrapped(cell, wide) for cell, wide in zip(row, widths, strict=True)]
         for depth in range(max(map(len, cells))):
             parts = [cell[depth] if depth < len(cell) else "" for cell in cells]
             line = (" " * _GAP).join(set_cell_size(part, wide) for part, wide in zip(parts, widths, strict=True))

@@ -121,6 +121,8 @@ def limit(one: Leak) -> str:
     if one.limit is None:
         return "no limit known"
     far = level(one.limit, one.unit)
+    if one.verdict == "nodata":
+        return f"{far}: nobody knows yet"
     if one.to_limit_s is None and one.soonest_s is None:
         return f"{far}: not in sight"
     if one.to_limit_s is None:
