@@ -205,15 +205,17 @@ class Folding:
         self._tell(Event(row.t, safe_text(row.kind, _WORD), safe_text(row.text, _TEXT), row.begin, row.end), place)
 
     def _unseen(self, row: rows.Row, begin: float, end: float, place: Place) -> rows.Row:
-        """Count a silence as unobserved; it is told by the row that ends it, or else by an event of its own."""
+        """Count a silence as unobserved; the row that ends it may tell so itself, and better."""
         if begin >= end:
             return row
+        if isinstance(row, rows.Happening) and row.kind in _SPANS:
+            if row.begin is None or row.end is None:
+                return msgspec.structs.replace(row, begin=begin, end=end)
+            if row.begin - begin <= SILENCE_S and end - row.end <= SILENCE_S:
+                return row
         self._span(begin, end)
-        if not (isinstance(row, rows.Happening) and row.kind in _SPANS):
-            text = f"nothing was recorded for {end - begin:.1f} s"
-            self._tell(Event(begin, "gap", text, begin, end), place)
-        elif row.begin is None:
-            return msgspec.structs.replace(row, begin=begin, end=end)
+        text = f"nothing was recorded for {end - begin:.1f} s"
+        self._tell(Event(begin, "gap", text, begin, end), place)
         return row
 
     def _span(self, begin: float, end: float) -> None:
