@@ -134,7 +134,21 @@ async def _with(client: Client, bench: Bench) -> None:
         if signal.getsignal(name) is not signal.SIG_IGN:  # `nohup` stays what it is
             asyncio.get_running_loop().add_signal_handler(name, task.cancel)
     async with client:
+        bench.measured.parts = await _parts(client, bench.measured.plan.gpus)
         await bench.run(client)
+
+
+async def _parts(client: Client, gpus: int) -> dict[str, int]:
+    """Return what the server tells of its GPU memory; most tell nothing."""
+    from mens_console.benchmark.parts import PATHS, parts_of
+
+    for path in PATHS:
+        reply = await client.get(client.endpoint.beside(path))
+        if reply.status is None:
+            break
+        if reply.status == 200:
+            return parts_of(reply.body, gpus)
+    return {}
 
 
 def _document(measured: Any, single: dict[int, float]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 80
 _NONE: Final = "—"
+_PARTS: Final = (("weights", "weights_bytes"), ("cache", "kv_cache_bytes"), ("activations", "activations_bytes"))
 
 
 def lines(document: dict[str, Any], ink: Ink, written: str = "") -> list[str]:
@@ -33,10 +34,10 @@ def lines(document: dict[str, Any], ink: Ink, written: str = "") -> list[str]:
     for one in document["latency"]:
         shown += _latency(one, first=one is document["latency"][0])
     for one in document["memory"]:
-        shown.append(_memory(one))
+        shown += _memory(one)
     for number, one in enumerate(document["context"]):
         shown.append(_rung(one, first=not number))
-    if len(shown) == 3:
+    if len(shown) == 3:  # the head alone
         shown.append("  nothing was measured")
     for note in document["notes"]:
         shown += [ink(part, "muted") for part in _wrapped(f"· {note}")]
@@ -93,12 +94,14 @@ def _percentiles(block: dict[str, Any]) -> str:
     return f"{block['p50']:.1f} ms, P99 {block['p99']:.1f}" if block["n"] else _NONE
 
 
-def _memory(one: dict[str, Any]) -> str:
+def _memory(one: dict[str, Any]) -> list[str]:
     runs, peak = one["runs"], one["peak_bytes"]
     measured = _NONE if peak is None else f"{peak / 1e9:.2f} GB"
     if runs and min(runs) < peak:
         measured += f" (least {min(runs) / 1e9:.2f})"
-    return _row("1.6 GPU memory", measured, f"{len(runs)} runs", _drawn("gpu_memory_peak"))
+    shown = [_row("1.6 GPU memory", measured, f"{len(runs)} runs", _drawn("gpu_memory_peak"))]
+    parts = [f"{word} {one[key] / 1e9:.2f} GB" for word, key in _PARTS if one.get(key) is not None]
+    return [*shown, _row("", ", ".join(parts), "by the server")] if parts else shown
 
 
 def _rung(one: dict[str, Any], *, first: bool) -> str:
