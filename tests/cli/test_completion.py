@@ -5,6 +5,7 @@ import pytest
 
 from mens_console.cli.completion import bash, fish, grammars, zsh
 from mens_console.cli.parser import COMMANDS
+from mens_contracts.registry import CONTRACTS
 
 
 def complete(words, cwd):
@@ -32,6 +33,14 @@ def complete(words, cwd):
         (["mens-console", "completion", "z"], {"zsh"}),
         (["mens-console", "alerts", "s"], {"silence", "silences"}),
         (["mens-console", "alerts", "silence", "stall", "--co"], {"--comment"}),
+        (["mens-console", "alerts", "silence", "disk_f"], {"disk_full"}),
+        (["mens-console", "contracts", "sh"], {"show"}),
+        (["mens-console", "contracts", "show", ""], set(CONTRACTS)),
+        (["mens-console", "contracts", "check", ""], {"a run", "$(touch x)"}),
+        (["mens-console", "contracts", "check", "--contract", "mens_generation_att"], {"mens_generation_attempt_v1"}),
+        (["mens-console", "gate", "show", "phase3-r"], {"phase3-release"}),
+        (["mens-console", "gate", "check", "a "], {"a run"}),
+        (["mens-console", "gate", "check", "web4-ship", ""], {"a run", "$(touch x)"}),
         (["mens-console", "watch", "--on"], {"--once"}),
         (["mens-console", "export", "a", "-o", "a"], {"a run"}),
     ],
@@ -54,6 +63,8 @@ def test_fish_knows_every_word():
     text = fish()
     for name, grammar in grammars().items():
         assert f"-a {name} " in text or not name
+        for action, words in grammar.after.items():
+            assert f"and __fish_seen_subcommand_from {action}' -f -a '{' '.join(words)}'" in text or not words
         for option in grammar.options:
             assert all(f"-l {flag[2:]}" in text for flag in option.flags if flag.startswith("--"))
     assert "a run\\'s series" in text

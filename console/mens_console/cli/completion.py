@@ -6,14 +6,14 @@ Our own few lines, because they cover fish too and cost no dependency. The scrip
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mens_console.cli.errors import OK
 from mens_console.cli.parser import COMMANDS, CONSOLE, PROG, parser_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """One command: its options, and the words its first argument is chosen from (empty: files)."""
+    """One command: its options, and the words its first argument is chosen from (empty: files).
+
+    `after` tells for each of its actions, if it has any, the words of what follows that (empty: files).
+    """
 
     options: tuple[Option, ...]
     words: tuple[str, ...]
+    after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,28 +48,56 @@ def grammars() -> dict[str, Grammar]:
     return {command.name: _grammar(parser_of(command), command.completes) for command in (CONSOLE, *COMMANDS.values())}
 
 
+def _names() -> dict[str, tuple[str, ...]]:
+    """Return what arguments without a list of choices may name all the same, by command, action and argument."""
+    from mens_console.gate.profiles import shipped
+    from mens_console.signals.rules import RULES
+    from mens_contracts.registry import CONTRACTS
+
+    contracts, rules, profiles = tuple(CONTRACTS), tuple(RULES), tuple(shipped())
+    return {
+        "contracts show id": contracts,
+        "contracts check --contract": contracts,
+        "contracts export --contract": contracts,
+        "alerts silence rule": rules,
+        "alerts test rule": rules,
+        **{f"gate {action} profile": profiles for action in ("show", "check", "sign")},
+    }
+
+
 def _grammar(parser: argparse.ArgumentParser, completes: tuple[str, ...]) -> Grammar:
     options: list[Option] = []
     words = list(completes)
+    after: dict[str, tuple[str, ...]] = {}
+    names = _names()
     for action in parser._actions:
-        choices = tuple(map(str, action.choices or ()))
+        named = (*action.option_strings[-1:], action.dest)[0]
+        choices = tuple(map(str, action.choices or names.get(f"{parser.prog.removeprefix(PROG).strip()} {named}", ())))
         if isinstance(action, argparse._SubParsersAction):
-            inner = [option for one in action.choices.values() for option in _grammar(one, ()).options]
+            within = {name: _grammar(one, ()) for name, one in action.choices.items()}
+            after = {name: grammar.words for name, grammar in within.items()}
+            inner = [option for grammar in within.values() for option in grammar.options]
             options += {option.flags: option for option in inner if option.flags != ("-h", "--help")}.values()
         if not action.option_strings:
             words += choices
             continue
         values = None if action.nargs == 0 else choices
         options.append(Option(tuple(action.option_strings), (action.help or "").partition(" (")[0], values))
-    return Grammar(tuple(options), tuple(words))
+    return Grammar(tuple(options), tuple(words), after)
 
 
 def bash() -> str:
     """Return the script for bash: a function that looks up the command, then its options or files."""
-    cases, values = [], []
+    cases, inner, values = [], [], []
     for name, grammar in grammars().items():
         flags = " ".join(flag for option in grammar.options for flag in option.flags)
         cases.append(f"        {_label(name)}) options='{flags}'; words='{' '.join(grammar.words)}' ;;")
+        for action, named in grammar.after.items():  # what follows an action's first argument are files
+            if named:
+                inner.append(
+                    f"        '{name} {action}') words=''; (( COMP_CWORD == 3 )) && words='{' '.join(named)}' ;;"
+                )
+        inner += [f"        '{name} '*) words='' ;;"] if grammar.after else []
         for option in grammar.options:
             if option.values is not None:
                 words = " ".join(option.values)
@@ -79,6 +111,11 @@ _{_function()}() {{
     case "$command" in
 {chr(10).join(cases)}
     esac
+    if (( COMP_CWORD > 2 )); then
+        case "$command ${{COMP_WORDS[2]}}" in
+{chr(10).join(inner)}
+        esac
+    fi
     case "$command $previous" in
 {chr(10).join(values)}
     esac
@@ -92,6 +129,7 @@ _{_function()}() {{
         words=$commands
     fi
     for word in $words; do [[ $word == "$current"* ]] && COMPREPLY+=("$word"); done
+    if [[ -z $takes ]] && (( COMP_CWORD == 3 && ! ${{#COMPREPLY[@]}} )); then words=''; fi
     if [[ $current != -* && ( -z $words || COMP_CWORD -eq 1 ) ]]; then
         while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "$current")
     fi
@@ -122,8 +160,13 @@ def _fish_lines() -> Iterator[str]:
         yield f"complete -c {PROG} -n __fish_use_subcommand -a {command.name} -d {_quoted(command.summary)}"
     for name, grammar in grammars().items():
         condition = f"'__fish_seen_subcommand_from {name}'" if name else "__fish_use_subcommand"
+        first = f"{condition[:-1]}; and not __fish_seen_subcommand_from {' '.join(grammar.after)}'"
         for word in grammar.words:
-            yield f"complete -c {PROG} -n {condition} -f -a {word}"
+            yield f"complete -c {PROG} -n {first if grammar.after else condition} -f -a {word}"
+        for action, words in grammar.after.items():
+            if words:
+                second = f"{condition[:-1]}; and __fish_seen_subcommand_from {action}'"
+                yield f"complete -c {PROG} -n {second} -f -a {_quoted(' '.join(words))}"
         for option in grammar.options:
             names = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
             takes = (
