@@ -5,7 +5,8 @@ import json
 import time
 
 import pytest
-from benchmark.benched import benched
+from benchmark.benched import benched, benched_by
+from benchmark.test_measured import answered
 from benchmark.test_memory import Gpus
 
 from mens_console.benchmark.memory import GpuWatch
@@ -127,3 +128,16 @@ async def test_memory_that_was_not_read_is_no_evidence(tmp_path):
     assert document["memory"][0]["peak_bytes"] is None
     write(tmp_path / "evidence", "bench.json", document)
     assert judged(tmp_path / "evidence")["1.6"].verdict == "UNDERFED"
+
+
+async def test_runs_that_stopped_short_are_told_where_they_are_left_out(tmp_path):
+    def answer(number, id, prompt, tokens):
+        stops = id.startswith("batch1-") and number % 3 == 0
+        return answered(id, tokens - stops, finish="stop" if stops else "length")
+
+    document, _, _ = await benched_by(answer, runs=9, requests=0)
+    assert document["throughput"][0]["short_runs"] == 3
+    write(tmp_path / "evidence", "bench.json", document)
+    one = judged(tmp_path / "evidence", "phase3-sprint")["1.1"]
+    assert one.n == 6
+    assert one.items[0].note == "3 runs that stopped short are left out"

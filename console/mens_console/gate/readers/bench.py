@@ -64,7 +64,14 @@ def _throughput(one: dict[str, Any], place: int, sheet: Sheet) -> None:
         mean = tidy(math.fsum(runs) / len(runs))
     throughput(sheet, mean, pointer("throughput", place, "mean"), batch=count(one.get("batch")),
                used=count(one.get("gpus")), n=len(runs), samples=runs, trouble=trouble,
-               note=f"{failed} runs with a failed request are left out" if failed else "")  # fmt: skip
+               note=_left_out(failed, count(one.get("short_runs")) or 0))  # fmt: skip
+
+
+def _left_out(failed: int, short: int) -> str:
+    """Say which runs have no place in the mean."""
+    told = [f"{failed} runs with a failed request"] if failed else []
+    told += [f"{short} runs that stopped short"] if short else []
+    return f"{' and '.join(told)} are left out" if told else ""
 
 
 def _latency(one: dict[str, Any], place: int, sheet: Sheet) -> None:
