@@ -1,8 +1,10 @@
 """The report as Markdown, as HTML and as a page of the terminal: whole, escaped, and no wider than asked for."""
 
+import math
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 from soak.handmade import Record, minute, plan, quick
@@ -11,7 +13,7 @@ from mens_console.cli.soakpage import page
 from mens_console.cli.status import paint, plain
 from mens_console.gate.rendering import html, markdown
 from mens_console.soak.analyse import Analyst
-from mens_console.soak.drawings import groups
+from mens_console.soak.drawings import _level, groups
 from mens_console.soak.report import MOST_INCIDENTS, report, title
 from mens_console.soak.types import Event, Minute, ProbeAt
 
@@ -129,3 +131,11 @@ def test_columns_take_minutes_together_by_time():
     assert (width, column.tolist()) == (3, [0, 0, 0, 233])
     column, width = groups([quick(7)], 240)
     assert (width, column.tolist()) == (1, [0])
+
+
+def test_the_darkest_shade_is_that_of_the_most():
+    """Whatever the greatest count is: rounding must not lift it beyond the last shade."""
+    for most in range(1, 3000):
+        level = _level(np.array([0, 1, most]), math.log1p(most), 6)
+        assert (level[0], level[2]) == (0, 6)
+        assert 1 <= level[1] <= 6

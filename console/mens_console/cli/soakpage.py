@@ -23,7 +23,7 @@ _INKS: Final = {"✔": "good", "▲": "warn", "✖": "bad", "◐": "accent", "�
 _GAP: Final = 2
 _LEAST: Final = 8
 """Columns that a cell keeps; what is longer goes on in the next line."""
-_UNIT: Final = re.compile(r"([\d∞]) (%|×|[µmkMG]?[sB]|[hmd]\b)")
+_UNIT: Final = re.compile(r"([\d∞]) (%|×|[µmkMG]?[sB]|[hmd]\b|\d{3}\b)")
 
 
 def page(blocks: Sequence[Block], width: int, ink: Ink) -> list[str]:

@@ -115,7 +115,7 @@ def _dense(minutes: Sequence[Minute]) -> list[str]:
     most = math.log1p(max(int(row.max()) for row in rows))
     lines = []
     for number, row in enumerate(rows):
-        level = np.ceil(np.log1p(row) / most * (len(_DENSE) - 1)).astype(int)
+        level = _level(row, most, len(_DENSE) - 1)
         lines.append(f"{ms(float(EDGES[low + number * thick])):>8} {''.join(_DENSE[one] for one in level)}")
     return [*lines[::-1], f"a letter: {_minutes(width)}, by the logarithm of their number"]
 
@@ -123,7 +123,7 @@ def _dense(minutes: Sequence[Minute]) -> list[str]:
 def _shades(counted: Whole, high: int) -> list[tuple[str, str]]:
     """Return a path of the cells of each shade, a rectangle a cell, from pale to dark."""
     most, wide = math.log1p(int(counted.max())), _WIDE / len(counted)
-    level = np.ceil(np.log1p(counted) / most * len(_SHADES)).astype(int)
+    level = _level(counted, most, len(_SHADES))
     made = []
     for number, shade in enumerate(_SHADES, 1):
         columns, rows = np.nonzero(level == number)
@@ -133,6 +133,12 @@ def _shades(counted: Whole, high: int) -> list[tuple[str, str]]:
         if path:
             made.append((shade, path))
     return made
+
+
+def _level(counted: Whole, most: float, levels: int) -> Whole:
+    """Return 0 for nothing, then 1 to `levels` by the logarithm of the counts; `most` is that of the greatest."""
+    found: Whole = np.minimum(np.ceil(np.log1p(counted) / most * levels), levels).astype(np.int64)
+    return found
 
 
 def _marks(svg: ElementTree.Element, incidents: Sequence[Incident], minutes: Sequence[Minute]) -> None:
