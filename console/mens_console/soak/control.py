@@ -30,6 +30,7 @@ LOCK: Final = "driver.lock"
 LOG: Final = "driver.log"
 PATIENCE_S: Final = 1.0
 """How long a driver asks for the lock: readers take it for an instant to see whether it is held."""
+_BETWEEN_S: Final = 0.1
 _FLAGS: Final = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _MOST: Final = 1 << 16
 _ROOM: Final = 2048
@@ -176,9 +177,10 @@ def stop(folder: Path, *, now: bool, wait_s: float, tell: Callable[[str], None])
         if not _held(folder):
             return Stopped("none", f"process {pid} holds no lock on it: it is no driver any more")
         send(signal.SIGTERM)
-        if now:  # any second signal cuts short what the first began
-            send(signal.SIGINT)
         send(signal.SIGCONT)  # one that is halted would not hear of it
+        if now:  # any second signal cuts short what the first began; two of a kind may become one
+            time.sleep(_BETWEEN_S)
+            send(signal.SIGINT)
         tell(f"asked process {pid} to stop" + ("" if now else "; requests in flight may still end"))
         until = time.monotonic() + wait_s
         while start_of(pid) == start and _held(folder):

@@ -1,0 +1,249 @@
+import os
+import pty
+import resource
+import signal
+import time
+
+import pytest
+
+from mens_console.soak.control import told
+from soak.driving import Box, adds_up, agrees, record_of, rows_of, wait_for
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def box(tmp_path):
+    made = Box(tmp_path)
+    yield made
+    made.close()
+
+
+def ended(process):
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def answered(folder, n):
+    """Whether so many requests ended."""
+    return lambda: sum(row["k"] == "r" for row in rows_of(folder)) >= n
+
+
+def test_a_soak_from_its_beginning_to_its_end(box):
+    _, url = box.server()
+    process, folder = box.drive(url, "--arrivals", "poisson", "--seed", 3, rate=25, seconds=3)
+    status, out, err = ended(process)
+    assert (status, err) == (0, "")
+    assert "finished after 0:00:03" in out
+    record, served, _ = agrees(box, folder)
+    assert record.state == "finished"
+    assert sum(minute.due for minute in record.minutes) == len(served) > 30
+    assert sum(minute.failures + minute.lost + minute.skipped for minute in record.minutes) == 0
+    assert sum(minute.output_tokens for minute in record.minutes) == 4 * len(served)
+    assert [probe.ok for minute in record.minutes for probe in minute.probes] == [True]
+    assert [event.kind for event in record.events] == ["start", "end"]
+
+
+def test_killed_in_the_middle_and_gone_on_with(box):
+    _, url = box.server("--gap-ms", 100)
+    process, folder = box.drive(url, seconds=5)
+    wait_for("requests", answered(folder, 20))
+    process.kill()
+    process.wait()
+    assert record_of(folder).state == "died"
+    time.sleep(0.5)
+    status, _, err = box.do("run", "--resume", folder, "--no-preflight")
+    assert (status, err) == (0, "")
+    record, served, ended = agrees(box, folder)
+    assert record.state == "finished"
+    lost, skipped = (sum(getattr(one, name) for one in record.minutes) for name in ("lost", "skipped"))
+    assert lost >= 1  # at 20/s and 0.4 s a request some were in flight
+    assert skipped >= 10
+    assert sum(minute.due for minute in record.minutes) == 100 == len(ended) + lost + skipped
+    assert len(served) == len(ended) + lost
+    gap = next(event for event in record.events if event.kind == "resume")
+    assert sum(minute.unobserved_s for minute in record.minutes) == pytest.approx(gap.end - gap.begin, abs=1e-3)
+
+
+def test_a_driver_that_is_halted_blames_nobody_else(box):
+    _, url = box.server()
+    process, folder = box.drive(url, seconds=11)
+    wait_for("requests", answered(folder, 20))
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(6.5)
+    process.send_signal(signal.SIGCONT)
+    assert ended(process)[0] == 0
+    record, _, _ = agrees(box, folder)
+    held = next(event for event in record.events if event.kind == "held")
+    assert held.end - held.begin > 6.0
+    assert sum(minute.unobserved_s for minute in record.minutes) == pytest.approx(held.end - held.begin, abs=1e-3)
+    assert sum(minute.failures for minute in record.minutes) == 0
+    late = [row for row in rows_of(folder) if row["k"] == "r" and held.begin <= row["due"] < held.end]
+    assert late
+    assert all(held.end - row["due"] <= 5.0 for row in late)
+    assert sum(minute.skipped for minute in record.minutes) >= 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_lets_requests_end(box, number):
+    _, url = box.server("--gap-ms", 200)
+    process, folder = box.drive(url, rate=200, seconds=60)
+    wait_for("requests", answered(folder, 50))
+    process.send_signal(number)
+    status, out, _ = ended(process)
+    assert status == 128 + number
+    assert "requests in flight may take" in out
+    record, served, ended_ = agrees(box, folder)
+    assert record.state == "stopped"
+    assert served.keys() == ended_.keys()
+
+
+def test_asked_twice_it_cuts_requests_short(box):
+    _, url = box.server("--gap-ms", 60_000, "--gap-spread", 0)
+    process, folder = box.drive(url, seconds=60)
+    wait_for("requests", lambda: sum(row["k"] == "s" for row in rows_of(folder)) > 10)
+    status, _, _ = box.do("stop", folder, "--now")
+    assert status == 0
+    assert ended(process)[0] == 143
+    record = record_of(folder)
+    assert record.state == "stopped"
+    assert sum(minute.lost for minute in record.minutes) > 10
+    assert sum(minute.ended for minute in record.minutes) == 0
+
+
+def test_a_terminal_that_goes_away_ends_nothing(box):
+    _, url = box.server()
+    folder = box.folder / "soak"
+    words = ["run", "--url", url, "--model", "fake-model", "--rate", "20", "--duration", "60s", "--out", str(folder)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        from soak.driving import COMMAND
+
+        os.chdir(box.folder)
+        os.execve(COMMAND[0], [*COMMAND, *words, "--max-tokens", "4"], box.environ)
+    try:
+        wait_for("requests", lambda: folder.exists() and answered(folder, 20)())
+        assert b"answered" in wait_for("a line of progress", lambda: os.read(terminal, 65536))
+        os.close(terminal)
+        before = len(rows_of(folder))
+        wait_for("more rows", lambda: len(rows_of(folder)) > before + 60)
+        assert told(folder)["pid"] == pid
+        status, out, _ = box.do("stop", folder)
+        assert status == 0
+        assert "has stopped" in out
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 143
+        pid = 0
+    finally:
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    agrees(box, folder)
+
+
+def test_left_running_by_itself(box):
+    _, url = box.server()
+    folder = box.folder / "soak"
+    status, out, err = box.do(
+        "run", "--url", url, "--model", "fake-model", "--rate", 20, "--duration", "60s", "--out", folder, "--detach",
+        "--limit", "rss=80G", "--tag", "gpus=2", "--tag", "note=a b", "--watch-pid", os.getpid(), "--max-tokens", 4,
+    )  # fmt: skip
+    assert status == 0, err
+    pid = told(folder)["pid"]
+    try:
+        assert f"process {pid} drives" in out
+        assert os.getsid(pid) == pid
+        wait_for("requests", answered(folder, 10))
+        assert box.do("status", folder)[0] == 0
+        second = box.do("run", "--out", folder)
+        assert second[0] == 2
+        assert f"process {pid} drives it already" in second[2]
+        assert box.do("stop", folder)[0] == 0
+    finally:
+        box.do("stop", folder, "--now")
+    record = record_of(folder)
+    assert (record.plan.tags, record.plan.limits) == ({"gpus": "2", "note": "a b"}, {"rss": 80e9})
+    assert record.plan.probe_path == "/health"
+    assert box.do("stop", folder)[0] == 2
+
+
+def test_what_keeps_a_detached_driver_from_beginning_is_told(box):
+    _, url = box.server()
+    first, folder = box.drive(url, seconds=30)
+    words = ["--url", url, "--model", "fake-model", "--rate", 1, "--duration", "5s", "--out", folder]
+    status, _, err = box.do("run", *words, "--detach", "--no-preflight")
+    assert status == 2
+    assert "holds a soak with --rate 20.0, and 1.0 was asked for" in err
+    first.kill()
+
+
+def test_a_server_that_dies_and_comes_back(box):
+    server, url = box.server()
+    process, folder = box.drive(url, seconds=8)
+    wait_for("requests", answered(folder, 20))
+    server.kill()
+    server.wait()
+    wait_for("failures", lambda: sum(row.get("err") == "connect" for row in rows_of(folder)) >= 20)
+    box.server(port=url.rpartition(":")[2])
+    assert ended(process)[0] == 0
+    record, _, _ = agrees(box, folder)
+    assert record.state == "finished"
+    failed = {kind: n for minute in record.minutes for kind, n in minute.failed.items()}
+    assert failed["connect"] >= 20
+    assert sum(failed.values()) + sum(m.ended - m.failures for m in record.minutes) == 160
+    rows = [row for row in rows_of(folder) if row["k"] == "r"]
+    assert "err" not in rows[-1]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:9", "127.0.0.1:9"),
+        ("ftp://example.org", "ftp"),
+        ("http://nowhere.invalid:8000", "nowhere.invalid"),
+    ],
+)
+def test_a_wrong_url_is_told(box, url, said):
+    status, _, err = box.do("run", "--url", url, "--model", "m", "--rate", 1, "--duration", "5s", "--out", "soak")
+    assert status == 2
+    assert said in err
+    assert not (box.folder / "soak").exists()
+
+
+def test_a_server_that_is_not_up_yet_is_waited_for(box):
+    _, url = box.server("--slow-start-s", 2)
+    status, out, err = box.do(
+        "run", "--url", url, "--model", "fake-model", "--rate", 5, "--duration", "1s", "--out", "soak", "--wait", "60s"
+    )
+    assert status == 0, err
+    assert "it is tried again for" in err
+    assert record_of(box.folder / "soak").state == "finished"
+
+
+def test_a_disk_that_is_full_for_a_while_loses_nothing(box):
+    _, url = box.server()
+    process, folder = box.drive(url, seconds=8)
+    wait_for("requests", answered(folder, 20))
+    size = sum(path.stat().st_size for path in folder.glob("journal-*"))
+    before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size + 1000, resource.RLIM_INFINITY))
+    wait_for("the problem", lambda: "cannot be written" in str(told(folder).get("problem")))
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
+    status, out, _ = ended(process)
+    assert status == 0
+    assert "cannot be written" in out
+    assert "can be written again" in out
+    record, served, ended_ = agrees(box, folder)
+    assert served.keys() == ended_.keys()
+    assert len(served) == 160
+
+
+def test_a_finished_soak_and_another_plan_are_refused(box):
+    _, url = box.server()
+    process, folder = box.drive(url, seconds=1)
+    assert ended(process)[0] == 0
+    status, _, err = box.do("run", "--out", folder)
+    assert status == 2
+    assert "has come to its end" in err
+    status, _, err = box.do("run", "--out", folder, "--rate", 7)
+    assert status == 2
+    assert "--rate 20.0, and 7.0 was asked for" in err
+    assert adds_up(record_of(folder))
