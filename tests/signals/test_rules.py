@@ -7,6 +7,7 @@ import math
 from array import array
 
 import pytest
+from screens import soakbox
 
 from mens_console.signals.alerts import AlertState, Observation, Signal, fingerprint
 from mens_console.signals.checkpoints import CheckpointFact, checkpoint_observations, forecast
@@ -20,17 +21,24 @@ from mens_console.signals.machine import MachineView, machine_observations
 from mens_console.signals.pairs import LayerRow, PairTable
 from mens_console.signals.rules import RULES
 from mens_console.signals.run import RunSignals
+from mens_console.soak.alerts import soak_observations
 
 NAN = math.nan
 GENERATION = {*RULE_OF.values(), "generation_drift"}
-RUN, GPU, LOG = "run", "gpu:GPU-1", "generation:logs/r"
+RUN, GPU, LOG, SOAK = "run", "gpu:GPU-1", "generation:logs/r", "soak:soak-r16"
+
+
+def _entity(rule):
+    if rule == "soak_died":
+        return SOAK
+    return GPU if rule.startswith("gpu_") else LOG if rule in GENERATION else RUN
 
 
 class Lab:
     """A run that logs a row every two seconds, and whose alerts are looked at after each thing that happens."""
 
     def __init__(self, rule):
-        self.rule, self.entity = rule, GPU if rule.startswith("gpu_") else LOG if rule in GENERATION else RUN
+        self.rule, self.entity = rule, _entity(rule)
         self.signals, self.layers = RunSignals(RUN), LayerSignals(RUN)
         self.layers.table(PairTable(("p0", "p1", "p2", "p3")))
         self.step, self.wall, self.machine = 0, 1000.0, None
@@ -113,6 +121,12 @@ class Lab:
         self.note()
         return self
 
+    def soak(self, report):
+        self.signals.take(soak_observations(SOAK, report, RULES))
+        self.wall = report.started + report.now_s
+        self.note()
+        return self
+
     def later(self, seconds=600.0):
         self.wall += seconds
         self.signals.advance(self.wall)
@@ -179,6 +193,9 @@ PROVOKED = {
     "soak_uptime": (nothing, lambda x: x.series("soak/uptime", [0.9949]), lambda x: x.series("soak/uptime", [0.999])),
     "soak_errors": (
         nothing, lambda x: x.series("soak/error_rate", [0.0051]), lambda x: x.series("soak/error_rate", [0.001]),
+    ),
+    "soak_died": (
+        lambda x: x.soak(soakbox.young()), lambda x: x.soak(soakbox.died()), lambda x: x.soak(soakbox.young(12)),
     ),
     "stall": (healthy, lambda x: x.judge(100.0).judge(500.0), lambda x: x.judge(1.0)),
     "crash": (healthy, lambda x: x.judge(100.0, processes=()), lambda x: x.judge(1.0)),

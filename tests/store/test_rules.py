@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
+import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.soaks import Scene, write_driver, write_soak
 
 from mens_console.config import Settings
 from mens_console.screens.facts import alert_lines
@@ -92,6 +96,25 @@ class Lab:
             "validator_scores": {"pollyanna": pollyanna + 0.01 * (k % 3 - 1)}, "anchors_used": [f"a{k % anchors}"],
             "constraint_categories": [], "error": None,
         }  # fmt: skip
+
+    def soak(self, *, dies: bool = False) -> None:
+        """Let somebody hold the lock of a soak, or let the driver of it be gone; wait until the engine saw it."""
+        folder = self.run.parent / "soak"
+        if not folder.exists():
+            write_soak(folder, Scene(hours=1.0, rate=0.5, finished=False, until=600.0))
+            write_driver(folder, Scene(hours=1.0, rate=0.5, finished=False), 600.0, host=socket.gethostname())
+        if dies:
+            self.lock.close()
+        else:
+            self.lock = (folder / "driver.lock").open()
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
+        for _ in range(2000):
+            self.settle(6.0)
+            seen = self.engine.snapshot.soaks
+            if seen and seen[0].report is not None and seen[0].report.state == ("died" if dies else "running"):
+                return
+            time.sleep(0.002)  # it is read on a thread of its own
+        raise AssertionError("the engine never saw it")
 
     def event(self, event: str, **payload) -> None:
         line = json.dumps({"ts_ms": int(self.now * 1000), "event": event, "payload": payload})
@@ -316,6 +339,7 @@ PROVOKED = {
         lambda lab: lab.rows(3, **{"soak/error_rate": 0.02}),
         lambda lab: lab.rows(3, **{"soak/error_rate": 0.0}),
     ),
+    "soak_died": (lambda lab: lab.soak(), lambda lab: lab.soak(dies=True), lambda lab: lab.soak()),
     "repairs_high": generation(6, 1, repaired=150),
     "repairs_rising": generation(3, 9, rising=70),
     "openings_collapse": generation(6, 1, moves=3),

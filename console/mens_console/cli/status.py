@@ -39,7 +39,7 @@ _INKS: Final = {"bad": "31", "warn": "33", "good": "32", "accent": "36", "muted"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the status of all runs; 1 if a critical alert fires, 2 if there are no runs."""
+    """Print the status of all runs and soaks; 1 if a critical alert fires, 2 if there are none."""
     settings = settings_from(arguments)
     snapshot = load(settings, machine=arguments.json)
     if arguments.json:
@@ -52,10 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(line(snapshot))
     elif snapshot.runs:
         print(table(snapshot, paint if colour(sys.stdout) else plain))
+    if snapshot.soaks and not (arguments.json or arguments.line):
+        from mens_console.cli.soaklines import soak_lines
+
+        print("\n".join(soak_lines(snapshot.soaks, paint if colour(sys.stdout) else plain)))
     for problem in snapshot.problems:
         if problem not in settings.problems:  # those were told when they were read
             complain(problem)
-    if not snapshot.runs:
+    if not (snapshot.runs or snapshot.soaks):
         complain(f"no runs found: {why_none(snapshot)}")
         return WRONG
     return NO if any(map(is_critical, snapshot.runs)) or alert_counts(snapshot.box_alerts)[1] else OK

@@ -15,6 +15,7 @@ from mens_console.exporter.machine import machine_samples
 from mens_console.exporter.metrics import METRICS
 from mens_console.exporter.quality import health_samples, kpi_samples
 from mens_console.exporter.runs import alert_samples, fleet_samples
+from mens_console.exporter.soaks import soak_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +39,8 @@ def samples(snapshot: Snapshot, *, most_runs: int = MAX_RUNS, engine_up: bool = 
     yield "mens_exporter_snapshot_timestamp_seconds", (), snapshot.at
     yield from fleet_samples(snapshot, most_runs)
     yield from alert_samples(snapshot)
-    yield from chain(health_samples(snapshot.health), kpi_samples(snapshot.kpi), machine_samples(snapshot.machine))
+    yield from chain(health_samples(snapshot.health), kpi_samples(snapshot.kpi), soak_samples(snapshot.soaks))
+    yield from machine_samples(snapshot.machine)
 
 
 class SnapshotCollector(Collector):

@@ -177,9 +177,45 @@ _HOST: Final = (
         "mens_volume_full_seconds", "Time until it is full at the present rate; absent where it does not fill.", "mount"
     ),
 )
+_SOAK: Final = (
+    _gauge("mens_soak_info", "1; the model under load and the tool that made the load are labels.", "soak", "model",
+           "source"),
+    _gauge("mens_soak_state", "1 for the state that the soak is in, 0 for the others.", "soak", "state"),
+    _gauge("mens_soak_updated_timestamp_seconds", "How far the soak has come.", "soak"),
+    _gauge("mens_soak_elapsed_seconds", "How long it has gone on.", "soak"),
+    _gauge("mens_soak_target_seconds", "How long it is to go on.", "soak"),
+    _gauge("mens_soak_offered_requests_per_second", "Requests a second by schedule.", "soak"),
+    _gauge("mens_soak_achieved_requests_per_second", "Requests a second that ended.", "soak"),
+    _gauge("mens_soak_goodput_requests_per_second", "Requests a second that kept their objectives.", "soak"),
+    _gauge("mens_soak_output_tokens_per_second", "Generated tokens a second.", "soak"),
+    _counter("mens_soak_requests_total", "Requests that ended.", "soak"),
+    _counter("mens_soak_errors_total", "Requests that failed, by class.", "soak", "class"),
+    _counter("mens_soak_degraded_requests_total", "Requests that took more than twice the normal time.", "soak"),
+    _counter("mens_soak_skipped_requests_total", "Requests that were due and never sent.", "soak"),
+    _counter("mens_soak_lost_requests_total", "Requests that were sent by a driver that died before they ended.",
+             "soak"),
+    _counter("mens_soak_probes_total", "Health probes.", "soak"),
+    _counter("mens_soak_failed_probes_total", "Health probes without an answer.", "soak"),
+    _gauge("mens_soak_uptime_ratio", "The worse of probe and request availability.", "soak"),
+    _gauge("mens_soak_error_ratio", "Failed requests of those that ended.", "soak"),
+    _gauge("mens_soak_verdict", "1 for the band of a target (uptime, error_rate, failures), 0 for the others.", "soak",
+           "target", "band"),
+    _gauge("mens_soak_unobserved_seconds", "Time in which nobody drove the soak.", "soak"),
+    _gauge("mens_soak_error_budget_left_ratio", "Share of the error budget that is left; below 0 when overdrawn.",
+           "soak"),
+    _gauge("mens_soak_burn_rate", "Share of the budget that is spent by share of the time that is gone.", "soak"),
+    _gauge("mens_soak_incidents", "Incidents so far.", "soak"),
+    _gauge("mens_soak_incident_open", "1 while an incident is open.", "soak"),
+    _gauge("mens_soak_mtbf_low_seconds", "Lower 95 % bound of the mean time between failures.", "soak"),
+    _gauge("mens_soak_latency_seconds", "Percentiles of the whole soak: first token (ttft), raw gaps (itl), end to end "
+           "(e2e), since due (scheduled), dispatch lag (lag).", "soak", "latency", "quantile"),
+    _gauge("mens_soak_level_bytes", "The last sample of a level: rss, gpu_memory.", "soak", "level"),
+    _gauge("mens_soak_level_bytes_per_hour", "How fast a level grows.", "soak", "level"),
+    _gauge("mens_soak_limit_seconds", "Time until a level reaches its limit at its present slope.", "soak", "level"),
+)  # fmt: skip
 
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
-    {metric.name: metric for metric in (*_EXPORTER, *_RUNS, *_ALERTS, *_HEALTH, *_KPI, *_GPUS, *_HOST)}
+    {metric.name: metric for metric in (*_EXPORTER, *_RUNS, *_ALERTS, *_HEALTH, *_KPI, *_SOAK, *_GPUS, *_HOST)}
 )
 """Every metric by the name that it is exposed under."""
 

@@ -27,6 +27,8 @@ _NAMES: Final = frozenset(
 )
 _SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".log", ".out", ".err", ".stdout", ".stderr")
 _TEXT_LOG: Final = re.compile(r"(log|out|err|train|console|slurm).*\.txt", re.IGNORECASE)
+_LOAD: Final = re.compile(r"bench|guidellm|vllm|sglang|openai|aiperf|genai|k6|locust|qps|profile_export")
+"""What results of load tools are called like; what they are is told by their content."""
 _ASIDE: Final = re.compile(r"(?:\.\d{1,6}|[-.]\d{4}-?\d\d-?\d\d(?:[-_.t]?\d{2,10})?)?(?:\.gz)?")
 """What rotation and compression append to a name, in lower case: `.3`, `-20260131`, `.2.gz`."""
 _WANDB_OWN: Final = re.compile(r"debug[\w.-]*\.log", re.IGNORECASE)
@@ -68,6 +70,8 @@ def _ends_of_names(lower: str) -> Iterator[int]:
 
 
 def _is_named(lower: str) -> bool:
+    if lower.endswith(".json"):
+        return lower in _NAMES or bool(_LOAD.search(lower))
     return lower in _NAMES or lower.endswith(_SUFFIXES) or "tfevents" in lower or bool(_TEXT_LOG.search(lower))
 
 

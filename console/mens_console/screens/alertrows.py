@@ -16,7 +16,7 @@ from mens_console.screens.query import Terms
 from mens_console.screens.rows import TONES
 from mens_console.screens.words import SEVERITY_LOOKS, STANDINGS, age, loud, silenced, standing
 from mens_console.signals.human import duration, number, step
-from mens_console.store.snapshot import GENERATION
+from mens_console.store.snapshot import GENERATION, SOAK
 from mens_widgets.grid import Cell, Column, Row
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ def entries(snapshot: Snapshot) -> list[Entry]:
 
 
 def _part(entity: str, snapshot: Snapshot) -> str:
-    """Return the name of a part of the machine, ``GPU 0`` for ``gpu:<uuid>`` where the GPU is known, or of a log."""
+    """Return the name of a log, a soak or a part of the machine, ``GPU 0`` for ``gpu:<uuid>`` where it is known."""
     kind, _, uuid = entity.partition(":")
-    if kind == GENERATION:
+    if kind in (GENERATION, SOAK):
         return uuid
     gpu = snapshot.machine.gpu(uuid) if snapshot.machine is not None and kind == "gpu" else None
     return f"GPU {gpu.index}" if gpu is not None else entity or "machine"

@@ -38,6 +38,7 @@ from mens_console.screens.words import silenced
 from mens_console.signals.alerts import Silence
 from mens_console.signals.metricrules import with_custom
 from mens_console.signals.rules import adjusted
+from mens_console.store.snapshot import SOAK
 from mens_widgets.grid import Grid, Row
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ class AlertsScreen(Room):
             self.console_app.paint()
 
     def action_jump(self) -> None:
-        """Go to the moment on the chart, to the batch of attempts, or to the machine for what is about it."""
+        """Go to the moment on the chart, to the batch of attempts, to the soak, or to the machine."""
         from mens_console.screens.healthmoment import is_about_generation
 
         entry, app = self.selected, self.console_app
@@ -237,6 +238,12 @@ class AlertsScreen(Room):
             alert = entry.alert
             app.moment = Moment(alert.entity, (alert.rule,), alert.since_step, alert.since)
             app.action_room("health")
+        elif entry.alert.entity.startswith(f"{SOAK}:"):
+            from mens_console.screens.moment import Moment
+
+            alert = entry.alert
+            app.moment = Moment(alert.entity, (alert.rule,), alert.since_step, alert.since)
+            app.action_room("soak")
         elif "hardware" in app.MODES:
             app.action_room("hardware")
         else:

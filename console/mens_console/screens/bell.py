@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.words import ALERT_OVER, silenced
-from mens_console.store.snapshot import GENERATION
+from mens_console.store.snapshot import GENERATION, SOAK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,16 +56,21 @@ class Bell:
 def _live(snapshot: Snapshot) -> set[str]:
     """Return the places whose history was read, so that what happens there happens now."""
     logs = {f"{GENERATION}:{view.id}" for view in snapshot.health if view.caught_up}
-    return {run.id for run in snapshot.runs if run.backlog is None} | logs | {BOX}
+    soaks = {view.entity for view in snapshot.soaks if view.caught_up}
+    return {run.id for run in snapshot.runs if run.backlog is None} | logs | soaks | {BOX}
 
 
 def _criticals(snapshot: Snapshot) -> Iterator[tuple[str, str, AlertView]]:
     """Yield place, name and alert of every critical that is on."""
     places = [(run.id, run.name, run.alerts) for run in snapshot.runs]
-    others = [alert for alert in snapshot.box_alerts if not alert.entity.startswith(GENERATION + ":")]
+    elsewhere = (GENERATION + ":", SOAK + ":")
+    others = [alert for alert in snapshot.box_alerts if not alert.entity.startswith(elsewhere)]
     for view in snapshot.health:
         alerts = tuple(alert for alert in snapshot.box_alerts if view.owns(alert.entity))
         places.append((f"{GENERATION}:{view.id}", view.name, alerts))
+    for soak in snapshot.soaks:
+        own = tuple(alert for alert in snapshot.box_alerts if alert.entity == soak.entity)
+        places.append((soak.entity, soak.id, own))
     for place, name, alerts in [*places, (BOX, "machine", tuple(others))]:
         for alert in alerts:
             if str(alert.severity) == "critical" and str(alert.state) not in ALERT_OVER:

@@ -173,6 +173,13 @@ EVALUATION: Final = (
         "Group the failed requests by error and by minute: a release fails above 0.5 %.",
         ("soak/error_rate",), asks=_RISING,
     ),
+    Rule(
+        "soak_died", _CRITICAL, "The driver of a soak died", "the process that drives a soak is gone before its end",
+        "events", 1, 1,
+        "Resume it with `mens-console soak run --resume DIR`: what is recorded stays, and until then nothing is "
+        "observed.",
+        ("soak: driver",), asks=(),
+    ),
 )  # fmt: skip
 
 LIFE: Final = (

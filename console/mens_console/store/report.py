@@ -37,6 +37,7 @@ def moment(value: float | None) -> float | None:
 def status_document(snapshot: Snapshot) -> dict[str, Any]:
     """Return the whole document."""
     from mens_console.store.machinereport import machine_document
+    from mens_console.store.soakreport import soak_document
 
     return {
         "schema": SCHEMA,
@@ -46,6 +47,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "problems": [safe_text(problem) for problem in snapshot.problems],
         "machine": None if snapshot.machine is None else machine_document(snapshot.machine),
         "runs": [run_document(run) for run in snapshot.runs],
+        "soaks": [soak_document(soak) for soak in snapshot.soaks],
         "box_alerts": [alert_document(alert) for alert in snapshot.box_alerts],
         "silences": [_silence(silence) for silence in snapshot.silences],
     }

@@ -220,7 +220,8 @@ class _Reader:
             if os.environ.get("MENS_DEBUG"):
                 raise
             self._drop((name, path))
-            return _Told(name, path, None, more=False, problem=safe_text(f"{type(error).__name__}: {error}", 300))
+            kind = "" if isinstance(error, (OSError, ValueError)) else f"internal error, {type(error).__name__}: "
+            return _Told(name, path, None, more=False, problem=safe_text(f"{kind}{error}", 300))
 
     def _drop(self, key: tuple[str, Path]) -> None:
         follower = self._followers.pop(key, None)
