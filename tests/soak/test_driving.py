@@ -5,9 +5,9 @@ import signal
 import time
 
 import pytest
+from soak.driving import Box, adds_up, agrees, record_of, rows_of, wait_for
 
 from mens_console.soak.control import told
-from soak.driving import Box, adds_up, agrees, record_of, rows_of, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -211,7 +211,7 @@ def test_a_wrong_url_is_told(box, url, said):
 
 def test_a_server_that_is_not_up_yet_is_waited_for(box):
     _, url = box.server("--slow-start-s", 2)
-    status, out, err = box.do(
+    status, _, err = box.do(
         "run", "--url", url, "--model", "fake-model", "--rate", 5, "--duration", "1s", "--out", "soak", "--wait", "60s"
     )
     assert status == 0, err
@@ -231,7 +231,7 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing(box):
     assert status == 0
     assert "cannot be written" in out
     assert "can be written again" in out
-    record, served, ended_ = agrees(box, folder)
+    _, served, ended_ = agrees(box, folder)
     assert served.keys() == ended_.keys()
     assert len(served) == 160
 
