@@ -1,5 +1,6 @@
 """`mens-console bench` on the command line: what it prints, writes, refuses and says when it is ended early."""
 
+import io
 import json
 import os
 import signal
@@ -8,8 +9,12 @@ import sys
 import time
 
 import pytest
-from benchmark.benched import served
+from benchmark.benched import Requests, plan, served
+from benchmark.test_measured import answered
 
+from mens_console.benchmark.asking import Progress
+from mens_console.benchmark.bench import Bench
+from mens_console.cli.benchmeter import BenchMeter
 from mens_console.cli.main import main
 
 FAST = ["--runs", "2", "--tokens", "10", "--requests", "5", "--answer-tokens", "6", "--warmup", "1", "--items", "2"]
@@ -183,6 +188,37 @@ def test_failed_requests_are_measured_around_and_exit_with_one(cli, tmp_path):
     assert 0 < document["latency"][0]["failed"] < 20
     assert "requests failed" in err
     assert "HTTP 500: it went wrong, as told" in out
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps what was written to it."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_tells_part_count_and_what_is_left_of_all():
+    screen, now = Screen(), [0.0]
+    with BenchMeter(screen, {"warm-up": 100.0, "batch 1": 500.0, "latency": 400.0}, lambda: now[0]) as meter:
+        meter.tell(Progress("warm-up", 0, 10))
+        assert screen.getvalue() == ""  # what is done at once shows nothing
+        now[0] = 30.0
+        meter.tell(Progress("batch 1", 1, 5))
+        assert screen.getvalue() == "\rbatch 1: 1 of 5 · part 2 of 3 · about 2 m left\x1b[K"
+        meter.tell(Progress("batch 1", 2, 5))
+        assert screen.getvalue().count("\r") == 1  # not oftener than can be read
+    assert screen.getvalue().endswith("\r\x1b[2K")
+    assert meter.part == "batch 1"
+
+
+async def test_every_part_that_is_told_of_is_in_the_plan_and_in_its_order():
+    told = []
+    made = plan(batches=(1, 4), context=(1024,), requests=3)
+    bench = Bench(made, lambda progress: told.append(progress.part))
+    await bench.run(
+        Requests(lambda number, id, prompt, tokens: answered(id, tokens, prompt_tokens=len(prompt.split())))
+    )
+    assert list(dict.fromkeys(told)) == list(made.parts())
 
 
 def started(server, path, *words):

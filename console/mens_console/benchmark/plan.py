@@ -48,6 +48,19 @@ class Plan:
     quick: bool = False
     tags: dict[str, str] = field(default_factory=dict)
 
+    def parts(self) -> dict[str, float]:
+        """Return every part that is measured, in its order, with how long it is: tokens that follow one another.
+
+        A prompt of a rung counts as a hundredth of its tokens: it is read at once, and still takes its time.
+        """
+        lengths = {"warm-up": float(self.warmup * self.answer_tokens)}
+        batches = sorted(set(self.batches))
+        lengths |= {f"batch {one}": float(self.runs * self.tokens) for one in batches if one == 1}
+        lengths["latency"] = float(self.requests * self.answer_tokens)
+        lengths |= {f"batch {one}": float(self.runs * self.tokens) for one in batches if one > 1}
+        lengths |= {f"context {one}": self.items * (100.0 + one / 100.0) for one in sorted(self.context)}
+        return {name: length for name, length in lengths.items() if length}
+
 
 def quick(plan: dict[str, object]) -> dict[str, object]:
     """Return the settings of a look that takes minutes: too little of everything for a verdict, and it says so."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
 
     from mens_console.benchmark.bench import Bench
+    from mens_console.benchmark.plan import Plan
     from mens_console.load.client import Client
     from mens_console.load.endpoint import Endpoint
 
@@ -101,14 +102,14 @@ def _client(endpoint: Endpoint, arguments: argparse.Namespace) -> Client:
     return Client(endpoint, arguments.model, key=key, timeout_s=arguments.timeout)
 
 
-def _measure(plan: Any, client: Client) -> tuple[Bench, int]:
+def _measure(plan: Plan, client: Client) -> tuple[Bench, int]:
     """Run the benchmark; return it with 0, or the exit status of what ended it early."""
     from mens_console.benchmark.bench import Bench
     from mens_console.benchmark.memory import GpuWatch
 
     watch = GpuWatch(plan.gpu_indexes) if plan.watch_gpu else None
     ended = OK
-    with BenchMeter(sys.stderr) as meter:
+    with BenchMeter(sys.stderr, plan.parts()) as meter:
         bench = Bench(plan, meter.tell, watch)
         if watch is not None:
             watch.start()
