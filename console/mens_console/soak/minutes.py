@@ -80,10 +80,9 @@ def encode(closed: Closed) -> bytes:
 def decode(line: bytes) -> Closed:
     """Read a line; raises `BadMinuteError`."""
     body = line.rstrip()
-    if body[-_SEALED:-10] == _SEAL:
-        body, told = body[:-_SEALED] + b"}", body[-10:-2]
-        if told != b"%08x" % zlib.crc32(body):
-            raise BadMinuteError("it is not as it was written (its checksum differs)")
+    told, body = body[-_SEALED:], body[:-_SEALED] + b"}"
+    if told != b'%b%08x"}' % (_SEAL, zlib.crc32(body)):
+        raise BadMinuteError("it is not as it was written (its checksum differs)")
     try:
         row = _DECODER.decode(body)
         latencies = {name: PackedHistogram.of_row(row.latencies[name]) for name in LATENCIES}
