@@ -18,7 +18,7 @@ _EVERY_S: Final = 0.2
 
 
 class BenchMeter:
-    """Shows progress on `stream`, with what is left of all by the pace so far; `lengths` are those of the parts, in order."""
+    """Shows progress on `stream`, with what is left of all by the pace so far; `lengths` are those of the parts."""
 
     def __init__(
         self, stream: TextIO, lengths: Mapping[str, float], clock: Callable[[], float] = time.monotonic
