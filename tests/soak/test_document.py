@@ -145,3 +145,17 @@ def test_the_gate_passes_no_20_minutes(tmp_path, capsys, monkeypatch):
     for one in ("3.1", "3.3"):
         assert found[one]["verdict"] != "PASS", one
     assert "0.3 h of 72 h" in found["3.3"]["reason"]
+
+
+def test_results_of_another_tool_show_no_failures_over_time(tmp_path, capsys):
+    """Its file has no incidents because nobody looked for any, however long it took."""
+    rows = [{"state": "imported", "incidents": []}, {}]
+    verdicts = []
+    for name, more in zip(("one", "two"), rows, strict=True):
+        (tmp_path / name).mkdir()
+        made = told(whole()) | {"ended": None, "started": None} | more
+        (tmp_path / name / "soak.json").write_bytes(orjson.dumps(made))
+        main(["gate", "check", "phase3-release", str(tmp_path / name), "--json"])
+        criteria = {one["id"]: one for one in json.loads(capsys.readouterr().out)["criteria"]}
+        verdicts.append(criteria["3.3"]["verdict"])
+    assert verdicts == ["UNDERFED", "PASS"]

@@ -84,7 +84,20 @@ def _opened(path: Path) -> SoakFollower:
     try:
         return SoakFollower(path)
     except UnreadableError as error:
+        if _is_report(path):
+            raise CommandError(
+                f"{path}: it is a report already; `gate check` reads it, and this reads its soak"
+            ) from None
         raise CommandError(str(error)) from None
+
+
+def _is_report(path: Path) -> bool:
+    from mens_console.ingest.safeopen import read_small
+
+    try:
+        return b'"mens-soak/1"' in read_small(os.fspath(path), 1024, follow=True)
+    except OSError:
+        return False
 
 
 def _read(follower: SoakFollower) -> Analysis:

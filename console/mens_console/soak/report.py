@@ -112,7 +112,7 @@ def _reliability(found: Analysis) -> list[Block]:
             wording.up(found.request_availability),
             by_request if found.requests else "no request ended",
         ],
-        ["not observed", hours(found.unobserved_s), "the driver did not run: neither up nor down"],
+        ["not observed", *_unobserved(found)],
     ]
     failed = len(found.incidents)
     if found.mtbf_lower_bound_s is not None:
@@ -125,6 +125,12 @@ def _reliability(found: Analysis) -> list[Block]:
         ]
     rows += _budget(found)
     return [Heading(2, "Reliability"), Table(["figure", "value", "of"], rows)]
+
+
+def _unobserved(found: Analysis) -> tuple[str, str]:
+    if found.plan is None and not found.unobserved_s:
+        return NONE, "the file does not tell"
+    return hours(found.unobserved_s), "the driver did not run: neither up nor down"
 
 
 def _budget(found: Analysis) -> list[list[str]]:
@@ -176,15 +182,23 @@ def _load(found: Analysis) -> list[Block]:
         ["achieved", _rate(found.achieved_rate), "ended a second of observed time"],
         ["goodput", _rate(found.goodput), _good(found)],
         ["degraded", NONE if found.degraded is None else step(found.degraded), slow],
-        ["output tokens", rate(found.output_tokens_per_s), f"counted {who}" if who else "nobody counted them"],
-        ["lost, skipped", f"{step(found.lost)}, {step(found.skipped)}", "died with the driver; due while none ran"],
+        ["output tokens", rate(found.output_tokens_per_s), _counted(found, who)],
     ]
+    if found.plan is not None or found.lost or found.skipped:
+        lost = f"{step(found.lost)}, {step(found.skipped)}"
+        rows.append(["lost, skipped", lost, "died with the driver; due while none ran"])
     if "complete_s" in found.extra:
         drained = hours(float(found.extra["drain_s"]))
         rows.append(["time to complete all", hours(float(found.extra["complete_s"])), f"{drained} after the last send"])
     if found.gpu_peak_bytes is not None:
         rows.append(["GPU memory, peak", size(found.gpu_peak_bytes), "of one sample a minute"])
     return [Heading(2, "Load"), Table(["figure", "value", "of"], rows)]
+
+
+def _counted(found: Analysis, who: str) -> str:
+    if who:
+        return f"counted {who}"
+    return "nobody counted them" if found.output_tokens_per_s is None else "as the tool told it"
 
 
 def _rate(value: float | None) -> str:

@@ -100,10 +100,16 @@ def _time(document: dict[str, Any], sheet: Sheet, hours: float, blind: float) ->
     unseen = f"{note}: more than {_BLIND:.0%}" if blind > _BLIND * hours else ""
     sheet.add("soak_hours", hours, "h", "/elapsed_s", n=1, trouble=unseen, note=note)
     incidents = document.get("incidents")
+    if at(document, "state") == "imported":
+        unseen = "it was made of another tool's file, which tells nothing of failures over time"
     if not isinstance(incidents, list):
         sheet.add("failures_72h", None, "failures", "/incidents", trouble="it has no list of incidents")
         return
-    short = "" if hours >= _STRESS_H * _SLACK else f"it took {hours:.1f} h of 72 h: failures may have been to come"
+    short = (
+        ""
+        if unseen or hours >= _STRESS_H * _SLACK
+        else f"it took {hours:.1f} h of 72 h: failures may have been to come"
+    )
     sheet.add("failures_72h", len(incidents), "failures", "/incidents", trouble=short or unseen, note=note, keep=True)
     _mtbf(document, sheet, len(incidents), hours - blind, unseen)
 
