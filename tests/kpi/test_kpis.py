@@ -118,7 +118,7 @@ def test_rates_are_ratios_of_sums_of_truly_counted_tokens(kpis):
         event("c", attempt(1, tokens=1000, ms=1.0), tokenizer="whitespace"),
     ).get("serve_tokens_per_sec")  # fmt: skip
     assert (found.value, found.n, found.decides, found.role) == (250.0, 2, True, "decides")
-    assert "1 requests whose tokens the model's tokenizer did not count are left out" in found.reason
+    assert "1 request left out, whose tokens the model's tokenizer did not count" in found.reason
 
 
 def test_tokens_by_blanks_are_shown_flagged_and_decide_nothing(kpis):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
 from mens_console.kpi.definitions import BY_ID
-from mens_console.signals.human import count, duration, number
+from mens_console.signals.human import count, duration, number, one_of, some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ def report_lines(report: KpiReport, now: float, ink: Ink) -> list[str]:
 
 
 def _model(model: ModelKpis, now: float, ink: Ink) -> list[str]:
-    facts = [f"{model.tasks} tasks"] if model.tasks else []
+    facts = [some(model.tasks, "task")] if model.tasks else []
     if math.isfinite(model.updated):
         facts.append(f"newest {duration(max(now - model.updated, 0.0))} ago")
     lines = [f"{ink(safe_text(model.model, _NAME), 'strong')}  {', '.join(facts)}".rstrip()]
@@ -58,7 +58,7 @@ def _value(value: KpiValue, ink: Ink) -> list[str]:
     known = not math.isnan(value.value)
     text = measure(value.value, value.unit) if known else "—"
     interval = bounds(value.interval, value.unit)
-    n = (f"n={value.n} {value.of}".strip() if value.n else "n not told") if known else ""
+    n = (f"n={value.n} {one_of(value.n, value.of)}".strip() if value.n else "n not told") if known else ""
     line = f"    {value.name:<22} {text:>10}  {interval:<17} {n}".rstrip()
     lines = [line if known else ink(line, "muted")]
     notes = [] if not value.reason else [value.reason]
@@ -104,7 +104,8 @@ def _histogram(categories: Sequence[Category], ink: Ink) -> list[str]:
         bar = "█" * max(round(_BAR * one.diagnostics / most), 1)
         share = f"{one.diagnostics / total * 100:.0f} %"
         lines.append(
-            f"    {safe_text(one.name, 22):<22} {one.diagnostics:>7} {share:>5}  {bar:<{_BAR}} {one.tasks} tasks"
+            f"    {safe_text(one.name, 22):<22} {one.diagnostics:>7} {share:>5}  {bar:<{_BAR}} "
+            f"{some(one.tasks, 'task')}"
         )
     return lines
 

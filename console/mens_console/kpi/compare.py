@@ -22,6 +22,7 @@ from mens_console.signals.differences import (
     paired_ratios,
     paired_shares,
 )
+from mens_console.signals.human import some
 from mens_console.signals.intervals import Estimate, median, ratio_of_sums
 from mens_console.signals.kpivalues import KpiDelta, KpiValue, ModelKpis
 
@@ -79,7 +80,7 @@ def _delta(definition: Definition, base: Evidence, other: Evidence, one: KpiValu
         if pairing is not None:
             n = int(pairing.difference.worth)
             left = max(one.n, two.n) - n
-            note = f"over the {n} tasks that both were given" if left > 0 else ""
+            note = f"over the {some(n, 'task')} that both were given" if left > 0 else ""
             return _verdict(definition, one, two, pairing, n=n, paired=True, note=note)
     difference = apart(_estimate(one), _estimate(two))
     method = {"share": "Newcombe's hybrid score"}.get(definition.kind, "square-and-add of both intervals")

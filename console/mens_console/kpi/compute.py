@@ -13,6 +13,7 @@ import numpy as np
 
 from mens_console.kpi.definitions import KPIS, Definition
 from mens_console.kpi.lanes import lanes_of
+from mens_console.signals.human import one_of, some
 from mens_console.signals.intervals import Estimate, clustered_share, mean_interval, median, pass_at_k, ratio_of_sums
 from mens_console.signals.kpivalues import Category, KpiValue, ModelKpis
 from mens_console.signals.patterns import wilson
@@ -148,7 +149,8 @@ def _median(definition: Definition, table: Table) -> KpiValue:
     if never:
         valid = median(values[np.isfinite(values)].tolist()).value
         among = f"; the median of the others is {_short(valid)} ms" if valid == valid else ""
-        reasons.insert(0, f"{never} of {len(tasks)} {_of(table)} never became valid and count as longest{among}")
+        of = one_of(len(tasks), _of(table))
+        reasons.insert(0, f"{never} of {len(tasks)} {of} never became valid and count as longest{among}")
     return replace(
         definition.blank("; ".join(filter(None, [*reasons, _few(estimate)]))),
         value=estimate.value,
@@ -171,7 +173,7 @@ def _rate(definition: Definition, table: Table) -> KpiValue | None:
     reasons = [] if decides else ["tokens counted by whitespace or in an untold way: they may not decide"]
     left = int((usable & ~true).sum())
     if decides and left:
-        reasons.append(f"{left} requests whose tokens the model's tokenizer did not count are left out")
+        reasons.append(f"{some(left, 'request')} left out, whose tokens the model's tokenizer did not count")
     if estimate.interval is None:
         reasons.append("no interval: two requests that differ are the least")
     return replace(

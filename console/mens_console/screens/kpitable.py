@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.sheet import Line, prose
-from mens_console.signals.human import count, number, step
+from mens_console.signals.human import count, number, one_of, step
 from mens_widgets.text import fit
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _row(value: KpiValue, chosen: bool, width: int, _delta: KpiDelta | None) -> 
 
 
 def _sample(value: KpiValue, width: int) -> str:
-    of = f" {safe_text(value.of, 20)}" if value.of and width >= WIDE else ""
+    of = f" {one_of(value.n, safe_text(value.of, 20))}" if value.of and width >= WIDE else ""
     return f" n {step(value.n)}{of}" if value.n else " n 0"
 
 

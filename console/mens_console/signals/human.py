@@ -92,6 +92,11 @@ def some(n: int, what: str) -> str:
     return f"{step(n)} {what}{ending}"
 
 
+def one_of(n: int, things: str) -> str:
+    """Return ``task`` of 1, ``tasks`` of 24: what is named in the plural, as it reads behind a number."""
+    return things.removesuffix("s") if n == 1 else things
+
+
 def duration(seconds: float | None) -> str:
     """Format a duration compactly for a table cell: ``0.4s``, ``2s``, ``11m``, ``1h12m``, ``3d4h``."""
     return _duration(seconds, "")
