@@ -119,8 +119,9 @@ async def test_each_event_has_the_time_at_which_it_came():
 
     outcome = await outcome_of(slowly)
     assert outcome.ttft_s >= 0.03
-    assert all(gap >= 0.02 for gap in outcome.gaps_s)
+    assert outcome.e2e_s >= 0.09
     assert len(outcome.gaps_s) == 2
+    assert outcome.shared == 0 or 0.0 in outcome.gaps_s
     assert outcome.e2e_s == pytest.approx(outcome.ttft_s + sum(outcome.gaps_s))
 
 
@@ -281,7 +282,7 @@ async def test_a_server_that_keeps_the_connection_open_after_its_end_is_not_wait
 
     outcome = await outcome_of(handler)
     assert (outcome.error, outcome.text) == (None, "a")
-    assert outcome.e2e_s < 1
+    assert outcome.e2e_s == outcome.ttft_s
 
 
 async def test_a_connection_is_used_again_and_a_probe_is_always_a_new_one():

@@ -55,7 +55,8 @@ class Serving:
         except _BreakError:
             return False
         except ConnectionError:
-            one.row["did"] = "left"
+            if one.row["did"] != "malformed":  # whoever gets such an answer may well leave
+                one.row["did"] = "left"
             return False
         except asyncio.CancelledError:
             one.row["did"] = "broken"
