@@ -58,29 +58,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _approved(evaluation: Evaluation, arguments: argparse.Namespace) -> Evaluation:
     """Count who said GO to this very evaluation, where the ledger is there and all of it holds; else nobody did."""
     from mens_console.cli.gate_records import ledger_path, loaded, signers_of
-    from mens_console.gate.evaluate import with_approvals
+    from mens_console.gate.approved import approved
     from mens_console.gate.subprocesses import ToolError
-    from mens_console.gate.verify import verify
 
     path = ledger_path(arguments)
     if not os.path.lexists(path):
         if arguments.ledger is not None:
             raise CommandError(f"{path}: there is no ledger; name one, or record a decision first (gate sign)")
         return evaluation
-    profile = evaluation.profile
     chain = loaded(path)
-    if not any(one.decision.digest == evaluation.digest for one in chain.entries):
-        return evaluation
+    profile = evaluation.profile
     named = Path(profile.path).parent / profile.allowed_signers if profile.allowed_signers else None
     try:
-        report = verify(chain, signers_of(arguments, named), root=Path(), unsigned=profile.unsigned)
+        evaluation, told = approved(evaluation, chain, lambda: signers_of(arguments, named))
     except ToolError as error:
         raise CommandError(str(error)) from None
-    if not report.holds:
-        complain(f"no approval counts: {report.problems[0]}")
-        return evaluation
-    own = [one for one in report.standings if one.digest == evaluation.digest and one.release == evaluation.release]
-    for one in own:
-        if one.against:
-            complain(f"NO-GO of {', '.join(one.against)} stands on this evaluation")
-    return with_approvals(evaluation, [name for one in own for name in one.approved])
+    for one in told:
+        complain(one)
+    return evaluation

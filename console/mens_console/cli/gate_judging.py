@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mens_console.cli.common import complain
 from mens_console.cli.errors import CommandError
+from mens_console.gate.types import UNNAMED
 
 if TYPE_CHECKING:
     import argparse
 
     from mens_console.gate.types import Evaluation, Profile
-
-UNNAMED = "unnamed"
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +40,7 @@ def judged_options(parser: argparse.ArgumentParser) -> None:
 
 def judged(arguments: argparse.Namespace) -> Evaluation:
     """Gather and judge. Raises `CommandError` where profile, marks, waivers or manifest are wrong."""
+    from mens_console.gate import desk
     from mens_console.gate.evaluate import evaluate
     from mens_console.gate.evidence import gather
     from mens_console.gate.words import WordsError, read_marks, read_waivers
@@ -55,32 +54,21 @@ def judged(arguments: argparse.Namespace) -> Evaluation:
         raise CommandError(str(error)) from None
     _of_the_profile(profile, [one.criterion for one in marks], [one.criterion for one in waivers])
     now = time.time()
-    manifest = gather([*arguments.paths, *paths, *_baselines(profile)], now=now, listed=listed)
+    manifest = gather([*arguments.paths, *paths, *desk.baselines(profile)], now=now, listed=listed)
     return evaluate(profile, manifest, release=arguments.release, now=now, marks=marks, waivers=waivers)
 
 
 def usable_profile(name: str) -> Profile:
-    """Return a profile that may judge. Raises `CommandError` with what is wrong otherwise.
-
-    What no sample of `min_n` can show is only told: it reads undecided.
-    """
-    from mens_console.gate.lint import lint
-    from mens_console.gate.profiles import ProfileError, load
+    """Return a profile that may judge, and tell the linter's hints. Raises `CommandError` with what is wrong."""
+    from mens_console.gate import desk
 
     try:
-        profile = load(name)
-    except ProfileError as error:
-        first, *rest = map(str, error.problems)
+        profile, hints = desk.usable(name)
+    except desk.DeskError as error:
+        first, *rest = error.lines
         raise CommandError(first, tuple(rest)) from None
-    problems = lint(profile)
-    broken = [one for one in problems if one.key.rsplit(".", 1)[-1] != "min_n"]
-    if profile.template:
-        todo = tuple(str(one) for one in broken)
-        raise CommandError(f"{name} is a template and judges nothing: copy it and fill in what it leaves open:", todo)
-    if broken:
-        raise CommandError(f"{name}: the profile is broken, so it judges nothing:", tuple(map(str, broken)))
-    for one in problems:
-        complain(str(one))
+    for one in hints:
+        complain(one)
     return profile
 
 
@@ -119,10 +107,3 @@ def _rested_on(document: dict[str, Any]) -> list[tuple[str, str]]:
         (str(one["metric"]), str(one["path"])) for criterion in document["criteria"] for one in criterion["evidence"]
     }
     return sorted(found)
-
-
-def _baselines(profile: Profile) -> list[Path]:
-    """Return the baseline files that lie beside the profile: they are evidence too, whatever paths are named."""
-    folder = Path(profile.path).parent
-    paths = (folder / Path(one.baseline.path).expanduser() for one in profile.criteria if one.baseline)
-    return [path for path in dict.fromkeys(paths) if os.path.isfile(path)]  # noqa: PTH113 (no error for odd names)

@@ -46,10 +46,9 @@ def signers_options(parser: argparse.ArgumentParser, default: str) -> None:
 
 def ledger_path(arguments: argparse.Namespace) -> Path:
     """Return where the ledger is, or would be."""
-    from mens_console.config.state import state_folder
+    from mens_console.gate import desk
 
-    named = arguments.ledger or os.environ.get("MENS_LEDGER")
-    return Path(named).expanduser() if named else state_folder() / "gate" / "ledger.jsonl"
+    return Path(arguments.ledger).expanduser() if arguments.ledger else desk.ledger_path()
 
 
 def existing(path: Path) -> Path:

@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _sign(arguments: argparse.Namespace) -> int:
-    from mens_console.cli.gate_judging import UNNAMED, judged
+    from mens_console.cli.gate_judging import judged
+    from mens_console.gate.types import UNNAMED
 
     if arguments.release == UNNAMED:
         raise CommandError("a decision is on a release: name it (--release 1.2.0)")

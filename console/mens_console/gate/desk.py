@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Final
 from mens_console.config.loader import user_file
 from mens_console.config.state import state_folder
 from mens_console.gate import files, ledger, signers, standing
+from mens_console.gate.approved import approved
 from mens_console.gate.evaluate import evaluate
 from mens_console.gate.evidence import gather
 from mens_console.gate.lint import lint
 from mens_console.gate.profiles import ProfileError, load, shipped
+from mens_console.gate.subprocesses import ToolError
+from mens_console.gate.types import UNNAMED
 from mens_console.ingest.safeopen import read_small
 
 if TYPE_CHECKING:
@@ -25,14 +28,12 @@ if TYPE_CHECKING:
 
     from mens_console.gate.ledger import Chain, Entry
     from mens_console.gate.signers import Signers
-    from mens_console.gate.types import Evaluation, Mark, Profile
+    from mens_console.gate.types import Evaluation, Mark, Profile, Waiver
 
 Stamp = tuple[int, int, int, int]
 """Inode, times of the last change of content and of anything (ns), and size of a file; zeros where it is gone.
 
 The second time cannot be set back, so that a change that hides is seen too."""
-UNNAMED: Final = "unnamed"
-"""The release while it has no name: it can be judged, and not decided on."""
 _SCHEMA: Final = b"mens-gate-profile/"
 _HEAD: Final = 64 << 10
 _MOST_PROFILES: Final = 200
@@ -48,12 +49,13 @@ class DeskError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be judged: a profile (id or path), on which files and folders, for which release, marked how."""
+    """What is to be judged: a profile (id or path), on which files and folders, for which release; what was said."""
 
     profile: str
     paths: tuple[Path, ...]
     release: str = UNNAMED
     marks: tuple[Mark, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,9 @@ class Judged:
     stamps: Mapping[str, Stamp]
     hints: tuple[str, ...] = ()
     words: tuple[Entry, ...] = ()
-    """Earlier words on this release that still count; whether their signatures hold was not asked."""
+    """Earlier words on this release that still count; whether their signatures hold is told by its approvals alone."""
     ledger_problem: str = ""
+    """What is odd of the ledger, or why somebody's GO does not count."""
     seen: frozenset[str] = frozenset()
     """All files that were looked at, evidence or not."""
 
@@ -107,7 +110,7 @@ def usable(name: str) -> tuple[Profile, tuple[str, ...]]:
     problems = lint(profile)
     broken = [str(one) for one in problems if one.key.rsplit(".", 1)[-1] != "min_n"]
     if profile.template:
-        raise DeskError(f"{name} is a template: copy it, fill in what it leaves open, and choose the copy", *broken)
+        raise DeskError(f"{name} is a template and judges nothing: copy it and fill in what it leaves open", *broken)
     if broken:
         raise DeskError(f"{name}: the profile is broken, so it judges nothing", *broken)
     return profile, tuple(map(str, problems))
@@ -133,20 +136,29 @@ def judge(question: Question, now: float, *, counted: Callable[[int], None] = la
     before = stamps(question.paths, profile)
     counted(len(before))
     manifest = gather(paths, now=now)
-    evaluation = evaluate(profile, manifest, release=question.release, now=now, marks=question.marks)
+    evaluation = evaluate(
+        profile, manifest, release=question.release, now=now, marks=question.marks, waivers=question.waivers
+    )
     known = {one.path for one in manifest.files}
     known.add(profile.path)
-    words: tuple[Entry, ...] = ()
-    problem = ""
-    try:
-        chain = ledger.load(ledger_path())
-        words = standing.alive(chain.entries, profile.id, question.release)
-        problem = next(iter(chain.problems), "")
-    except ledger.LedgerError as error:
-        problem = str(error)
+    evaluation, words, problem = _with_words(evaluation)
     # What only a manifest file names is first known now; digests tell whether it changed before this.
     kept = {path: before.get(path) or stamp(path) for path in known}
     return Judged(question, evaluation, kept, hints, words, problem, frozenset(before))
+
+
+def _with_words(evaluation: Evaluation) -> tuple[Evaluation, tuple[Entry, ...], str]:
+    """Return the evaluation with its approvals, the words on its release that still count, and what is odd of them."""
+    words: tuple[Entry, ...] = ()
+    try:
+        chain = ledger.load(ledger_path())
+        words = standing.alive(chain.entries, evaluation.profile.id, evaluation.release)
+        if chain.problems:
+            return evaluation, words, chain.problems[0]
+        evaluation, told = approved(evaluation, chain, lambda: signers_of(evaluation.profile))
+        return evaluation, words, next(iter(told), "")
+    except (ledger.LedgerError, signers.SignersError, ToolError) as error:
+        return evaluation, words, str(error)
 
 
 def stamps(paths: Sequence[Path], profile: Profile) -> dict[str, Stamp]:

@@ -1,21 +1,23 @@
-"""What an operator noted before any decision: marks of manual checks, and what was judged last. Private files.
+"""What an operator noted before any decision: marks, waivers, and what was judged last. Private files.
 
-Nothing here decides: marks count once an evaluation is made with them, and are signed with it. Files lie in the user's
-state folder, readable by their owner alone.
+Nothing here decides: marks and waivers count once an evaluation is made with them, and are signed with it. Files lie in
+the user's state folder, readable by their owner alone; that of a release is also one that `--marks` and `--waivers`
+of `mens-console gate` read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mens_console.config.state import DAMAGE, locked, read_private, replace_private, state_folder
-from mens_console.gate.types import Mark
+from mens_console.gate.types import Mark, Waiver
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _MOST: Final = 4 << 20
@@ -37,6 +39,14 @@ class Last:
     paths: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was said of one release so far: one mark and one waiver a criterion at most."""
+
+    marks: tuple[Mark, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+
+
 def folder() -> Path:
     """Return where drafts lie."""
     return state_folder() / "gate"
@@ -48,25 +58,45 @@ def path_of(profile: str, release: str) -> Path:
     return folder() / f"marks-{key[:32]}.json"
 
 
-def load_marks(profile: str, release: str) -> tuple[Mark, ...]:
-    """Return the marks of a release. Raises `DraftError` where the file is harmed: half of them is never taken."""
+def load_words(profile: str, release: str) -> Words:
+    """Return what was said of a release. Raises `DraftError` where the file is harmed: half of it is never taken."""
     document = _read(path_of(profile, release))
     if document is None:
-        return ()
+        return Words()
     try:
-        return tuple(_mark(one) for one in document["marks"])
+        marks = tuple(_mark(one) for one in document["marks"])
+        return Words(marks, tuple(_waiver(one) for one in document.get("waivers", ())))
     except DAMAGE:
         raise _harmed(path_of(profile, release)) from None
 
 
-def save_mark(profile: str, release: str, mark: Mark) -> tuple[Mark, ...]:
+def load_marks(profile: str, release: str) -> tuple[Mark, ...]:
+    """Return the marks of a release; raises as `load_words`."""
+    return load_words(profile, release).marks
+
+
+def save_mark(profile: str, release: str, mark: Mark) -> Words:
     """Keep a mark in place of an earlier one of its criterion; return all. Raises `DraftError`."""
-    return _change(profile, release, mark.criterion, mark)
+    return _change(
+        profile, release, lambda said: replace(said, marks=(*_others(said.marks, mark.criterion), mark))
+    )  # fmt: skip
 
 
-def drop_mark(profile: str, release: str, criterion: str) -> tuple[Mark, ...]:
-    """Take a mark back; return those that are left. Raises `DraftError`."""
-    return _change(profile, release, criterion, None)
+def drop_mark(profile: str, release: str, criterion: str) -> Words:
+    """Take a mark back; return what is left. Raises `DraftError`."""
+    return _change(profile, release, lambda said: replace(said, marks=_others(said.marks, criterion)))
+
+
+def save_waiver(profile: str, release: str, waiver: Waiver) -> Words:
+    """Keep a waiver in place of an earlier one of its criterion; return all. Raises `DraftError`."""
+    return _change(
+        profile, release, lambda said: replace(said, waivers=(*_others(said.waivers, waiver.criterion), waiver))
+    )  # fmt: skip
+
+
+def drop_waiver(profile: str, release: str, criterion: str) -> Words:
+    """Take a waiver back; return what is left. Raises `DraftError`."""
+    return _change(profile, release, lambda said: replace(said, waivers=_others(said.waivers, criterion)))
 
 
 def load_last() -> Last:
@@ -86,25 +116,45 @@ def save_last(last: Last) -> None:
     _write(folder() / _LAST, {"schema": "mens-gate-last/1", **asdict(replace(last, releases=dict(last.releases)))})
 
 
-def _change(profile: str, release: str, criterion: str, mark: Mark | None) -> tuple[Mark, ...]:
+_Word = TypeVar("_Word", Mark, Waiver)
+
+
+def _others(said: tuple[_Word, ...], criterion: str) -> tuple[_Word, ...]:
+    return tuple(one for one in said if one.criterion != criterion)
+
+
+def _change(profile: str, release: str, change: Callable[[Words], Words]) -> Words:
     path = path_of(profile, release)
     try:
         with locked(path):
-            kept = [one for one in load_marks(profile, release) if one.criterion != criterion]
-            marks = (*kept, mark) if mark is not None else tuple(kept)
-            told = [asdict(one) for one in marks]
-            _write(path, {"schema": "mens-gate-marks/1", "profile": profile, "release": release, "marks": told})
+            words = change(load_words(profile, release))
+            told = {"marks": [asdict(one) for one in words.marks], "waivers": [asdict(one) for one in words.waivers]}
+            _write(path, {"schema": "mens-gate-marks/1", "profile": profile, "release": release, **told})
     except OSError as error:
         raise _unwritable(path, error) from None
-    return marks
+    return words
 
 
 def _mark(row: Mapping[str, Any]) -> Mark:
-    texts = [row[name] for name in ("criterion", "note", "by")]
-    passed, at = row["passed"], row["at"]
-    if not all(isinstance(one, str) for one in texts) or not isinstance(passed, bool):
+    criterion, note, by = _texts(row, "criterion", "note", "by")
+    if not any(row["passed"] is one for one in (True, False)):
         raise ValueError("no mark")
-    return Mark(texts[0], passed, texts[1], texts[2], float(at))
+    return Mark(criterion, bool(row["passed"]), note, by, float(row["at"]))
+
+
+def _waiver(row: Mapping[str, Any]) -> Waiver:
+    criterion, owner, reason, by = _texts(row, "criterion", "owner", "reason", "by")
+    due, at = float(row["due"]), float(row["at"])
+    if not (math.isfinite(due) and math.isfinite(at)):
+        raise ValueError("no waiver")
+    return Waiver(criterion, owner, due, reason, by, at)
+
+
+def _texts(row: Mapping[str, Any], *names: str) -> list[str]:
+    found = [row[name] for name in names]
+    if not all(isinstance(one, str) for one in found):
+        raise ValueError("no text")
+    return found
 
 
 def _read(path: Path) -> dict[str, Any] | None:

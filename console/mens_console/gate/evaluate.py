@@ -156,13 +156,13 @@ def _with_waiver(judgement: Judgement, profile: Profile, waivers: Sequence[Waive
     if judgement.verdict != "CONDITIONAL" or not profile.conditional_passes:
         return judgement
     valid = [
-        one for one in waivers if one.criterion == judgement.criterion.id and not _waiver_problem(one, profile, now)
+        one for one in waivers if one.criterion == judgement.criterion.id and not waiver_problem(one, profile, now)
     ]
     best = max(valid, key=lambda one: (one.due, one.at, one.owner, one.reason, one.by), default=None)
     return judgement if best is None else replace(judgement, waived=best)
 
 
-def _waiver_problem(waiver: Waiver, profile: Profile, now: float) -> str:
+def waiver_problem(waiver: Waiver, profile: Profile, now: float) -> str:
     """Say why a waiver does not count, "" where it does."""
     if not profile.conditional_passes:
         return f"{profile.id} lets no CONDITIONAL through"
@@ -186,7 +186,7 @@ def _blocker(judgement: Judgement, profile: Profile, waivers: Sequence[Waiver], 
         return text
     if judgement.verdict != "CONDITIONAL":
         return f"{text}; a waiver lets no {judgement.verdict} through"
-    return f"{text}; {_waiver_problem(own[-1], profile, now)}"
+    return f"{text}; {waiver_problem(own[-1], profile, now)}"
 
 
 def _worst_first(judgements: Sequence[Judgement]) -> list[Judgement]:

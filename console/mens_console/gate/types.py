@@ -17,6 +17,8 @@ VERDICTS: Final[tuple[Verdict, ...]] = ("FAIL", "UNDERFED", "CONDITIONAL", "PASS
 Statistic = Literal["value", "mean", "share", "quantile", "count", "slope", "bound"]
 Better = Literal["higher", "lower"]
 DecideOn = Literal["point", "bound"]
+UNNAMED: Final = "unnamed"
+"""The release while it has no name: it can be judged, and not decided on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.gate.types import Mark, Waiver
@@ -52,6 +52,22 @@ def read_waivers(path: Path) -> tuple[Waiver, ...]:
         )
         for entry in _entries(path, "waivers", ("criterion", "owner", "due", "reason", "by", "at"))
     )  # fmt: skip
+
+
+def due_of(text: str) -> float | None:
+    """Return when a waiver is due, in seconds since the epoch; None where the text is no date. A day is to its end."""
+    return _moment(text, to_its_end=True)
+
+
+def due_text(due: float) -> str:
+    """Return when a waiver is due as a person reads it: a day that counts to its end (UTC), or a moment."""
+    try:
+        end = datetime.fromtimestamp(due, UTC)
+    except (ValueError, OverflowError, OSError):
+        return "no date"
+    if (end.hour, end.minute, end.second) == (0, 0, 0):
+        return f"the end of {(end - timedelta(days=1)).date().isoformat()} (UTC)"
+    return f"{end:%Y-%m-%d %H:%M} (UTC)"
 
 
 class _Entry:

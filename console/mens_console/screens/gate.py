@@ -18,6 +18,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from mens_console.gate import desk
 from mens_console.gate.signoff import obstacles, release_problem
 from mens_console.ingest.text import safe_text
+from mens_console.screens import gatewaive
 from mens_console.screens.gateasks import AskScreen, ChooseScreen
 from mens_console.screens.gatebench import Bench
 from mens_console.screens.gatefacts import detail_lines, nothing_lines, trouble_lines, whole_lines
@@ -71,6 +72,7 @@ class GateScreen(Room):
         Binding("p", "profile", "Profile", id="gate.profile"),
         Binding("e", "evidence", "Evidence", id="gate.evidence"),
         Binding("R", "release", "Release", id="gate.release"),
+        Binding("w", "waive", "Waive", id="gate.waive"),
         Binding("r", "judge", "Judge again", id="gate.judge"),
         Binding("x", "mark_against", "Does not hold", show=False, id="gate.mark_against"),
         Binding("enter", "detail", "Evidence of it", show=False, id="gate.detail"),
@@ -349,6 +351,26 @@ class GateScreen(Room):
         if note is not None:
             self.bench.mark(criterion, note, passed=passed)
 
+    def action_waive(self) -> None:
+        """Let a CONDITIONAL through with an owner and a due date, or take that back."""
+        bench = self.bench
+        chosen = self._judgement(bench.judged.evaluation) if bench.judged is not None else None
+        if chosen is None or bench.judged is None:
+            return
+        evaluation, one = bench.judged.evaluation, chosen.criterion.id
+        why = gatewaive.refused(chosen, evaluation.profile)
+        if self.console_app.snapshot.replay:
+            self.notify("A replay is only looked at: nothing is waived in it", markup=False)
+        elif why:
+            self.notify(why, markup=False)
+        elif not bench.named:
+            self.action_release(then=self.action_waive)
+        elif chosen.waived is not None:
+            bench.unwaive(one)
+        else:
+            before = next((waiver for waiver in evaluation.waivers if waiver.criterion == one), None)
+            gatewaive.ask(self.app, chosen, before, self.console_app.now, partial(bench.waive, one))
+
     def action_sign(self) -> None:
         """Open sign-off on what is judged now."""
         bench = self.bench
@@ -385,6 +407,7 @@ class GateScreen(Room):
             "Gate: name the evidence": ("key e", self.action_evidence),
             "Gate: name the release": ("key R", self.action_release),
             "Gate: judge again": ("key r", self.action_judge),
+            "Gate: let a CONDITIONAL through": ("key w", self.action_waive),
             "Gate: sign off": ("key s", self.action_sign),
         }
 

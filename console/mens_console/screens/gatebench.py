@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.gate import desk, drafts
 from mens_console.gate.desk import Question
-from mens_console.gate.types import Mark
+from mens_console.gate.types import UNNAMED, Mark, Waiver
 from mens_console.ingest.text import safe_text
 from mens_console.screens.gatework import in_background
 
@@ -36,7 +36,7 @@ class Bench:
         self.releases: dict[str, str] = {}
         self.judged: Judged | None = None
         self.trouble: tuple[str, ...] = ()
-        """Why the last judging, or the last change of a mark, failed."""
+        """Why the last judging, or the last change of what was said, failed."""
         self.stale = ""
         """What changed since it was judged, while it is not judged anew yet."""
         self.counted = 0
@@ -52,7 +52,7 @@ class Bench:
     @property
     def release(self) -> str:
         """The release that is judged."""
-        return self.releases.get(self.profile, desk.UNNAMED)
+        return self.releases.get(self.profile, UNNAMED)
 
     @property
     def named(self) -> bool:
@@ -72,9 +72,9 @@ class Bench:
         """How long the judging that runs takes already (s), None where none runs."""
         return None if self._since is None else time.monotonic() - self._since
 
-    def question(self, marks: Sequence[Mark] = ()) -> Question:
-        """Return what is to be judged."""
-        return Question(self.profile, self.paths or self._roots, self.release, tuple(marks))
+    def question(self) -> Question:
+        """Return what is to be judged, without what was said of it."""
+        return Question(self.profile, self.paths or self._roots, self.release)
 
     def open(self, roots: Sequence[Path], *, replay: bool) -> None:
         """Take up what was judged last, the first time; take what the console watches."""
@@ -133,12 +133,11 @@ class Bench:
 
         def work() -> Callable[[], None]:
             started = time.monotonic()
-            # Marks are kept by the profile's own id, which a path does not tell.
+            # Words are kept by the profile's own id, which a path does not tell.
             profile, _ = desk.usable(question.profile)
-            marks = (
-                () if replay or question.release == desk.UNNAMED else drafts.load_marks(profile.id, question.release)
-            )
-            judged = desk.judge(replace(question, marks=marks), now, counted=counted)
+            silent = replay or question.release == UNNAMED
+            said = drafts.Words() if silent else drafts.load_words(profile.id, question.release)
+            judged = desk.judge(replace(question, marks=said.marks, waivers=said.waivers), now, counted=counted)
             took = time.monotonic() - started
             return lambda: self._judged(number, judged, took)
 
@@ -186,7 +185,7 @@ class Bench:
             self.stale = f"changed since: {moved[0]}"
         self._screen.again()
 
-    # ------------------------------------------------------------------ marks
+    # ------------------------------------------------------------------ words
 
     def mark(self, criterion: str, note: str, *, passed: bool) -> None:
         """Keep a mark, and judge with it."""
@@ -196,6 +195,15 @@ class Bench:
     def unmark(self, criterion: str) -> None:
         """Take a mark back, and judge without it."""
         self._change(lambda profile, release: drafts.drop_mark(profile, release, criterion))
+
+    def waive(self, criterion: str, owner: str, due: float, reason: str) -> None:
+        """Keep a waiver (`due` in seconds since the epoch), and judge with it."""
+        waiver = Waiver(criterion, owner, due, reason, desk.login(), self._screen.console_app.clock())
+        self._change(lambda profile, release: drafts.save_waiver(profile, release, waiver))
+
+    def unwaive(self, criterion: str) -> None:
+        """Take a waiver back, and judge without it."""
+        self._change(lambda profile, release: drafts.drop_waiver(profile, release, criterion))
 
     def _change(self, change: Callable[[str, str], object]) -> None:
         if self.judged is None:

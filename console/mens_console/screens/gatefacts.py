@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from mens_console.gate.evaluate import waiver_problem
 from mens_console.gate.wording import bounds, condition, edges
+from mens_console.gate.words import due_text
 from mens_console.ingest.text import safe_text
-from mens_console.screens.gaterows import called, shown_as, value_text
+from mens_console.screens.gaterows import approvals_text, called, shown_as, value_text
 from mens_console.screens.sheet import Line, fact, heading, prose
 from mens_console.screens.words import age
-from mens_console.signals.human import size, step
+from mens_console.signals.human import size, span, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +40,7 @@ def detail_lines(judged: Judgement, evaluation: Evaluation, now: float, width: i
     lines += prose(safe_text(judged.reason, 2000), width)
     lines += _figures(judged, width)
     lines += _words(judged, now, width)
+    lines += _waivers(judged, evaluation, now, width)
     lines += _evidence(judged, {file.path: file for file in evaluation.manifest.files}, now, width)
     if one.remedy:
         lines += [*heading("Remedy"), *prose(safe_text(one.remedy, 2000), width)]
@@ -88,10 +91,27 @@ def _words(judged: Judgement, now: float, width: int) -> list[Line]:
         lines += prose(safe_text(mark.note, 1000), width)
     elif judged.criterion.manual:
         lines += [(), *prose("space marks it as holding, x as not holding; both ask for a note", width, "accent")]
-    if judged.waived is not None:
-        waiver = judged.waived
+    return lines
+
+
+def _waivers(judged: Judgement, evaluation: Evaluation, now: float, width: int) -> list[Line]:
+    """Return who answers for a CONDITIONAL, which waivers count for nothing and why, and what can be done."""
+    counts, profile = judged.waived, evaluation.profile
+    lines: list[Line] = []
+    if counts is not None:
         lines += heading("Waived")
-        lines += prose(f"{safe_text(waiver.owner, 80)} answers for it: {safe_text(waiver.reason, 400)}", width, "warn")
+        who = f"{safe_text(counts.owner, 80)} answers for it until {due_text(counts.due)}"
+        lines += prose(f"{who}, in {span(counts.due - now)}: {safe_text(counts.reason, 400)}", width, "warn")
+        lines += prose(f"noted by {safe_text(counts.by, 80)}, {age(counts.at, now)}; w takes it back", width, "muted")
+    for one in evaluation.waivers:
+        if one.criterion == judged.criterion.id and one is not counts:
+            why = waiver_problem(one, profile, evaluation.at) or f"it lets no {judged.verdict} through"
+            why = "another one counts" if counts is not None and judged.verdict == "CONDITIONAL" else why
+            lines += prose(f"waiver that counts for nothing: {safe_text(why, 200)}", width, "bad", "! ")
+    if counts is None and judged.verdict == "CONDITIONAL" and judged.criterion.decides:
+        open_, shut = "w lets it through, with an owner and a due date", "this profile lets no CONDITIONAL through"
+        may = profile.conditional_passes
+        lines += [(), *prose(open_ if may else shut, width, "accent" if may else "muted")]
     return lines
 
 
@@ -133,8 +153,10 @@ def whole_lines(judged: Judged, now: float, width: int) -> list[Line]:
         *prose(safe_text(profile.path, 400), width, "muted"),
         fact("digest", evaluation.digest[:DIGEST], "", "of all that is judged"),
         fact("evidence", f"{len(manifest.files)} files", "", manifest.digest[:DIGEST]),
-        fact("approvals", f"{profile.approvals} needed", "", "may go UNSIGNED" if profile.unsigned else "signed only"),
+        fact("approvals", approvals_text(evaluation), "", "may go UNSIGNED" if profile.unsigned else "signed only"),
     ]
+    for name in evaluation.approvals:
+        lines += prose(f"{safe_text(name, 80)} said GO to this evaluation", width, "good", "✔ ")
     for entry in judged.words:
         made = entry.decision
         on = "this evaluation" if made.digest == evaluation.digest else f"another ({made.digest[:12]})"

@@ -153,7 +153,8 @@ def done_lines(recorded: Recorded, width: int) -> list[Line]:
     if standing.outcome == "PENDING":
         text = (
             "It takes another person: who opens this same screen on the same evidence (9, then s), or runs "
-            "mens-console gate sign with a key of their own, and from another account with this --ledger and --marks:"
+            "mens-console gate sign with a key of their own, and from another account with this --ledger, and with "
+            "--marks and --waivers:"
         )
         lines += prose(text, width, "warn")
         lines += unbroken(safe_text(str(drafts.path_of(made.profile.id, made.release)), 300), width, "")
