@@ -110,6 +110,15 @@ async def test_a_server_that_cuts_prompts_gives_no_longer_one():
         await fit(count, 4000, 4096)
 
 
+async def test_what_comes_nearest_is_told_where_words_are_too_long_to_hit_it():
+    async def count(words):
+        return 10 + 8 * words
+
+    with pytest.raises(UnreachableError) as raised:
+        await fit(count, 52, 54)
+    assert raised.value.nearest in (Fitted(5, 50), Fitted(6, 58))
+
+
 async def test_a_server_that_counts_nothing_is_told_apart():
     async def count(words):
         return None

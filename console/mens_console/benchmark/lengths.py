@@ -20,16 +20,20 @@ _FEWEST: Final = 0.05
 """Tokens a word, at least; a server whose count grows more slowly counts something else, or cuts the prompt."""
 
 
-class UnreachableError(Exception):
-    """No number of words gives that length."""
-
-
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """So many words give so many tokens; None where the server counts nothing."""
 
     words: int
     tokens: int | None
+
+
+class UnreachableError(Exception):
+    """No number of words gives that length; `nearest` is what came nearest to it."""
+
+    def __init__(self, message: str, nearest: Fitted) -> None:
+        super().__init__(message)
+        self.nearest = nearest
 
 
 async def fit(count: Count, low: int, high: int, rate: float = 0.0) -> Fitted:
@@ -53,7 +57,10 @@ async def fit(count: Count, low: int, high: int, rate: float = 0.0) -> Fitted:
             break
         words = following
     told = ", ".join(f"{tokens} for {words} words" for words, tokens in sorted(seen.items()))
-    raise UnreachableError(f"no prompt of {low} to {high} tokens could be made: the server counts {told}")
+    nearest = min(seen, key=lambda one: abs(seen[one] - aim))
+    raise UnreachableError(
+        f"no prompt of {low} to {high} tokens could be made: the server counts {told}", Fitted(nearest, seen[nearest])
+    )
 
 
 def _next(seen: dict[int, int], aim: float, words: int) -> int:

@@ -43,7 +43,10 @@ async def short_prompts(asker: Asker, plan: Plan) -> tuple[Fitted, str]:
         )
     try:
         fitted = await fit(count, plan.prompt_tokens - slack, plan.prompt_tokens + slack)
-    except (UnreachableError, RefusedError) as error:
+    except UnreachableError as error:
+        nearest = error.nearest
+        return nearest, f"prompts have about {nearest.tokens} tokens, not {plan.prompt_tokens}: nothing came nearer"
+    except RefusedError as error:
         return Fitted(_FEWEST_WORDS, None), f"{error}; prompts of {_FEWEST_WORDS} words are used"
     if fitted.tokens is None:
         fewer = max(plan.prompt_tokens - len(request(0, 0, 0).split()), _FEWEST_WORDS)
