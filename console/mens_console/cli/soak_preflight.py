@@ -42,14 +42,14 @@ def look(
         absent = found.models is None and found.outcome is None
         cure = " (--wait 10m waits for a server that is not up yet)" if absent and not wait_s else ""
         raise CommandError(f"{found.problems[0]}{cure}", more)
-    return replace(plan, probe_path=found.probe_path, ask_usage=found.usage)
+    return replace(plan, probe_path=found.probe_path, ask_usage=plan.ask_usage and found.usage)
 
 
 async def _look(plan: Plan, endpoint: Endpoint, key: str, prompt: str, wait_s: float) -> Preflight:
     """Look, and where something is wrong look again until `wait_s` have passed."""
     until, told = time.monotonic() + wait_s, ""
     while True:
-        async with Client(endpoint, plan.model, key=key, timeout_s=plan.timeout_s) as client:
+        async with Client(endpoint, plan.model, key=key, timeout_s=plan.timeout_s, usage=plan.ask_usage) as client:
             found = await preflight(
                 client, prompt, rate=plan.rate, max_tokens=plan.max_tokens, probe_path=plan.probe_path
             )

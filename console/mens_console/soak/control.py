@@ -165,9 +165,9 @@ def stop(folder: Path, *, now: bool, wait_s: float, tell: Callable[[str], None])
     pid, who = facts.get("pid"), str(facts.get("host", ""))
     if not isinstance(pid, int) or isinstance(pid, bool) or pid <= 1:
         return Stopped("none", "no driver has told of itself there")
-    if who != socket.gethostname() and not _held(folder):
-        return Stopped("elsewhere", f"its driver ran on {safe_text(who, 80) or 'another box'}; stop it there")
     if facts.get("boot_id", "") != boot_id():
+        if who != socket.gethostname():
+            return Stopped("elsewhere", f"its driver ran on {safe_text(who, 80) or 'another box'}; stop it there")
         return Stopped("none", f"its driver, process {pid}, ended when the box went down")
     with contextlib.ExitStack() as closing:
         send = _opened(pid, closing)

@@ -185,18 +185,20 @@ def _number(value: Any) -> float | None:
 def _levels(plan: Plan, given: int | None, before: dict[str, Any]) -> tuple[Levels, dict[str, Any] | None]:
     """Return what is looked at on this box, and the watched process as `driver.json` tells it."""
     pid = given if given is not None else plan.watch_pid
-    watched, news = None, ""
     known = before.get("watched")
     known = known if isinstance(known, dict) and known.get("pid") == pid and given is None else {}
-    if pid is not None:
+    watched, news = None, ""
+    if known and before.get("boot_id") != boot_id():
+        news = f"process {pid}, which was watched, ended when the box went down"
+    elif pid is not None:
         try:
             watched = Watched(pid, _number(known.get("since")))
         except LookupError as error:
-            news = f"{error}; its memory is not known (--watch-pid names another)"
+            news = str(error)
     here = watched is not None or (urlsplit(plan.url).hostname or "") in _LOCAL
     levels = Levels(watched, Gpus() if here else None)
     if news:
-        levels.news.append(news)
+        levels.news.append(f"{news}; its memory is not known (`soak run --resume` takes another --watch-pid)")
     return levels, None if watched is None else {"pid": watched.pid, "since": watched.since}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mens_console.hardware.nvml import Nvml, NvmlError, SessionLostError, load
+from mens_console.soak.control import start_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     import psutil
 
-SAME_S: Final = 5.0
-"""Starts that differ by less are of one process: they are derived from a clock that is corrected now and then."""
 RETRY_S: Final = 300.0
 """Between two tries to open the library of a driver that is not there."""
 
@@ -25,7 +24,7 @@ class Watched:
     """A process and all that it started; the number alone does not make another process the same."""
 
     def __init__(self, pid: int, since: float | None = None) -> None:
-        """Look at process `pid`, begun at `since` (seconds since the epoch) where that is known.
+        """Look at process `pid`, which began at `since` (as `start_of` tells it) where that is known.
 
         Raises `LookupError` where there is no such process.
         """
@@ -34,10 +33,10 @@ class Watched:
         self.pid = pid
         try:
             self._process: psutil.Process | None = psutil.Process(pid)
-            self.since = self._process.create_time()
         except psutil.Error:
             raise LookupError(f"there is no process {pid} to watch") from None
-        if since is not None and abs(self.since - since) > SAME_S:
+        self.since = start_of(pid)
+        if since is not None and self.since != since:
             raise LookupError(f"process {pid} is another one than was watched before")
 
     def rss(self) -> float | None:

@@ -17,6 +17,7 @@ class Recorder:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+        self._fault = ""
         self._newest = writer.folding.now_s
         self.begun = writer.resumed
         """Whether an earlier driver recorded anything."""
@@ -31,19 +32,25 @@ class Recorder:
     @property
     def problem(self) -> str:
         """What is wrong with the disk; "" while all is well."""
-        return self._writer.problem or ""
+        return self._writer.problem or self._fault
 
     def write(self, *new: rows.Row) -> None:
         """Record rows, in one go."""
-        self._writer.add(*new)
+        self._add(*new)
         self._newest = max(self._newest, *(row.at for row in new))
+
+    def _add(self, *new: rows.Row) -> None:
+        try:
+            self._writer.add(*new)
+        except Exception as error:  # noqa: BLE001 - a soak of days survives what nobody thought of, and tells it
+            self._fault = f"a fault of the record: {type(error).__name__}: {error}"
 
     def beat(self, now: float) -> None:
         """Record that the driver lives, where it recorded nothing else for a second; and try again what waits."""
         if now - self._newest >= SILENT_S:
             self.write(rows.Beat(round(now, 6)))
         elif self._writer.problem is not None:
-            self._writer.add()
+            self._add()
 
     def close(self) -> None:
         """Write what waits if the disk takes it, and let go."""
