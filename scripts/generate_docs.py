@@ -76,6 +76,7 @@ def nodes() -> list[type[DOMNode]]:
     from mens_console.screens.lora import LoraScreen
     from mens_console.screens.run import RunScreen
     from mens_console.screens.silence import SilenceScreen
+    from mens_console.screens.soak import SoakScreen
     from mens_widgets.chart import Chart
     from mens_widgets.grid import Grid
     from mens_widgets.heatmap import Heatmap
@@ -84,7 +85,7 @@ def nodes() -> list[type[DOMNode]]:
 
     return [
         ConsoleApp, HelpScreen, FleetScreen, Grid, RunScreen, Chart, CompareScreen, LoraScreen, Heatmap, Matrix,
-        HealthScreen, KpiScreen, HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, GateScreen,
+        HealthScreen, KpiScreen, SoakScreen, HardwareScreen, AlertsScreen, SilenceScreen, DigestScreen, GateScreen,
         SignScreen, ChooseScreen, AskScreen, LogsScreen, LogView,
     ]  # fmt: skip
 

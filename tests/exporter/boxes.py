@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+from screens import soakbox
 from screens.box import box, run, snapshot
 from screens.machine import gpu, host, volumes
 
@@ -71,4 +72,5 @@ def machine(**changes):
 
 def full(**changes):
     runs = [*box(), run(ODD, checkpoints=())]
-    return snapshot(runs, health=(health(),), kpi=kpis(), machine=machine(), **changes)
+    soaks = (soakbox.view(soakbox.failing()), soakbox.view(soakbox.young(), ODD), soakbox.view(soakbox.imported()))
+    return snapshot(runs, health=(health(),), kpi=kpis(), machine=machine(), soaks=soaks, **changes)

@@ -64,6 +64,22 @@ def test_every_sample_is_in_the_table_with_its_labels():
     }  # fmt: skip
 
 
+def test_a_soak_is_told_as_far_as_it_is_known():
+    view = full()
+    found = told(view)
+    failing, _, foreign = view.soaks
+    report = failing.report
+    assert found["mens_soak_uptime_ratio", failing.id] == report.uptime < 0.995
+    assert found["mens_soak_errors_total", failing.id, "connect"] == report.failed["connect"]
+    assert found["mens_soak_verdict", failing.id, "uptime", "fail"] == 1.0
+    assert found["mens_soak_verdict", failing.id, "uptime", "pass"] == 0.0
+    assert found["mens_soak_incident_open", failing.id] == 1.0
+    p95 = report.latencies["ttft"].quantile(0.95)
+    assert found["mens_soak_latency_seconds", failing.id, "ttft", "95"] == pytest.approx(p95 / 1e3)
+    assert ("mens_soak_probes_total", foreign.id) not in found, "a file of another tool tells of no probe"
+    assert found["mens_soak_requests_total", foreign.id] == 520
+
+
 def test_values_of_a_run_are_those_of_the_snapshot():
     view = full()
     found = told(view)

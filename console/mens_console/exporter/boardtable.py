@@ -50,6 +50,12 @@ PERFORMANCE: Final = Board(
         Panel("Throughput", "short", (("mens_run_tokens_per_second{RUN}", "{{run}}"),), description="Tokens a second."),
         Panel("Steps a second", "short", (("mens_run_steps_per_second{RUN}", "{{run}}"),)),
         Panel(
+            "Soak latency",
+            "s",
+            (('mens_soak_latency_seconds{latency=~"ttft|itl|e2e"}', "{{soak}} {{latency}} p{{percentile}}"),),
+            description="Percentiles of the whole soak.",
+        ),
+        Panel(
             "Time left",
             "s",
             (
@@ -110,6 +116,22 @@ RELIABILITY: Final = Board(
             steps=(1.0,),
         ),
         Panel("Alerts by rule", "short", (("mens_rule_alerts_firing", "{{rule}} {{severity}}"),)),
+        Panel(
+            "Soak availability",
+            "percentunit",
+            (("mens_soak_uptime_ratio", "{{soak}}"),),
+            steps=(0.995, 0.999),
+            rising=False,
+            description="The worse of probe and request availability.",
+        ),
+        Panel("Soak errors", "percentunit", (("mens_soak_error_ratio", "{{soak}}"),), steps=(0.001, 0.005)),
+        Panel("Soak error budget left", "percentunit", (("mens_soak_error_budget_left_ratio", "{{soak}}"),)),
+        Panel(
+            "Soak incidents",
+            "short",
+            (("mens_soak_incidents", "{{soak}}"), ("mens_soak_incident_open", "{{soak}} open")),
+            steps=(2.0, 4.0),
+        ),
         Panel("Runs by state", "short", (("mens_runs > 0", "{{state}}"),)),
         Panel(
             "Silence of live runs",

@@ -208,7 +208,7 @@ _SOAK: Final = (
     _gauge("mens_soak_incident_open", "1 while an incident is open.", "soak"),
     _gauge("mens_soak_mtbf_low_seconds", "Lower 95 % bound of the mean time between failures.", "soak"),
     _gauge("mens_soak_latency_seconds", "Percentiles of the whole soak: first token (ttft), raw gaps (itl), end to end "
-           "(e2e), since due (scheduled), dispatch lag (lag).", "soak", "latency", "quantile"),
+           "(e2e), since due (scheduled), dispatch lag (lag).", "soak", "latency", "percentile"),
     _gauge("mens_soak_level_bytes", "The last sample of a level: rss, gpu_memory.", "soak", "level"),
     _gauge("mens_soak_level_bytes_per_hour", "How fast a level grows.", "soak", "level"),
     _gauge("mens_soak_limit_seconds", "Time until a level reaches its limit at its present slope.", "soak", "level"),

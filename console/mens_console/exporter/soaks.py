@@ -18,7 +18,7 @@ MAX_SOAKS: Final = 20
 MAX_CLASSES: Final = 20
 STATES: Final[tuple[str, ...]] = get_args(State)
 BANDS: Final[tuple[str, ...]] = get_args(Band)
-_QUANTILES: Final = (("0.5", 0.5), ("0.95", 0.95), ("0.99", 0.99))
+_PERCENTILES: Final = (50, 95, 99)
 
 
 def soak_samples(views: Sequence[SoakView]) -> Samples:
@@ -36,15 +36,16 @@ def _soak(of: tuple[str, ...], report: Analysis) -> Samples:
     yield "mens_soak_info", (*of, label(model), label(report.source)), 1.0
     yield from one_of("mens_soak_state", of, report.state, STATES)
     if report.started is not None:
-        yield "mens_soak_updated_timestamp_seconds", of, report.started + report.now_s
-    yield "mens_soak_elapsed_seconds", of, report.now_s
+        yield "mens_soak_updated_timestamp_seconds", of, float(report.started + report.now_s)
+    yield "mens_soak_elapsed_seconds", of, float(report.now_s)
     yield from told("mens_soak_target_seconds", of, report.target_s)
     yield from _load(of, report)
     yield from _targets(of, report)
     for name, found in report.latencies.items():
-        for quantile, q in _QUANTILES:
-            value = found.quantile(q)
-            yield from told("mens_soak_latency_seconds", (*of, name, quantile), None if value is None else value / 1e3)
+        for percentile in _PERCENTILES:
+            value = found.quantile(percentile / 100)
+            seconds = None if value is None else value / 1e3
+            yield from told("mens_soak_latency_seconds", (*of, name, str(percentile)), seconds)
     for leak in report.leaks:
         if leak.unit in ("bytes", "B"):
             yield from told("mens_soak_level_bytes", (*of, label(leak.name)), leak.last)
@@ -69,7 +70,7 @@ def _targets(of: tuple[str, ...], report: Analysis) -> Samples:
     if report.plan is not None:
         yield "mens_soak_probes_total", of, float(report.probes)
         yield "mens_soak_failed_probes_total", of, float(report.probes_failed)
-        yield "mens_soak_unobserved_seconds", of, report.unobserved_s
+        yield "mens_soak_unobserved_seconds", of, float(report.unobserved_s)
         yield "mens_soak_incidents", of, float(len(report.incidents))
         is_open = bool(report.incidents) and report.incidents[-1].closed is None
         yield "mens_soak_incident_open", of, float(is_open)
@@ -78,6 +79,6 @@ def _targets(of: tuple[str, ...], report: Analysis) -> Samples:
     for target, judged in (("uptime", uptime(report)), ("error_rate", errors(report)), ("failures", failures(report))):
         yield from one_of("mens_soak_verdict", (*of, target), judged.band, BANDS)
     if report.budget is not None:
-        yield "mens_soak_error_budget_left_ratio", of, report.budget.left
+        yield "mens_soak_error_budget_left_ratio", of, float(report.budget.left)
         yield from told("mens_soak_burn_rate", of, report.budget.burn)
     yield from told("mens_soak_mtbf_low_seconds", of, report.mtbf_lower_bound_s)
