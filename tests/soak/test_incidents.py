@@ -106,6 +106,13 @@ def test_requests_alone_fail():
     assert one.cause == "100 % of requests fail: http 503"
 
 
+def test_the_share_is_that_while_it_lasted():
+    """What failed in the 10 s in which it closed is counted, but does not thin the share out."""
+    (one,) = found([minute(0, broken=[(20, 42)], offset=0.5), minute(1, offset=0.5)])
+    assert (one.opened, one.closed, one.requests_failed) == (20, 40.5, 220)
+    assert one.cause == "100 % of requests fail: http 503"
+
+
 def test_an_incident_at_the_end_stays_open():
     (one,) = found([minute(0), minute(1, down=[(100, 999)])])
     assert (one.opened, one.closed) == (100, None)

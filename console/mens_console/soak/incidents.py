@@ -123,7 +123,7 @@ class Watch:
 
     def _bin(self, begin: float, ended: int, failed: int) -> None:
         self._bins.add(begin, {"ended": ended, "failed": failed})
-        if ended < LEAST_ENDED or failed < BAD_SHARE * ended:
+        if not _bad(ended, failed):
             return
         self._clear = max(self._clear, begin + BIN_S)
         self._good.clear()
@@ -167,19 +167,25 @@ class Watch:
         assert now is not None
         until = float("inf") if closed is None else closed
         bins = self._bins.before(until) - now.bins
-        bins["ended"] -= sum(
-            told["ended"] for at, told in self._bins.recent if at < until < at + BIN_S and not told["failed"]
-        )  # it closed within that one, and had been over before
+        whole = bins.copy()
+        for at, told in self._bins.recent:
+            if at < until < at + BIN_S and not _bad(told["ended"], told["failed"]):
+                whole.subtract(told)  # it closed within that one, and had been over before
         probes = self._probes.before(until) - now.probes
         said = [
             _probe_cause(probes),
-            _request_cause(bins["failed"], bins["ended"], self._reasons.before(until) - now.reasons),
+            _request_cause(whole["failed"], whole["ended"], self._reasons.before(until) - now.reasons),
         ]
         said = [one for one in (said if now.by_probes else said[::-1]) if one]
         away = sum(max(min(end, until) - max(start, now.opened), 0.0) for start, end in gaps)
         if away > 0:
             said.append(f"the driver was away for {span(away)} of it")
         return Incident(now.opened, closed, "; ".join(said), probes.total(), bins["failed"])
+
+
+def _bad(ended: int, failed: int) -> bool:
+    """Whether at least half of a bin failed, of enough that ended."""
+    return ended >= LEAST_ENDED and failed >= BAD_SHARE * ended
 
 
 def _probe_cause(failed: Counter[str]) -> str:
@@ -190,7 +196,7 @@ def _probe_cause(failed: Counter[str]) -> str:
 
 
 def _request_cause(failed: int, ended: int, reasons: Counter[str]) -> str:
-    if not failed:
+    if failed <= 0 or ended <= 0:
         return ""
     words = [safe_text(why, _WORD) for why, _ in reasons.most_common(_TOLD) if why]
     return f"{100 * failed / ended:.0f} % of requests fail" + (f": {', '.join(words)}" if words else "")
