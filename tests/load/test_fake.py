@@ -175,7 +175,7 @@ async def test_a_leak_is_really_lost_and_told():
 
 @pytest.mark.parametrize("dialect", ["vllm", "vllm-old", "sglang"])
 async def test_requests_that_wait_their_turn_are_told_in_every_dialect(dialect):
-    knobs = {"concurrency": 2, "queue": 3, "gap_ms": 50, "metrics": dialect, "kv_tokens": 100}
+    knobs = {"concurrency": 2, "queue": 3, "gap_ms": 15, "metrics": dialect, "kv_tokens": 100}
     async with server_of(**knobs) as server, client_of(server) as client:
         tasks = [asyncio.create_task(client.ask("a b", max_tokens=20, id=str(n))) for n in range(6)]
         while server.figures.waiting < 3 or sum(task.done() for task in tasks) < 1:

@@ -135,7 +135,8 @@ def _key(path: Path) -> str:
     try:
         key = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"--key-file {path}: {getattr(error, 'strerror', None) or 'it is not ASCII'}") from None
+        why = (getattr(error, "strerror", None) or "it is not ASCII").lower()
+        raise CommandError(f"--key-file {path}: {why}") from None
     if not key.isprintable() or not key or " " in key:
         raise CommandError(f"--key-file {path}: one line without blanks is needed")
     return key

@@ -115,7 +115,7 @@ def parse_script(raw: bytes, origin: str = "script", base: Knobs | None = None) 
 
     def wrong(key: tuple[str, ...], reason: str) -> ScriptError:
         line = line_of(text, key)
-        return ScriptError(f"{origin}{f', line {line}' if line else ''}: {reason}")
+        return ScriptError(f"{origin}{f':{line}' if line else ''}: {reason}")
 
     if unknown := set(values) - {"knobs", "at"}:
         name = sorted(unknown)[0]
