@@ -4,17 +4,19 @@ import json
 import math
 import multiprocessing
 import os
+from typing import get_args
 
 import pytest
 from evaluation.sets import HEADER, RIGHT, guard_items, reports, scored, tool_items, write
 
-from mens_console.evaluation.document import document
+from mens_console.evaluation.document import document, log_row
 from mens_console.evaluation.log import append
 from mens_console.evaluation.metrics import METRICS, WEIGHTS
 from mens_console.evaluation.rows import UnreadableError
 from mens_console.evaluation.style import style
 from mens_console.gate.metrics import METRICS as GATE
 from mens_console.ingest.text import safe_text
+from mens_contracts.evaluation import Role
 from mens_contracts.registry import CONTRACTS
 
 
@@ -185,6 +187,13 @@ def test_any_loss_to_the_shipped_one_shows(tmp_path, shipped, verdict):
 def test_other_versions_are_never_compared(tmp_path, wrong):
     with pytest.raises(UnreadableError, match=r"never compared|takes a new version"):
         against(tmp_path, against=old(tmp_path / "o.json", **wrong))
+
+
+@pytest.mark.parametrize(("told", "role"), [(None, "candidate"), ("shipped", "shipped"), ("qlora", "qlora")])
+def test_a_role_is_one_of_the_contract_or_untold(tmp_path, told, role):
+    done, _ = against(tmp_path, **({"role": told} if told else {}))
+    assert (document(done)["role"], log_row(done)["role"]) == (role, role)
+    assert role in get_args(Role)
 
 
 def test_the_last_shipped_one_of_a_log_counts(tmp_path):

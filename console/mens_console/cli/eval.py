@@ -36,7 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="name of the model (default: as the predictions tell it)")
     parser.add_argument("--base-model", metavar="NAME", help="what it was fine-tuned from, for the log")
     parser.add_argument("--dataset-version", metavar="VERSION", help="of the data it was trained on, for the log")
-    parser.add_argument("--role", choices=ROLES, default="", help="what it stands for in comparisons")
+    parser.add_argument("--role", choices=ROLES, help="what it stands for in comparisons")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to log and write (default: beside PREDICTIONS)")
     parser.add_argument("--no-log", action="store_true", help="write and log nothing")
     parser.add_argument("--json", action="store_true", help="print the document mens-eval/1")

@@ -30,7 +30,8 @@ class Request:
     before: Path | None = None
     tools: Path | None = None
     eval_set: str = ""
-    role: str = ""
+    role: str | None = None
+    """What it is compared as; None for a candidate, or a quantized model where it names what it was before."""
     facts: dict[str, str] = field(default_factory=dict)
 
 
