@@ -45,7 +45,7 @@ def lines(document: dict[str, Any], ink: Ink, written: str = "") -> list[str]:
 
 
 def _row(name: str, measured: str, n: str, drawn: tuple[str, str] = ("", "")) -> str:
-    return f"{name:<15}{measured:<28}{n:<17}{drawn[0]:<10}{drawn[1]}".rstrip()
+    return f"{name:<15}{measured:<26}{n:<19}{drawn[0]:<10}{drawn[1]}".rstrip()
 
 
 def _drawn(metric: str) -> tuple[str, str]:
@@ -112,7 +112,8 @@ def _rung(one: dict[str, Any], *, first: bool) -> str:
     low, high = wilson(right, one["quality_n"])
     pace = _NONE if one["ms_per_token"] is None else f"{one['ms_per_token']:.1f} ms"
     measured = f"{100 * one['quality']:.0f} % [{100 * low:.0f}, {100 * high:.0f}], {pace}"
-    return _row(name, measured, f"{one['quality_n']} items", _drawn("context_tokens") if first else ("", ""))
+    n = f"{one['quality_n']} items/{one['ms_per_token_n']} gaps"
+    return _row(name, measured, n, _drawn("context_tokens") if first else ("", ""))
 
 
 def _wrapped(text: str) -> list[str]:
