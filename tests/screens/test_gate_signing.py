@@ -423,6 +423,6 @@ async def test_a_second_person_completes_what_one_began(console, release, people
             assert ("It takes another person" in text_of(app)) == (name == "ada")
             await pilot.press("escape")
             await until(pilot, lambda: app.screen is app.room and app.room.bench.busy_s is None)
-            told = "1 of 2: ada@example.org; 1 more to sign" if name == "ada" else "2 of 2: ada@example.org, bob@example.o"
+            told = "1 of 2: ada@example.org; 1 more" if name == "ada" else "2 of 2: ada@example.org, bob@example.org"
             await shows(app, pilot, f"approvals {told}")
         assert app.room.bench.judged.evaluation.pending == ()
