@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SILENCE_S: Final = 5.0
 """A driver that lives writes at least each second: a longer silence is time in which it did not run, or was held up."""
+_SLACK_S: Final = 60.0
+"""No driver sends later than this, or waits for so much longer than the time limit."""
 NORMAL_OF: Final = 100
 """The normal latency is the median of so many first successes."""
 _TEXT: Final = 500
@@ -114,6 +116,9 @@ class Folding:
             return []
         before, at = self.now_s, row.at
         self._mark(row, place, before, at)
+        if isinstance(row, rows.Request | rows.Sent) and (wrong := self._misfit(row)):
+            self.refuse(place, wrong)
+            return []
         kind = row.kind if isinstance(row, rows.Happening) else ""
         silent = at - before > SILENCE_S
         if silent or kind == "resume":
@@ -121,6 +126,17 @@ class Folding:
         self.now_s = max(before, at)
         self._take(row, place)
         return self._close(place, thorough=bool(kind) or silent or int(self.now_s) > int(before))
+
+    def _misfit(self, row: rows.Request | rows.Sent) -> str:
+        """Say why a request cannot be one of the plan; "" where it can."""
+        index, number = row.id
+        if index > self.last:
+            return f"minute {index} is not in the plan"
+        late, longest = row.sent - row.due, self.plan.timeout_s + _SLACK_S
+        if late > _SLACK_S or (isinstance(row, rows.Request) and (row.e2e or 0.0) > longest * 1000):
+            return f"no request is sent {late:.1f} s late, or takes longer than {longest:.0f} s"
+        opened = None if index < self.first else self._open.get(index) or Open(self.plan, index)
+        return "" if opened is None or opened.has(number, row.due) else f"no request {row.id} is due at {row.due}"
 
     def refuse(self, place: Place, why: str) -> None:
         """Count a line that is no row."""
@@ -148,7 +164,7 @@ class Folding:
             self._request(row, place)
         elif isinstance(row, rows.Sent):
             if opened := self._of(row.id[0], place):
-                self._noted(opened.sent(row), place)
+                opened.sent(row)
         elif isinstance(row, rows.Look):
             if opened := self._of(int(row.t // MINUTE), place):
                 opened.probe(row)
@@ -172,23 +188,15 @@ class Folding:
         return self._open[index]
 
     def _request(self, row: rows.Request, place: Place) -> None:
-        if row.id[0] > self.last:
-            self.refuse(place, f"minute {row.id[0]} is not in the plan")
-            return
         opened = self._of(row.id[0], place)
-        if opened is None or not self._noted(opened.request(row), place):
+        if opened is None:
+            return
+        if not opened.request(row):
+            self.tally.doubled += place > self._counted
             return
         wanted = self.normal_ms is None and len(self.firsts) < NORMAL_OF and place > self._counted
         if wanted and row.err is None and row.e2e is not None:
             self.firsts.append(row.e2e)
-
-    def _noted(self, said: str, place: Place) -> bool:
-        """Count what a minute said of a row; True where it took it."""
-        if said == "doubled":
-            self.tally.doubled += place > self._counted
-        elif said:
-            self.refuse(place, said)
-        return not said
 
     # ------------------------------------------------------------------ events
 

@@ -54,10 +54,14 @@ class Open:
 
     # ------------------------------------------------------------------ in
 
-    def request(self, row: rows.Request) -> str:
-        """Count a request that ended; return "" where that was right, or why not ("doubled" for one seen before)."""
-        if (said := self._slot(row.id[1], row.due)) or self._state[row.id[1]] == _ENDED:
-            return said or "doubled"
+    def has(self, number: int, due: float) -> bool:
+        """Whether a request of this number is due then."""
+        return 0 <= number < len(self._due) and abs(self._due[number] - due) < 1e-3
+
+    def request(self, row: rows.Request) -> bool:
+        """Count a request that ended, and that it has; False where it was counted before."""
+        if self._state[row.id[1]] == _ENDED:
+            return False
         self._state[row.id[1]] = _ENDED
         minute, ten = self._minute, self._minute.tens[min(int((row.due - self._begin) / _BIN_S), 5)]
         minute.ended += 1
@@ -71,7 +75,7 @@ class Open:
             _count_reason(minute.reasons, _reason(error, row))
         else:
             self._success(row, row.e2e or 0.0, lag)
-        return ""
+        return True
 
     def _success(self, row: rows.Request, e2e: float, lag: float) -> None:
         minute = self._minute
@@ -89,18 +93,10 @@ class Open:
             minute.output_tokens += row.tok
             minute.counted_by[by] = minute.counted_by.get(by, 0) + 1
 
-    def sent(self, row: rows.Sent) -> str:
-        """Note a request that was sent; returns as `request` does."""
-        if said := self._slot(row.id[1], row.due):
-            return said
+    def sent(self, row: rows.Sent) -> None:
+        """Note a request that was sent, and that it has."""
         self._state[row.id[1]] = max(self._state[row.id[1]], _SENT)
         self._sends_told = True
-        return ""
-
-    def _slot(self, number: int, due: float) -> str:
-        if 0 <= number < len(self._due) and abs(self._due[number] - due) < 1e-3:
-            return ""
-        return f"no request {number} of minute {self._minute.index} is due at {due}"
 
     def probe(self, row: rows.Look) -> None:
         """Note a health check."""

@@ -90,7 +90,7 @@ class Record:
         if fresh is None:
             self._begin()
         read = self._read(self.plan, filed)
-        if fresh is not False or read:
+        if fresh is not False or read or self._hole is not None:
             self._join(self.plan, filed)
         tail = self._tail
         standing = judge(self.folder, tail.ending if tail else None, now)
