@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _AFTER_FINISH_S: Final = 2.0
 """How long a server that gave its reason to finish may take for its usage and the end of its stream."""
 _AFTER_DONE_S: Final = 0.2
+_LOOK_S: Final = 1.0
+"""How often a stream that stands still is looked at for a connection that is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Request:
             if answer.finish:
                 piece = await _at_most(content, _AFTER_FINISH_S)
             else:
-                piece = await content.readany()
+                piece = await _next(response)
             at = time.perf_counter()
             if not piece:
                 break
@@ -146,6 +148,21 @@ def _counted(answer: Answer) -> tuple[int | None, TokensBy | None]:
     if answer.output_tokens is not None and (answer.output_tokens or not answer.chunks):
         return answer.output_tokens, "server"
     return (answer.words, "whitespace") if answer.chunks else (None, None)
+
+
+async def _next(response: aiohttp.ClientResponse) -> bytes:
+    """Return the next bytes, none at the end. Raises `aiohttp.ClientError`, or `StreamError`.
+
+    A body that breaks the rules of HTTP closes the connection, and aiohttp tells nobody who waits for the rest.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                return await response.content.readany()
+        except TimeoutError:
+            transport = None if response.connection is None else response.connection.transport
+            if (transport is None or transport.is_closing()) and not response.content.is_eof():
+                raise StreamError(MALFORMED, "the answer is not sent as HTTP has it") from None
 
 
 async def _at_most(content: aiohttp.StreamReader, seconds: float) -> bytes:
