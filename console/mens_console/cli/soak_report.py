@@ -135,8 +135,9 @@ def _json(found: Analysis, *, whole: bool) -> None:
 
     from mens_console.soak.document import document
 
+    ours = _version() if found.source == "mens-console" else None
     sys.stdout.write(
-        orjson.dumps(document(found, _version()), option=orjson.OPT_INDENT_2 if whole else 0).decode() + "\n"
+        orjson.dumps(document(found, ours), option=orjson.OPT_INDENT_2 if whole else 0).decode() + "\n"
     )
     sys.stdout.flush()
 
