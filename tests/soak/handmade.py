@@ -35,7 +35,7 @@ def minute(index, *, rate=10, down=(), broken=(), offset=0.0, every=10.0, seed=0
         ten[0] += 1
         if within(due, (*down, *broken)):
             ten[1] += 1
-            kind, word = ("connect", "connect refused") if within(due, down) else ("http", "http 503")
+            kind, word = ("connect", "connect connection refused") if within(due, down) else ("http", "http 503")
             made.failed[kind] = made.failed.get(kind, 0) + 1
             made.reasons[word] = made.reasons.get(word, 0) + 1
             continue

@@ -97,7 +97,7 @@ def test_both_rules_give_one_incident_from_the_earlier_beginning():
     assert (one.opened, one.closed) == (80, 150)
     assert one.probes_failed == 6
     assert one.requests_failed == 640
-    assert one.cause.startswith("91 % of requests fail: connect refused; probes fail: connection refused")
+    assert one.cause.startswith("91 % of requests fail: connection refused; probes fail: connection refused")
 
 
 def test_requests_alone_fail():

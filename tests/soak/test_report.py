@@ -67,7 +67,7 @@ def test_html_is_one_file_without_script_and_with_pictures():
     assert sum(tag == "svg" for tag, _ in made.tags) == 4
     assert not [value for _, attributes in made.tags for name, value in attributes.items() if name in ("src", "href")]
     shown = " ".join(made.text)
-    for words in ("Soak of llama-7b", "✖ FAIL", "100 % of requests fail: connect refused", "growing", "0:02:10"):
+    for words in ("Soak of llama-7b", "✖ FAIL", "100 % of requests fail: connection refused", "growing", "0:02:10"):
         assert words in shown
 
 

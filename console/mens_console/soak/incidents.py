@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
+from mens_console.load.types import HTTP
 from mens_console.signals.human import span
 from mens_console.soak.types import MINUTE, PROBE_EVERY_S, Incident
 
@@ -198,5 +199,11 @@ def _probe_cause(failed: Counter[str]) -> str:
 def _request_cause(failed: int, ended: int, reasons: Counter[str]) -> str:
     if failed <= 0 or ended <= 0:
         return ""
-    words = [safe_text(why, _WORD) for why, _ in reasons.most_common(_TOLD) if why]
+    words = [safe_text(_words(why), _WORD) for why, _ in reasons.most_common(_TOLD) if why]
     return f"{100 * failed / ended:.0f} % of requests fail" + (f": {', '.join(words)}" if words else "")
+
+
+def _words(reason: str) -> str:
+    """Return the words of a reason without the class before them, which says no more; a status keeps its `http`."""
+    kind, _, said = reason.partition(" ")
+    return said if said and kind != HTTP else reason
