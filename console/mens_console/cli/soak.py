@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -32,9 +31,7 @@ _TABLE: Final[tuple[Action, ...]] = (
     Action("report", "say what a soak came to: availability, errors, latencies, leaks", "soak_report"),
     Action("fake-server", "serve made-up answers on loopback, with faults to order", "soak_fake"),
 )
-ACTIONS: Final = {
-    action.name: action for action in _TABLE if find_spec(f"mens_console.cli.{action.module}") is not None
-}
+ACTIONS: Final = {action.name: action for action in _TABLE}
 """In the order that help shows."""
 
 

@@ -1,0 +1,307 @@
+"""The driver in one process: servers that are made up, time that is real but short."""
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from soak.driving import adds_up, record_of
+
+from mens_console.load.types import Outcome, Probe
+from mens_console.soak import clock as clocks
+from mens_console.soak import drive as drives
+from mens_console.soak import plan as plans
+from mens_console.soak import rows
+from mens_console.soak.clock import Clock
+from mens_console.soak.drive import Drive, Terms
+from mens_console.soak.driver import Driver
+from mens_console.soak.levels import Levels
+from mens_console.soak.recorder import Recorder
+from mens_console.soak.rounds import Sampler, apart
+from mens_console.soak.types import Plan
+from mens_console.soak.writer import Writer
+
+PLAN = Plan(id="abc", url="http://127.0.0.1:1/v1", model="m", rate=20.0, duration_s=1.0, started=0.0, timeout_s=5.0)
+
+
+class Answers:
+    """A server that answers after a while, and says what it was asked."""
+
+    def __init__(self, takes=0.01):
+        self.takes = takes
+        self.asked = []
+        self.probes = 0
+
+    async def ask(self, prompt, *, max_tokens, id):
+        self.asked.append((id, prompt, max_tokens))
+        await asyncio.sleep(self.takes)
+        return Outcome(id, ttft_s=self.takes, e2e_s=self.takes, output_tokens=1, tokens_by="server", chunks=1)
+
+    async def probe(self):
+        self.probes += 1
+        return Probe(True, 0.001)
+
+    async def scrape(self):
+        return {"kv_cache": 0.5, "running": 3.0}
+
+
+class Book:
+    """Rows in a list."""
+
+    def __init__(self):
+        self.rows = []
+
+    def write(self, *new):
+        self.rows += new
+
+    def kinds(self):
+        return [row.kind for row in self.rows if isinstance(row, rows.Happening)]
+
+    def of(self, kind):
+        return [row for row in self.rows if isinstance(row, kind)]
+
+
+def driver(asker, plan=PLAN, most=100, at=0.0):
+    book = Book()
+    return Driver(plan, Clock(at), book, asker, lambda minute, place: f"{minute}/{place}", most), book
+
+
+async def test_all_that_is_due_is_sent_once_and_recorded():
+    asker = Answers()
+    made, book = driver(asker)
+    assert await made.run()
+    assert [one[0] for one in asker.asked] == [f"abc-0-{place}" for place in range(20)]
+    assert asker.asked[3] == ("abc-0-3", "0/3", 128)
+    assert [row.id for row in book.of(rows.Sent)] == [(0, place) for place in range(20)]
+    assert sorted(row.id for row in book.of(rows.Request)) == [(0, place) for place in range(20)]
+    assert all(row.sent >= row.due for row in book.of(rows.Sent))
+    assert book.kinds() == ["end"]
+
+
+async def test_sending_waits_for_no_answer():
+    asker = Answers(takes=1.5)
+    made, book = driver(asker)
+    assert await made.run()
+    order = [type(row) for row in book.rows]
+    assert order.index(rows.Request) > 19
+    assert len(book.of(rows.Request)) == 20
+
+
+async def test_what_cannot_be_open_at_once_is_skipped_and_told():
+    asker = Answers(takes=0.4)
+    made, book = driver(asker, most=2)
+    await made.run()
+    sent = {row.id for row in book.of(rows.Sent)}
+    spans = [(row.begin, row.end) for row in book.of(rows.Happening) if row.kind == "held"]
+    assert 0 < len(sent) < 20
+    for place in range(20):
+        covered = any(begin <= place / 20 < end for begin, end in spans)
+        assert covered != ((0, place) in sent)
+
+
+async def test_a_driver_that_was_halted_says_nothing_of_what_was_in_flight(monkeypatch):
+    monkeypatch.setattr("mens_console.soak.driver.HELD_S", 0.2)
+    asker = Answers(takes=0.3)
+    made, book = driver(asker)
+
+    async def halt():
+        await asyncio.sleep(0.4)
+        time.sleep(0.5)
+
+    await asyncio.gather(made.run(), halt())
+    held = next(row for row in book.of(rows.Happening) if row.kind == "held")
+    assert held.end - held.begin >= 0.4
+    over = {row.id for row in book.of(rows.Sent) if row.sent < held.begin}
+    ended = {row.id for row in book.of(rows.Request)}
+    assert over - ended
+    assert all(
+        row.sent >= held.begin or row.sent + row.e2e / 1000 <= held.begin + 0.05 for row in book.of(rows.Request)
+    )
+    unsent = set(range(20)) - {row.id[1] for row in book.of(rows.Sent)}
+    assert unsent
+    assert all(held.begin <= place / 20 < held.end - 0.2 for place in unsent)
+
+
+async def test_a_fault_of_its_own_is_told_and_survived():
+    class Wrong(Answers):
+        async def ask(self, prompt, *, max_tokens, id):
+            if id == "abc-0-4":
+                raise KeyError("no such thing")
+            return await super().ask(prompt, max_tokens=max_tokens, id=id)
+
+    made, book = driver(Wrong())
+    assert await made.run()
+    assert len(book.of(rows.Request)) == 19
+    assert any("KeyError" in row.text for row in book.of(rows.Happening))
+    assert made.in_flight == 0
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_stopping(times):
+    asker = Answers(takes=0.5)
+    made, book = driver(asker, replace(PLAN, duration_s=60.0))
+
+    async def stop():
+        await asyncio.sleep(0.3)
+        for _ in range(times):
+            made.stop("asked to")
+
+    finished, _ = await asyncio.gather(made.run(), stop())
+    assert not finished
+    sent, ended = book.of(rows.Sent), book.of(rows.Request)
+    assert (len(ended) == len(sent)) == (times == 1)
+    assert book.kinds() == ["gap", "stop"]
+    gap, stopped = book.of(rows.Happening)
+    assert gap.begin >= max(row.sent for row in sent)
+    assert gap.end == stopped.t
+    assert ("cut short" in stopped.text) == (times == 2)
+
+
+# ---------------------------------------------------------------------- with its directory
+
+
+async def driven(folder, plan=PLAN, asker=None, tell=lambda *_: None, beside=None):
+    """Drive a plan in a folder to its end."""
+    if not (folder / "plan.json").exists():
+        plan = replace(plan, started=time.time())
+        folder.mkdir(exist_ok=True)
+        plans.write(folder, plan)
+    plan = plans.read(folder)
+    book = Recorder(Writer(folder, plan))
+    drive = Drive(folder, plan, book, asker or Answers(), lambda *_: "p", tell, Terms())
+    state, *_ = await asyncio.gather(drive.run(), *([beside] if beside else []))
+    return state
+
+
+async def test_a_directory_from_beginning_to_end(tmp_path):
+    looks = []
+    asker = Answers()
+    plan = replace(PLAN, duration_s=2.2)
+    assert await driven(tmp_path / "s", plan, asker, lambda *told: looks.append(told)) == "finished"
+    record = record_of(tmp_path / "s")
+    assert (record.state, len(asker.asked), asker.probes) == ("finished", 44, 1)
+    assert adds_up(record)
+    assert [minute.ended for minute in record.minutes] == [44]
+    told = json.loads((tmp_path / "s" / "driver.json").read_text())
+    assert (told["state"], told["pid"], told["problem"]) == ("finished", os.getpid(), "")
+    look, problem, stopping = looks[-1]
+    assert (look.errors, look.up, problem, stopping) == (0, True, "", "")
+    assert look.offered == pytest.approx(20.0, rel=0.2)
+
+
+async def test_a_wall_clock_that_is_set_is_told_and_moves_nothing(tmp_path, monkeypatch):
+    moved = [0.0]
+
+    class Set(Clock):
+        def __init__(self, at):
+            super().__init__(at, wall=lambda: time.time() + moved[0])
+
+    async def set_clock():
+        await asyncio.sleep(0.5)
+        moved[0] = 7200.0
+
+    monkeypatch.setattr(drives, "Clock", Set)
+    asker = Answers()
+    await driven(tmp_path / "s", replace(PLAN, duration_s=2.2), asker, beside=set_clock())
+    record = record_of(tmp_path / "s")
+    assert [event.text for event in record.events if event.kind == "clock"] == [
+        "the wall clock was set 7200.0 s forward; nothing moved by it"
+    ]
+    assert len(asker.asked) == len({one[0] for one in asker.asked}) == 44
+    assert sum(minute.unobserved_s for minute in record.minutes) == 0
+
+
+@pytest.mark.parametrize(("back", "boot"), [(3600.0, "another"), (0.0, "another"), (3600.0, None)])
+async def test_going_on_nothing_is_sent_twice_though_the_clock_went_back(tmp_path, monkeypatch, back, boot):
+    folder = tmp_path / "s"
+    first, second = Answers(), Answers()
+
+    async def stop():
+        await asyncio.sleep(0.6)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert await driven(folder, replace(PLAN, duration_s=2.5), first, beside=stop()) == "stopped"
+    told = json.loads((folder / "driver.json").read_text())
+    if boot is not None:
+        told |= {"boot_id": boot, "beat": told["beat"] + back}
+        (folder / "driver.json").write_text(json.dumps(told))
+    last = record_of(folder).now_s
+    await asyncio.sleep(0.3)
+    assert await driven(folder, asker=second) == "finished"
+    names = [one[0] for one in first.asked + second.asked]
+    assert len(names) == len(set(names))
+    record = record_of(folder)
+    resumed = next(event for event in record.events if event.kind == "resume")
+    if boot is not None and back:
+        assert resumed.end == pytest.approx(last)
+        assert "behind the last row" in resumed.text
+    else:
+        assert resumed.end > last + 0.25
+    assert adds_up(record)
+    assert sum(minute.due for minute in record.minutes) == 50
+    assert sum(minute.lost for minute in record.minutes) == 0
+    assert len(names) == sum(minute.ended for minute in record.minutes)
+
+
+async def test_levels_come_from_the_box_and_from_the_server():
+    class Told(Levels):
+        def __init__(self):
+            super().__init__(None, None)
+            self.news.append("a process is gone")
+
+        def read(self, now):
+            assert threading.current_thread() is not threading.main_thread()
+            return {"rss": 5e9}
+
+    made, book = driver(Answers())
+    await Sampler(made, Answers(), Told()).look(0.0)
+    (level,) = book.of(rows.Level)
+    assert (level.rss, level.gpu_memory, level.kv_cache) == (5e9, None, 0.5)
+    assert [row.text for row in book.of(rows.Happening)] == ["a process is gone"]
+
+
+async def test_levels_that_hang_hold_up_nothing(monkeypatch):
+    monkeypatch.setattr("mens_console.soak.rounds._HUNG_S", 0.05)
+    free, calls = threading.Event(), []
+
+    class Hangs(Levels):
+        def __init__(self):
+            super().__init__(None, None)
+
+        def read(self, now):
+            calls.append(now)
+            free.wait()
+            return {"rss": 1.0}
+
+    made, book = driver(Answers())
+    sampler = Sampler(made, Answers(), Hangs())
+    await sampler.look(0.0)
+    await sampler.look(0.0)
+    assert len(calls) == 1
+    assert [(row.rss, row.kv_cache) for row in book.of(rows.Level)] == [(None, 0.5)] * 2
+    free.set()
+    while not book.of(rows.Level)[-1].rss:
+        await sampler.look(0.0)
+
+
+async def test_what_fails_apart_fails_here():
+    with pytest.raises(ZeroDivisionError):
+        await apart(lambda: 1 / 0)
+    assert await apart(lambda: 7) == 7
+
+
+def test_a_record_that_fails_is_told_and_raises_nothing(tmp_path):
+    plans.write(tmp_path, replace(PLAN, started=time.time()))
+    writer = Writer(tmp_path, PLAN)
+    book = Recorder(writer)
+    writer.add = None
+    book.write(rows.Beat(1.0))
+    assert "TypeError" in book.problem
+
+
+def test_the_steady_clock_is_steady():
+    assert clocks.steady() <= clocks.steady()
