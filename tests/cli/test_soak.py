@@ -31,7 +31,8 @@ def test_a_plan_is_what_was_said():
     folder, plan, there, endpoint = planned(
         parsed(
             *NEW, "--arrivals", "poisson", "--seed", "7", "--timeout", "30s", "--slo-ttft", "150ms",
-            "--limit", "rss=80G", "--limit", "kv_cache=95%", "--tag", "gpus=2", "--uptime-target", "99.5%", "--watch-pid", "12",
+            "--limit", "rss=80G", "--limit", "kv_cache=95%",
+            "--tag", "gpus=2", "--uptime-target", "99.5%", "--watch-pid", "12",
         )
     )  # fmt: skip
     assert (str(folder), there) == ("s", False)
