@@ -1,4 +1,4 @@
-"""Made-up soaks: minutes by hand, analysed as real ones are; one of 72 h with all that goes wrong, young ones, foreign ones."""
+"""Made-up soaks: minutes by hand, analysed as real ones are: one of 72 h, young ones, failing ones, foreign ones."""
 
 import math
 import random
@@ -73,7 +73,8 @@ def minute(index, *, down=False, part=1.0, blind=False, leak=9e5, n=120):
     return Minute(
         index, due=due, sent=due, ended=due, failed=failed,
         reasons={"connect refused": bad} if down else {"http 503": bad} if failed else {},
-        degraded=0 if down else step // 4, good=due - bad, output_tokens=(due - bad) * 96, counted_by={"server": due - bad},
+        degraded=0 if down else step // 4, good=due - bad,
+        output_tokens=(due - bad) * 96, counted_by={"server": due - bad},
         probes=[
             ProbeAt(index * 60 + 10.0 * i, not down, None if down else 1.4, "connection refused" if down else "")
             for i in range(round(6 * part))
@@ -94,7 +95,8 @@ def long(hours=72.0, state="finished"):
     events = [
         Event(0.0, "start", "pid 4711 is watched"), Event(61.0, "normal", "610 ms, the median of 100"),
         Event(GAP[0] * 60.0, "gap", "the box was rebooted", (GAP[0] + GAP[1]) * 60.0),
-        Event((GAP[0] + GAP[1]) * 60.0, "resume", "after the driver was killed"), Event(hours * 3600, "end", "all of it"),
+        Event((GAP[0] + GAP[1]) * 60.0, "resume", "after the driver was killed"),
+        Event(hours * 3600, "end", "all of it"),
     ]  # fmt: skip
     record = Record(plan(hours, begun), minutes, hours * 3600, events, state=state, why="it ended as planned")
     return Analyst("/box/runs/soak-r16").update(record)

@@ -177,10 +177,13 @@ class SoakScreen(Room):
 
     def _look(self, report: Analysis) -> None:
         """Show what is read under the cursor, and the page about it where that is open."""
-        zone, wanted = self.console_app.zone, self._wanted()
+        zone, wanted, wide = self.console_app.zone, self._wanted(), self.has_class("-tall")
         self._write("#readout", lambda width: [tuple(readout(report, wanted, zone, width))] if wanted else [])
         pages: dict[str, Callable[[int], Sequence[Line]]] = {
-            "Incidents": lambda width: incident_lines(report, self._incident, width, zone),
+            "Incidents": lambda width: [
+                *incident_lines(report, self._incident, width, zone),
+                *(section("The minute that is read", minute_lines(report, wanted, width, zone)) if wide else ()),
+            ],
             "Minute": lambda width: minute_lines(report, wanted, width, zone),
             "Latency": lambda width: latency_lines(report, width),
             "Leaks": lambda width: leak_lines(report, width),

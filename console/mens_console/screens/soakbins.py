@@ -31,6 +31,7 @@ _FITS: Final = (
     *((per, 1) for per in (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 30, 36, 40, 45, 48, 60, 72, 90, 120, 180, 240, 480)),
 )
 """The same where all is to be seen at once: more of them, so that the width is used."""
+LEAST_ROWS: Final = 8
 DECADE_ROWS: Final = 12
 LOWEST_MS, HIGHEST_MS = 0.01, 120_000.0
 """What rows of heat made here span; what is beyond counts in the outermost."""
@@ -144,8 +145,8 @@ class Stack:
         if self.counts.size:
             np.cumsum(counts, axis=0, out=self.counts[1:])
         used = np.flatnonzero(self.counts[-1]) if self.counts.size else np.empty(0, np.int64)
-        self.rows = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
-        """First row that holds anything, and the one behind the last."""
+        self.rows = _around(int(used[0]), int(used[-1]) + 1, self.counts.shape[1]) if len(used) else (0, 0)
+        """First row that is shown, and the one behind the last: those that hold anything, but never just a few."""
         self.limits = {name: _limits(found) for name, found in columns.percentiles.items()}
         self.level_limits = {name: _limits(found) for name, found in columns.levels.items()}
 
@@ -173,6 +174,14 @@ class Stack:
             many,
             {name: _most(found, borders) for name, found in columns.levels.items()},
         )
+
+
+def _around(low: int, high: int, of: int) -> tuple[int, int]:
+    """Widen a range of rows to `LEAST_ROWS`, so that what hardly varies is not blown up."""
+    missing = LEAST_ROWS - (high - low)
+    if missing > 0:
+        low, high = max(low - missing // 2, 0), min(high + missing - missing // 2, of)
+    return low, high
 
 
 def _most(values: Floats, borders: NDArray[np.intp]) -> Floats:

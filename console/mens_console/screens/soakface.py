@@ -224,10 +224,12 @@ class SoakFace(Canvas, can_focus=False):
         codes = heat.levels(rows, (1.0, max(top, 2.0)), ink.levels, log=True)[::-1]
         codes = np.repeat(codes, window.wide, axis=1)
         lines: list[list[Segment]] = []
+        told = -1.0
         for line in range(body):
             part = codes[line * per_line : (line + 1) * per_line]
             edge = heats.edges[heats.rows[0] + int(source[len(rows) - (line + 1) * per_line])]
-            text = ms(float(edge)) if line % 2 == (body - 1) % 2 else ""
+            new = edge != told and line % 2 == (body - 1) % 2
+            told, text = (edge, ms(float(edge))) if new else (told, "")
             lines.append([Segment(fit(text, GUTTER - 1, "right") + " ", label), *self._cells(part, window, cursor)])
         return lines
 

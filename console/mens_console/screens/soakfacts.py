@@ -168,7 +168,7 @@ def event_lines(analysis: Analysis, width: int, zone: tzinfo | None) -> list[Lin
 def plan_lines(analysis: Analysis, width: int) -> list[Line]:
     """Return what is asked of whom, what was recorded where, and what a reader must know."""
     lines = _plan(analysis.plan) if analysis.plan is not None else prose(CANNOT, width, "warn", " ")
-    lines.append(fact(" recorded in", safe_text(analysis.path, 300)))
+    lines.append(fact(" record", safe_text(analysis.path, 300)))
     if analysis.counted_by:
         by = ", ".join(f"{step(n)} by {safe_text(who, 20)}" for who, n in analysis.counted_by.items())
         known = set(analysis.counted_by) <= {"server"}

@@ -126,12 +126,12 @@ def _requests(minutes: Sequence[Minute]) -> list[Line]:
 
 
 def _latencies(minutes: Sequence[Minute]) -> list[Line]:
-    lines: list[Line] = [((f" {'':<13}{'p50':>9}{'p95':>9}{'p99':>9}{'n':>9}", "muted"),)]
+    lines: list[Line] = [((f" {'':<13}{'p50':>9}{'p95':>9}{'p99':>9}{'n':>11}", "muted"),)]
     for name in NAMES:
         found = merged(minutes, name)
         if found.n:
             values = "".join(f"{ms(found.quantile(q)):>9}" for q in QUANTILES)
-            lines.append(((f" {NAMES[name]:<13}", ""), (values, "strong"), (f"{step(found.n):>9}", "")))
+            lines.append(((f" {NAMES[name]:<13}", ""), (values, "strong"), (f"{step(found.n):>11}", "")))
     return lines if len(lines) > 1 else [((" no request succeeded", "muted"),)]
 
 

@@ -10,8 +10,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from mens_console.signals.alerts import Observation, Signal
-from mens_console.signals.human import percent, some, span
-from mens_console.soak.verdicts import bounds
+from mens_console.signals.human import percent, some
+from mens_console.soak.verdicts import bounds, hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,7 +70,7 @@ def _died(entity: str, analysis: Analysis, rules: Mapping[str, Rule], at: float)
     if analysis.state != "died":
         return Observation(DIED, entity, Signal.CLEAR, at)
     left = max((analysis.target_s or 0.0) - analysis.now_s, 0.0)
-    lost = (f"{span(left)} of {span(analysis.target_s)} were still to come",) if analysis.target_s else ()
+    lost = (f"{hours(left)} of {hours(analysis.target_s)} were still to come",) if analysis.target_s else ()
     return Observation(DIED, entity, Signal.BREACH, at, value=1.0, evidence=(analysis.why, *lost), standing=True)
 
 

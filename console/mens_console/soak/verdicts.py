@@ -80,7 +80,7 @@ def failures(analysis: Analysis) -> Verdict:
         return Verdict("nodata", reason="such a file tells nothing of failures over time")
     n, watched = len(analysis.incidents), max(analysis.now_s - analysis.unobserved_s, 0.0)
     whole = watched >= STRESS_S * 0.999
-    of = f"in {span(watched)} observed"
+    of = f"in {hours(watched)} observed"
     if n >= FAILURES_FAIL:
         return Verdict("fail", n, n=n, of=of)
     if n > FAILURES_PASS:
@@ -88,8 +88,13 @@ def failures(analysis: Analysis) -> Verdict:
     if whole:
         return Verdict("pass", n, n=n, of=of)
     return Verdict(
-        "undecided", n, n=n, of=of, reason=f"{span(STRESS_S - watched)} of the 72 h are still to be observed"
+        "undecided", n, n=n, of=of, reason=f"{hours(STRESS_S - watched)} of the 72 h are still to be observed"
     )
+
+
+def hours(seconds: float) -> str:
+    """Return a time as soaks tell it, in hours: ``71.9 h``; what is shorter than one as elsewhere: ``12 m``."""
+    return f"{seconds / 3600:.3g} h" if seconds >= 3600 else span(seconds)
 
 
 @lru_cache(maxsize=256)
