@@ -80,7 +80,7 @@ class Analyst:
         self._watch: Watch | None = None
         self._totals = {name: Histogram() for name in LATENCIES}
         self._leaks: tuple[Leak, ...] = ()
-        self._leaks_of: tuple[int, int] | None = None
+        self._leaks_of: tuple[int, tuple[str, ...]] | None = None
 
     def update(self, record: Recorded) -> Analysis:
         """Return what the record comes to now, as a new object with a higher `rev`."""
@@ -138,7 +138,7 @@ class Analyst:
             latencies=self._latencies(sheets),
             output_tokens=sums.output_tokens if sums.counted_by else None,
             output_tokens_per_s=_per(sums.output_tokens, observed) if sums.counted_by else None,
-            counted_by=dict(sums.counted_by), leaks=self._leaks_now(plan, columns),
+            counted_by=dict(sums.counted_by), leaks=self._leaks_now(record, columns),
             gpu_peak_bytes=None if sums.gpu_peak is None else int(sums.gpu_peak),
             columns=columns, minutes=tuple(record.minutes), events=tuple(record.events),
             problems=tuple(record.problems), tags=dict(plan.tags) if plan else {},
@@ -153,26 +153,31 @@ class Analyst:
             one.merge(sheets[name].sum())
         return made
 
-    def _leaks_now(self, plan: Plan | None, columns: Columns) -> tuple[Leak, ...]:
-        """Return the slopes of the levels, worked out once a minute; the last sample is always the last."""
-        of = (self._done, len(columns.index))
+    def _leaks_now(self, record: Recorded, columns: Columns) -> tuple[Leak, ...]:
+        """Return the slopes of the levels, worked out once a minute, with the samples that are the last ones now.
+
+        A minute that is open takes no part until the soak is over: its last sample may still be another.
+        """
+        plan, size = record.plan, len(columns.index) if record.state in OVER else self._done
+        of = (size, tuple(columns.levels))
         if of != self._leaks_of:
             self._leaks_of = of
             hours = max(plan.duration_s / HOUR_S if plan else 0.0, HORIZON_H)
             limits = plan.limits if plan else {}
-            at = columns.index.astype(np.float64)
+            at = columns.index[:size].astype(np.float64)
             known = [name for name in UNITS if name in columns.levels]
             others = sorted(columns.levels.keys() - UNITS.keys())
             self._leaks = tuple(
-                leak(name, at, columns.levels[name], limit=limits.get(name), planned_h=hours)
+                leak(name, at, columns.levels[name][:size], limit=limits.get(name), planned_h=hours)
                 for name in (*known, *others)
             )
-            return self._leaks
-        return tuple(replace(one, last=_newest(columns.levels[one.name], one.last)) for one in self._leaks)
+        return tuple(replace(one, last=_newest(columns.levels[one.name])) for one in self._leaks)
 
 
-def _newest(values: Any, before: float | None) -> float | None:
-    return float(values[-1]) if len(values) and np.isfinite(values[-1]) else before
+def _newest(values: Any) -> float | None:
+    """Return the last number there is."""
+    held = np.flatnonzero(np.isfinite(values))
+    return float(values[held[-1]]) if len(held) else None
 
 
 def _per(count: int, seconds: float) -> float | None:
