@@ -1,7 +1,9 @@
 """The client against servers that answer oddly, a byte at a time, too late, or not at all."""
 
 import asyncio
+import errno
 import json
+import socket
 import ssl
 import subprocess
 import time
@@ -201,6 +203,23 @@ async def test_nobody_listens():
     outcome = await ask(server)
     assert (outcome.error, outcome.status, outcome.detail) == ("connect", None, "connection refused")
     assert outcome.ttft_s is None
+
+
+async def test_names_that_are_no_utf8_are_sent_all_the_same():
+    async with Raw(reply(body=GOOD)) as server:
+        async with Client(endpoint_of(server.url), "m\udcff") as client:
+            assert (await client.ask("a\udc80", max_tokens=1, id="1")).error is None
+        assert (server.asked["model"], server.asked["messages"][0]["content"]) == ("m?", "a?")
+
+
+async def test_what_is_used_up_on_this_side_is_told_as_such(monkeypatch):
+    def none_left(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "socket", none_left)
+    async with Client(endpoint_of("http://127.0.0.1:9"), "m") as client:
+        outcome = await client.ask("a", max_tokens=1, id="1")
+    assert (outcome.error, outcome.detail) == ("connect", "on this side: too many files are open here (ulimit -n)")
 
 
 async def test_a_name_that_is_unknown():

@@ -63,6 +63,8 @@ def test_secrets_are_sent_and_not_shown():
         ("//a/v1", "only http and https"),
         ("http://", "names no host"),
         ("http:///v1", "names no host"),
+        ("http://a..b", "names no host"),
+        (f"http://{'x' * 64}.example", "names no host"),
         ("http://a:99999", "is no address"),
         ("http://a:b", "is no address"),
         ("http://[::1", "is no address"),

@@ -77,7 +77,7 @@ class Client:
         trust_env: bool = False,
     ) -> None:
         self.endpoint = endpoint
-        self.model = model
+        self.model = _sound(model)
         self.timeout_s = timeout_s
         self.connect_s = connect_s
         self.probe_path = probe_path or HEALTH
@@ -147,9 +147,9 @@ class Client:
     def _body(self, prompt: str, max_tokens: int, *, ignore_eos: bool) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.model, "max_tokens": max_tokens, "temperature": 0.0, "stream": True}
         if self.endpoint.api == "chat":
-            body["messages"] = [{"role": "user", "content": prompt}]
+            body["messages"] = [{"role": "user", "content": _sound(prompt)}]
         else:
-            body["prompt"] = prompt
+            body["prompt"] = _sound(prompt)
         if self.usage:
             body["stream_options"] = {"include_usage": True}
         if ignore_eos:
@@ -205,6 +205,11 @@ class Client:
     def _way(self) -> Way:
         assert self._streams is not None, "use it as a context"
         return Way(self._streams, self.endpoint.generate, self.timeout_s, self.connect_s, self.clean)
+
+
+def _sound(text: str) -> str:
+    """Return `text` without what no JSON can hold: bytes of a command line that are no UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def raise_file_limit() -> None:

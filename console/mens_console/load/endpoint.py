@@ -88,7 +88,7 @@ def endpoint_of(url: str, api: Api | None = None) -> Endpoint:
         raise EndpointError(f"{_bare(url)} is no address ({error}); give one such as http://127.0.0.1:8000") from None
     if parts.scheme not in ("http", "https"):
         raise EndpointError(_scheme(url, parts.scheme))
-    if not parts.hostname:
+    if not parts.hostname or not _is_host(parts.hostname):
         raise EndpointError(f"{_bare(url)} names no host; give one such as http://127.0.0.1:8000")
     prefix, named = _api(parts.path)
     if named is not None and api is not None and named != api:
@@ -96,6 +96,15 @@ def endpoint_of(url: str, api: Api | None = None) -> Endpoint:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     origin = f"{parts.scheme}://{host}{'' if port is None else f':{port}'}"
     return Endpoint(origin, prefix, named or api or "chat", parts.query, _basic(parts.username, parts.password))
+
+
+def _is_host(name: str) -> bool:
+    """Say whether a name can be looked up at all: no part of it is empty or longer than 63 bytes."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _api(path: str) -> tuple[str, Api | None]:
