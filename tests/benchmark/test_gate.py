@@ -59,12 +59,12 @@ async def test_every_performance_criterion_has_its_value_and_n(whole, tmp_path):
         runs = {one["batch"]: one for one in document["throughput"]}
         for criterion, batch in (("1.1", 1), ("1.3-batch4", 4), ("1.3-batch8", 8), ("1.3-batch16", 16)):
             one = found[criterion]
-            assert (one.verdict, one.n) == ("PASS", 5), one
+            assert (one.verdict != "UNDERFED", one.n) == (True, 5), one.reason  # how fast is this box's to say
             assert one.value == pytest.approx(runs[batch]["mean"])
             assert list(one.items[0].samples) == runs[batch]["runs"]
         assert [found[f"1.2-{gpus}gpu"].n for gpus in (2, 4)] == [5, 5]
-        assert (found["1.4"].verdict, found["1.4"].n) == ("PASS", 300), found["1.4"].reason
-        assert found["1.5"].n == 300 * 5
+        assert (found["1.4"].verdict != "UNDERFED", found["1.4"].n) == (True, 300), found["1.4"].reason
+        assert found["1.5"].n == document["latency"][0]["itl_ms"]["n"] == len(measured.latent.seen)
         assert (found["1.6"].verdict, found["1.6"].value, found["1.6"].n) == ("PASS", 8.41, 5)
         assert (found["1.7"].verdict, found["1.7"].value) == ("PASS", 16_384)
 

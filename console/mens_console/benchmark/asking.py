@@ -6,6 +6,7 @@ It counts what failed and why; what a failure means for a measurement is for the
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -22,6 +23,8 @@ BAD_REQUEST: Final = frozenset({400, 413, 422})
 FEW: Final = 4
 """Tokens of an answer that only has to come: the first one may be without text."""
 _TRIES: Final = 3
+_CHUNKS: Final = re.compile(r", after \d+ chunks?")
+"""What makes one failure differ from the next without telling anything of why."""
 
 
 class Client(Protocol):
@@ -127,7 +130,8 @@ def why(outcome: Outcome) -> str:
     """Say why a request failed."""
     if not outcome.detail or outcome.detail == outcome.error:
         return f"{outcome.error}{f' {outcome.status}' if outcome.error == HTTP and outcome.status else ''}"
-    return (outcome.detail if outcome.error == HTTP else f"{outcome.error}: {outcome.detail}")[:200]
+    detail = _CHUNKS.sub("", outcome.detail)
+    return (detail if outcome.error == HTTP else f"{outcome.error}: {detail}")[:200]
 
 
 def counted(outcome: Outcome) -> bool:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _HOPELESS: Final = 3
 """Runs in a row of which nothing came: the batch is given up."""
+MOST_AT_ONCE: Final = 0.05
+"""Share of the gaps."""
 
 
 @dataclass(slots=True)
@@ -63,8 +65,18 @@ class Latent:
 
     @property
     def at_once(self) -> int:
-        """Gaps of nothing: chunks that came in one piece with the one before."""
+        """Gaps of nothing: of chunks that came in one piece with the one before, so that nobody saw their time."""
         return sum(not gap for gap in self.gaps)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many chunks came in one piece with others that percentiles would tell less than was waited."""
+        return self.at_once > MOST_AT_ONCE * len(self.gaps)
+
+    @property
+    def seen(self) -> list[float]:
+        """The gaps that percentiles are taken of: all of them; without those of nothing where these are many."""
+        return [gap for gap in self.gaps if gap > 0] if self.crowded else self.gaps
 
 
 @dataclass(slots=True)

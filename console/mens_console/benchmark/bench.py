@@ -11,6 +11,7 @@ from mens_console.benchmark.haystack import request
 from mens_console.benchmark.ladder import Ladder
 from mens_console.benchmark.measured import Measured
 from mens_console.benchmark.single import latencies, short_prompts, warm_up
+from mens_console.signals.human import some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ class Bench:
     def _tell(self, speed: Speed) -> None:
         name, runs = f"batch {speed.batch}", speed.failed + speed.short + len(speed.rates)
         if speed.failed:
-            told = "; ".join(f"{reason} ({count} times)" for reason, count in speed.reasons.most_common(2))
+            told = "; ".join(f"{reason} ({some(count, 'time')})" for reason, count in speed.reasons.most_common(2))
             self.measured.fail(f"{name}: {speed.failed} of {runs} runs had a failed request and do not count: {told}")
         if speed.given_up:
             self.measured.fail(f"{name}: given up after {runs} of {self._plan.runs} runs")
@@ -126,7 +127,7 @@ class Bench:
             self.measured.note(ladder.ended)
             for step in ladder.done:
                 if step.failed and not step.refused:
-                    self.measured.fail(f"context {step.tokens}: {step.failed} requests failed")
+                    self.measured.fail(f"context {step.tokens}: {some(step.failed, 'request')} failed")
 
     def _finish(self, asker: Asker) -> None:
         measured, plan = self.measured, self._plan
@@ -137,7 +138,7 @@ class Bench:
         if plan.quick:
             measured.note("a quick look: too few runs, requests and items for a verdict")
         for reason, count in asker.failures.most_common(5):
-            measured.note(f"{count} requests failed with {reason}")
+            measured.note(f"{some(count, 'request')} failed with {reason}")
 
 
 def _chunks(measured: Measured) -> None:
@@ -156,9 +157,10 @@ def _chunks(measured: Measured) -> None:
             f"tokens came {mean:.1f} to a chunk ({', '.join(many)}): gaps are those between chunks, "
             "which are longer than between tokens"
         )
-    shared = {name: one for name, one in parts.items() if one.at_once > 0.05 * len(one.gaps)}
-    for name, one in shared.items():
+    crowded = {name: one for name, one in parts.items() if one.crowded}
+    if crowded:
+        told = ", ".join(f"{name} {one.at_once} of {len(one.gaps)}" for name, one in crowded.items())
         measured.note(
-            f"{name}: {one.at_once} of {len(one.gaps)} gaps are 0: those chunks came in one piece with the one before, "
-            "and the gaps beside them are longer for it"
+            f"chunks came in one piece with the one before ({told}): those gaps were not seen and are left out, and "
+            "the ones beside them are longer than between tokens"
         )

@@ -79,7 +79,7 @@ def _latencies(latent: Latent, batch: int, gpus: int, complete_s: list[float] | 
         "requests": latent.asked,
         "failed": latent.failed,
         "ttft_ms": latency(counted(latent.ttft)),
-        "itl_ms": latency(_NONE if latent.split else counted(latent.gaps)),
+        "itl_ms": latency(_NONE if latent.split else counted(latent.seen)),
         "e2e_ms": latency(counted(latent.e2e)),
     }
     if complete_s:
@@ -109,6 +109,6 @@ def _rung(step: Step) -> dict[str, Any]:
         "quality_n": step.asked,
         "quality_loss": step.loss,
         "ms_per_token": None if pace is None else round(pace, 3),
-        "ms_per_token_n": 0 if pace is None else len(step.latent.gaps) - step.latent.at_once,
+        "ms_per_token_n": 0 if pace is None else len(step.latent.seen),
         "failed": step.failed,
     }

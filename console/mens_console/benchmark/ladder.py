@@ -55,12 +55,8 @@ class Step:
 
     @property
     def ms_per_token(self) -> float | None:
-        """Median raw gap in ms; None where chunks are no tokens.
-
-        Chunks that came in one piece with the one before have no gap: else a server that sends tokens by threes would
-        take no time at all.
-        """
-        gaps = [gap for gap in self.latent.gaps if gap > 0]
+        """Median raw gap in ms; None where chunks are no tokens, or none of it was seen."""
+        gaps = self.latent.seen
         return 1000.0 * median(gaps) if gaps and not self.latent.split else None
 
     @property

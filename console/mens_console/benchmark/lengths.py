@@ -71,6 +71,8 @@ def _next(seen: dict[int, int], aim: float, words: int) -> int:
     else:
         first, second = near
         slope, from_words, from_tokens = (seen[first] - seen[second]) / (first - second), first, seen[first]
-    if slope < _FEWEST:
-        return words
+    if slope < _FEWEST:  # flat: a little further, for counts are whole; but never far with a server that cuts prompts
+        step = round((aim - seen[words]) * words / max(seen[words], 1))
+        most = max(3, words // 50)
+        return max(words + (min(max(step, -most), most) or (1 if aim > seen[words] else -1)), 1)
     return max(round(from_words + (aim - from_tokens) / slope), 1)
