@@ -136,9 +136,7 @@ def _json(found: Analysis, *, whole: bool) -> None:
     from mens_console.soak.document import document
 
     ours = _version() if found.source == "mens-console" else None
-    sys.stdout.write(
-        orjson.dumps(document(found, ours), option=orjson.OPT_INDENT_2 if whole else 0).decode() + "\n"
-    )
+    sys.stdout.write(orjson.dumps(document(found, ours), option=orjson.OPT_INDENT_2 if whole else 0).decode() + "\n")
     sys.stdout.flush()
 
 
@@ -165,9 +163,16 @@ def _page(found: Analysis, *, in_place: bool) -> None:
     from mens_console.cli.status import paint, plain
     from mens_console.soak.report import report
 
-    lines = page(report(found), shutil.get_terminal_size((80, 24)).columns, paint if colour(sys.stdout) else plain)
-    begin = "\x1b[H\x1b[2J" if in_place and sys.stdout.isatty() else ""
-    sys.stdout.write(begin + "\n".join(lines) + "\n")
+    size = shutil.get_terminal_size((80, 24))
+    lines = page(report(found), size.columns, paint if colour(sys.stdout) else plain)
+    if in_place and sys.stdout.isatty() and found.state in _LIVE:
+        if len(lines) >= size.lines:
+            rest = len(lines) - size.lines + 2
+            lines = [*lines[: size.lines - 2], f"… {rest} more lines, which are told at the end, or without --follow"]
+        sys.stdout.write("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J")
+    else:
+        begin = "\x1b[H\x1b[2J" if in_place and sys.stdout.isatty() else ""
+        sys.stdout.write(begin + "\n".join(lines) + "\n")
     sys.stdout.flush()
 
 
