@@ -1,4 +1,7 @@
-"""Minutes of appends, a scaled stand-in for days: memory must grow by no more than the points that were stored."""
+"""A soak of 72 h opened; and minutes of appends, a scaled stand-in for days of watching.
+
+Memory must grow by no more than the points that were stored.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 from bench import data
 from bench.figure import Figure, Target
 from bench.hosted import Hosted
+from bench.soakdir import bench_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +33,8 @@ _POINT_BYTES: Final = 24.0
 
 
 def bench_soak(context: Context) -> Iterator[Figure]:
-    """Append to one run for minutes; after the first third, regress resident memory on the points stored."""
+    """Open a soak; append to one run for minutes and, after a third, regress memory on the points stored."""
+    yield from bench_directory(context)
     seconds = context.pick(80, 10)
     path = data.write_metrics(context.work / "run" / "metrics.jsonl", 1000)
     with Hosted(context.work) as engine:

@@ -326,8 +326,12 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--raw-s", type=float, default=300.0)
+    parser.add_argument("--until", type=float, help="how far it came (s), where it is not finished")
     given = parser.parse_args()
-    written = write_soak(given.folder, Scene(given.hours, given.rate, seed=given.seed, raw_s=given.raw_s))
+    scene = Scene(
+        given.hours, given.rate, seed=given.seed, raw_s=given.raw_s, until=given.until, finished=given.until is None
+    )
+    written = write_soak(given.folder, scene)
     size = sum(each.stat().st_size for each in given.folder.iterdir())
     print(f"{written.due} requests, {size / 1e6:.1f} MB in {given.folder}")
 
