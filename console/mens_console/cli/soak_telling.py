@@ -44,7 +44,7 @@ class Telling:
         """Tell how it goes."""
         if stopping and not self._stopping:
             self._stop(look, stopping)
-        if problem != self._problem and not self._json:
+        if bool(problem) != bool(self._problem) and not self._json:
             self._say(f"! {problem}" if problem else "the record can be written again")
         self._problem, self._stopping = problem, stopping
         if not self._json:
