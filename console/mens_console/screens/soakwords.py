@@ -8,8 +8,26 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mens_console.soak.wording import down, ms, up
+
 if TYPE_CHECKING:
     from mens_console.screens.words import Ink
+
+__all__ = [
+    "BANDS",
+    "LEAKS",
+    "LEVELS",
+    "METRICS",
+    "NAMES",
+    "SHORT",
+    "STATES",
+    "SoakLook",
+    "down",
+    "elapsed",
+    "ms",
+    "state_look",
+    "up",
+]
 
 
 class SoakLook(NamedTuple):
@@ -59,37 +77,6 @@ LEVELS: Final = {"rss": "RSS", "gpu_memory": "GPU memory", "kv_cache": "KV cache
 def state_look(state: str) -> SoakLook:
     """Return the look of a soak's state."""
     return STATES.get(str(state), STATES["unknown"])
-
-
-def ms(value: float | None) -> str:
-    """Return milliseconds in three digits at most: ``0.42 ms``, ``84 ms``, ``1.43 s``, ``61 s``; ``—`` unknown."""
-    if value is None or not math.isfinite(value):
-        return "—"
-    if value < 999.5:
-        return f"{value:.3g} ms" if value < 99.95 else f"{value:.0f} ms"
-    return f"{value / 1000:.3g} s" if value < 99_950 else f"{value / 1000:.0f} s"
-
-
-def up(share: float | None) -> str:
-    """Return an availability in percent, cut rather than rounded, so that only all reads as 100 %."""
-    if share is None or not math.isfinite(share):
-        return "—"
-    if share >= 1:
-        return "100 %"
-    for digits in (2, 3, 4):
-        cut = math.floor(share * 100 * 10**digits + 1e-9) / 10**digits
-        if cut < 99.99 or digits == 4:
-            return f"{cut:.{digits}f} %"
-    return "—"
-
-
-def down(share: float | None) -> str:
-    """Return a rate of errors in percent, so that only none reads as 0 %."""
-    if share is None or not math.isfinite(share):
-        return "—"
-    if share == 0:
-        return "0 %"
-    return f"{share * 100:.2g} %" if share < 0.001 else f"{share * 100:.3g} %"
 
 
 def elapsed(seconds: float | None) -> str:

@@ -47,27 +47,34 @@ NONE: Final = "—"
 
 
 def ms(value: float | None) -> str:
-    """Return milliseconds in three digits: ``0.42 ms``, ``84 ms``, ``1.43 s``; ``—`` where unknown."""
+    """Return milliseconds in three digits at most: ``0.42 ms``, ``84 ms``, ``1.43 s``, ``61 s``; ``—`` unknown."""
     if value is None or not math.isfinite(value):
-        return NONE
-    return f"{value:.3g} ms" if value < 999.5 else f"{value / 1000:.3g} s" if value < 99_950 else span(value / 1000)
+        return "—"
+    if value < 999.5:
+        return f"{value:.3g} ms" if value < 99.95 else f"{value:.0f} ms"
+    return f"{value / 1000:.3g} s" if value < 99_950 else f"{value / 1000:.0f} s"
 
 
 def up(share: float | None) -> str:
     """Return an availability in percent, cut rather than rounded, so that only all reads as 100 %."""
     if share is None or not math.isfinite(share):
-        return NONE
+        return "—"
     if share >= 1:
         return "100 %"
-    digits = 2 if share < 0.9999 else 4
-    return f"{min(math.floor(share * 100 * 10**digits + 1e-6) / 10**digits, 99.9999):.{digits}f} %"
+    for digits in (2, 3, 4):
+        cut = math.floor(share * 100 * 10**digits + 1e-9) / 10**digits
+        if cut < 99.99 or digits == 4:
+            return f"{cut:.{digits}f} %"
+    return "—"
 
 
 def down(share: float | None) -> str:
     """Return a rate of errors in percent, so that only none reads as 0 %."""
     if share is None or not math.isfinite(share):
-        return NONE
-    return "0 %" if share == 0 else f"{share * 100:.2g} %" if share < 0.001 else f"{share * 100:.3g} %"
+        return "—"
+    if share == 0:
+        return "0 %"
+    return f"{share * 100:.2g} %" if share < 0.001 else f"{share * 100:.3g} %"
 
 
 def hours(seconds: float | None) -> str:
