@@ -16,7 +16,7 @@ from soak.test_resuming import plainly
 from support.soaks import Scene, Trouble, write_soak
 
 from mens_console.load.histogram import Histogram
-from mens_console.load.packed import PackedHistogram
+from mens_console.load.packed import unpacked
 from mens_console.soak import minutes, plan, schedule
 
 
@@ -193,7 +193,7 @@ def test_what_a_minute_says_is_safe_to_show(filed):
 @given(values=st.lists(st.floats(0, 1e7), min_size=1, max_size=60), q=st.floats(0.001, 1))
 def test_a_packed_histogram_says_what_the_one_does_that_it_was_read_from(values, q):
     one = Histogram.of_values(values)
-    packed = PackedHistogram.of_row(one.row())
+    (packed,) = unpacked([one.row()])
     assert packed.row() == one.row()
     assert packed.quantile(q) == pytest.approx(one.quantile(q), abs=1e-3)
     assert packed.buckets() == one.buckets()

@@ -13,7 +13,7 @@ import msgspec
 
 from mens_console.ingest.text import safe_text
 from mens_console.load.histogram import Histogram
-from mens_console.load.packed import PackedHistogram
+from mens_console.load.packed import unpacked
 from mens_console.soak.fold import NORMAL_OF, Closed, Place, Tally
 from mens_console.soak.opened import MOST
 from mens_console.soak.types import LATENCIES, Event, Minute, ProbeAt
@@ -85,7 +85,7 @@ def decode(line: bytes) -> Closed:
         raise BadMinuteError("it is not as it was written (its checksum differs)")
     try:
         row = _DECODER.decode(body)
-        latencies = {name: PackedHistogram.of_row(row.latencies[name]) for name in LATENCIES}
+        latencies = dict(zip(LATENCIES, unpacked([row.latencies[name] for name in LATENCIES]), strict=True))
     except KeyError as error:
         raise BadMinuteError(f"it lacks the latencies {error}") from None
     except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
@@ -130,7 +130,7 @@ def _closed(row: _Row, latencies: dict[str, Histogram]) -> Closed:
     minute = Minute(
         row.index, row.due, row.sent, row.ended, _words(row.failed), row.lost, row.skipped, row.degraded, row.good,
         row.unobserved_s, row.output_tokens, _words(row.counted_by),
-        [ProbeAt(one.at, one.ok, one.ms, safe_text(one.why, _TEXT)) for one in row.probes], row.tens, latencies,
+        [one._replace(why=safe_text(one.why, _TEXT)) if one.why else one for one in row.probes], row.tens, latencies,
         {safe_text(name, _WORD): value for name, value in row.levels.items()}, closed=True, reasons=_words(row.reasons),
     )  # fmt: skip
     events = [
