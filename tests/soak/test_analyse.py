@@ -97,6 +97,13 @@ def test_the_drain_after_the_last_send():
     assert found.ended == STARTED + 1207.5
 
 
+def test_a_last_minute_that_is_not_whole_has_its_own_rate():
+    half = quick(1, due=300, sent=300, ended=300)
+    found = analysed(Record(minutes=[quick(0), half], now_s=97.0, plan=plan(duration_s=90.0), state="finished"))
+    assert found.columns.offered.tolist() == [10.0, 10.0]
+    assert found.columns.achieved.tolist() == [10.0, 10.0]
+
+
 def test_slow_answers_and_the_peak_of_the_gpu():
     minutes = [quick(0, degraded=None), quick(1, degraded=3, levels={"gpu_memory": 8e9}), quick(2, degraded=4)]
     found = analysed(Record(minutes=minutes, now_s=180.0))

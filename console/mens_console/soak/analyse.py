@@ -105,7 +105,7 @@ class Analyst:
         for minute in fresh:
             self._sums.add(minute)
             self._watch.feed(minute, gaps)
-        self._table.extend(fresh, sheets, record.now_s)
+        self._table.extend(fresh, sheets, _now(record))
         for name, total in self._totals.items():
             total.merge(sheets[name].sum())
         self._done, self._last = until, fresh[-1]
@@ -117,10 +117,10 @@ class Analyst:
         for minute in more:
             sums.add(minute)
             watch.feed(minute, gaps)
-        now = record.now_s if plan is None else min(record.now_s, plan.duration_s)
+        now = _now(record)
         observed = max(now - sums.unobserved_s, 0.0)
         incidents = watch.incidents(gaps)
-        columns = self._table.columns(more, sheets, record.now_s)
+        columns = self._table.columns(more, sheets, now)
         between, bound, needs = mtbf(observed, len(incidents))
         ended = record.now_s if record.state in OVER else None
         return Analysis(
@@ -178,6 +178,11 @@ def _newest(values: Any) -> float | None:
     """Return the last number there is."""
     held = np.flatnonzero(np.isfinite(values))
     return float(values[held[-1]]) if len(held) else None
+
+
+def _now(record: Recorded) -> float:
+    """Return how far the load has come: what is drained after the plan's end is no load."""
+    return record.now_s if record.plan is None else min(record.now_s, record.plan.duration_s)
 
 
 def _per(count: int, seconds: float) -> float | None:
