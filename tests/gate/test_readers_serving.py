@@ -255,3 +255,10 @@ def test_a_gap_that_is_none_leaves_the_metric_without_a_value(tmp_path, gaps):
     assert math.isnan(item.value)
     assert "line 1" in item.trouble
     assert only(manifest, "ttft_p50").value == 50.0
+
+
+def test_aiperf_0_13_tells_its_load_by_phases(tmp_path):
+    phases = [{"kind": "warmup", "concurrency": 9}, {"kind": "profiling", "concurrency": 1}]
+    config = {"models": {"items": [{"name": "llama"}]}, "phases": phases}
+    item = only(read(tmp_path, a__json=aiperf(input_config=config)), "throughput_single")
+    assert (item.value, item.tags["model"], item.tags["batch"]) == (118.0, "llama", "1")

@@ -7,7 +7,7 @@ import os
 import pytest
 from soak.loadfiles import BEGUN, lines, record
 
-from mens_console.soak.imports.following import QUIET_S, claims, follow, load
+from mens_console.soak.imports.following import QUIET_S, UnreadableError, claims, follow, load
 
 OLD = BEGUN + 10_000.0
 FAILURE = {"code": 500, "type": "Internal Server Error", "message": "boom"}
@@ -223,6 +223,34 @@ def test_the_summary_tells_percentiles_under_their_own_names(tmp_path):
     assert (found.requests, found.failed) == (204, {"http": 3, "timeout": 1})
     assert (found.offered_rate, found.now_s, found.achieved_rate) == (2.0, 100.0, 2.04)
     assert found.output_tokens_per_s == 118.0
+
+
+PHASES = [
+    {"name": "warmup", "kind": "warmup", "type": "concurrency", "concurrency": 9},
+    {"name": "profiling", "kind": "profiling", "type": "poisson", "rate": 8.0},
+]
+
+
+def test_the_summary_of_aiperf_0_13_tells_its_load_by_phases(tmp_path):
+    config = {"models": {"items": [{"name": "llama"}]}, "phases": PHASES}
+    told = SUMMARY | {"input_config": config, "total_usage_completion_tokens": {"unit": "tokens", "avg": 480.0}}
+    found = load(write(tmp_path / "a.json", json.dumps(told)))
+    assert (found.offered_rate, found.tags) == (8.0, {"model": "llama"})
+    assert (found.output_tokens, found.output_tokens_per_s, found.counted_by) == (480, 4.8, {"server": 200})
+    config["phases"] = [PHASES[0], {"kind": "profiling", "concurrency": 4}, PHASES[1]]
+    assert load(write(tmp_path / "b.json", json.dumps(told))).offered_rate is None
+
+
+def test_the_servers_count_of_tokens_is_the_true_one(tmp_path):
+    row = record(0.0)
+    row["metrics"]["usage_completion_tokens"] = {"value": 20, "unit": "tokens"}
+    found = load(write(tmp_path / "p.jsonl", lines(row, record(1.0))), now=OLD)
+    assert (found.output_tokens, found.counted_by) == (23, {"server": 1, "aiperf": 1})
+
+
+def test_a_file_without_a_row_yet_says_so(tmp_path):
+    with pytest.raises(UnreadableError, match="it is empty"):
+        follow(write(tmp_path / "p.jsonl", ""))
 
 
 def test_a_summary_of_failures_alone_has_no_latencies(tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mens_console.gate.readers.numbers import at, count, number, pointer
 from mens_console.gate.readers.serving import gpus, ordered, outcome, partial, quantiles, throughput
@@ -28,9 +28,10 @@ def claims(document: Any) -> bool:
 def read(document: dict[str, Any], sheet: Sheet) -> None:
     """Read TTFT, raw gaps, throughput and errors of the summary."""
     sheet.taken(document.get("end_time"))
-    sheet.tag("model", at(document, "input_config", "endpoint", "model_names", 0))
+    asked = workload(document)
+    sheet.tag("model", asked.model)
     sheet.tags["source"] = "bench"
-    batch = count(at(document, "input_config", "loadgen", "concurrency"))
+    batch = asked.concurrency
     sheet.tag("batch", batch)
     done = count(at(document, "request_count", "avg"))
     failed = failures(document, done)
@@ -47,6 +48,27 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
             trouble = trouble or f"its unit {unit!r} is none of throughput"
         throughput(sheet, rate.get("avg"), "/output_token_throughput/avg", batch=batch, used=gpus(document), n=1,
                    trouble=trouble, note=note, samples=(number(rate.get("avg")),))  # fmt: skip
+
+
+class Workload(NamedTuple):
+    """What aiperf was asked to do: `rate` in requests a second; None for what it was not told."""
+
+    model: Any
+    concurrency: int | None
+    rate: float | None
+
+
+def workload(document: dict[str, Any]) -> Workload:
+    """Return what a summary says of its load, as one phase (0.13) or as settings of the generator (before)."""
+    config = document.get("input_config")
+    model = at(config, "endpoint", "model_names", 0) or at(config, "models", "items", 0, "name")
+    phases = at(config, "phases")
+    measured = [one for one in phases if at(one, "kind") != "warmup"] if isinstance(phases, list) else []
+    if len(measured) > 1:
+        return Workload(model, None, None)  # loads that have no rate in common
+    told = measured[0] if measured else at(config, "loadgen")
+    rate = number(at(told, "rate") if measured else at(told, "request_rate"))
+    return Workload(model, count(at(told, "concurrency")), rate if 0 < rate < math.inf else None)
 
 
 def failures(document: dict[str, Any], done: int | None) -> int | None:

@@ -7,11 +7,12 @@ request was due, so how late the load was cannot be told.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mens_console.gate.readers import jsontext
-from mens_console.gate.readers.aiperf import claims_record, failures
+from mens_console.gate.readers.aiperf import claims_record, failures, workload
 from mens_console.gate.readers.numbers import at, count, number, when
 from mens_console.gate.readers.units import factor
 from mens_console.soak.imports.errors import CANCELLED, error_class
@@ -24,13 +25,16 @@ _SUMMARY: Final = (
     ("e2e", "request_latency"),
 )
 
+_COUNTED: Final = (("aiperf", "output_sequence_length"), ("aiperf", "output_token_count"))
+
 
 def read(document: dict[str, Any]) -> Outcome:
     """Read the summary: percentiles as told, for it keeps no single request."""
     found = Outcome("aiperf")
-    found.tag("model", at(document, "input_config", "endpoint", "model_names", 0))
-    found.tag("streams", count(at(document, "input_config", "loadgen", "concurrency")))
-    found.offered = positive(at(document, "input_config", "loadgen", "request_rate"))
+    asked = workload(document)
+    found.tag("model", asked.model)
+    found.tag("streams", asked.concurrency)
+    found.offered = asked.rate
     begun, ended = when(document.get("start_time"))[0], when(document.get("end_time"))[0]
     if math.isfinite(begun) and ended > begun:
         found.started, found.duration_s = begun, ended - begun
@@ -75,6 +79,12 @@ def _tell(found: Outcome, document: dict[str, Any]) -> None:
             found.problem(f"{key}: its unit {str(block.get('unit'))[:40]!r} is no time: it is not shown")
             continue
         found.tell(name, {**block, "mean": block.get("avg")}, n=block.get("count"), times=times)
+    found.tokens = count(at(document, "total_usage_completion_tokens", "avg"))
+    if (
+        found.tokens is not None
+    ):  # by the server's own count, which is true; aiperf's is of a tokenizer that it was given
+        found.counted_by = {"server": count(at(document, "request_count", "avg")) or 0}
+        return
     rate = document.get("output_token_throughput")
     if isinstance(rate, dict) and factor(str(rate.get("unit")), "tokens/s") is not None:
         found.tokens_per_s = positive(rate.get("avg"))
@@ -85,6 +95,7 @@ class Records:
     """Reads `profile_export.jsonl` line by line as it grows; memory is that of its minutes."""
 
     found: Outcome = field(default_factory=lambda: Outcome("aiperf"))
+    counted_by: Counter[str] = field(default_factory=Counter)
     bad: int = 0
     first_bad: str = ""
 
@@ -117,8 +128,7 @@ class Records:
         found = self.found
         begun = found.tally.began
         found.started = begun if math.isfinite(begun) else None
-        if found.tally.tokens:
-            found.counted_by = {"aiperf": found.tally.done}
+        found.counted_by = dict(self.counted_by)
         return found
 
     def problems(self) -> tuple[str, ...]:
@@ -138,9 +148,7 @@ class Records:
         gaps = self._milliseconds(metrics, "inter_chunk_latency", line)
         e2e = self._milliseconds(metrics, "request_latency", line)
         took = (ended - sent) * 1000
-        tokens = count(at(metrics, "output_sequence_length", "value"))
-        if tokens is None:
-            tokens = count(at(metrics, "output_token_count", "value"))
+        tokens = self._tokens(metrics)
         self.found.tally.good(
             sent,
             ttft=ttft[0] if ttft else None,
@@ -148,6 +156,15 @@ class Records:
             e2e=e2e[0] if e2e else took if math.isfinite(took) else None,
             tokens=tokens,
         )
+
+    def _tokens(self, metrics: Any) -> int | None:
+        """Return the tokens of an answer, and note who counted them: the server, or aiperf with a tokenizer."""
+        for by, name in (("server", "usage_completion_tokens"), *_COUNTED):
+            tokens = count(at(metrics, name, "value"))
+            if tokens is not None:
+                self.counted_by[by] += 1
+                return tokens
+        return None
 
     def _milliseconds(self, metrics: Any, name: str, line: int) -> list[float]:
         """Return the values of a metric in ms; none where its unit is no time."""

@@ -86,9 +86,12 @@ def follow(path: str | os.PathLike[str]) -> Follower:
     name = os.fspath(path)
     shown = safe_text(name)
     try:
-        kind = recognise(read_small(name, HEAD, follow=True))
+        head = read_small(name, HEAD, follow=True)
     except OSError as error:
         raise UnreadableError(f"{shown}: {explain(error).removesuffix(': it is tried again')}") from None
+    kind = recognise(head)
+    if not head.strip():
+        raise UnreadableError(f"{shown}: it is empty: follow it once its tool wrote something")
     if kind is None:
         raise UnreadableError(f"{shown}: it is no result of {_TOOLS}, or was cut off at its beginning")
     return DocumentFollower(name) if kind.begin is None else LinesFollower(name, kind)
