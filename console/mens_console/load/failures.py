@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 from typing import Final
 
@@ -34,7 +35,7 @@ def failure_of(error: Exception, status: int | None, connect_s: float) -> tuple[
         return TLS, _tls(error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return CONNECT, f"no connection within {connect_s:g} s"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, socket.gaierror):
         return CONNECT, f"{safe_text(error.host, 100)}: unknown name"
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return TIMEOUT, "no answer in time"
