@@ -81,6 +81,15 @@ def test_json_is_the_report_and_leaves_no_file(cli, server, tmp_path):
     assert not list((tmp_path / "here").iterdir())
 
 
+def test_no_two_benchmarks_ask_the_same_so_that_no_cache_helps(cli, server):
+    def seed(*words):
+        _, out, _ = cli(server, *SHORT, "--json", *words)
+        return next(note for note in json.loads(out)["notes"] if "--seed" in note)
+
+    assert seed() != seed()
+    assert seed("--seed", "7") == "prompts were drawn with --seed 7"
+
+
 def test_it_writes_over_nothing_unless_told(cli, server, tmp_path):
     path = tmp_path / "one.json"
     path.write_text("mine")

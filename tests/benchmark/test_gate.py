@@ -6,6 +6,7 @@ import time
 
 import pytest
 from benchmark.benched import benched, benched_by
+from benchmark.test_ladder import code_in
 from benchmark.test_measured import answered
 from benchmark.test_memory import Gpus
 
@@ -85,6 +86,21 @@ async def test_answers_that_go_wrong_beyond_8k_give_8k(tmp_path):
         one = judged(tmp_path / "evidence", profile)["1.7"]
         assert (one.verdict, one.value, one.n) == ("CONDITIONAL", 8192, 10)
         assert "100.0 % loss at 16384" in one.reason + "".join(item.note for item in one.items)
+
+
+async def test_one_wrong_answer_of_twenty_holds_and_two_do_not(tmp_path):
+    for wrong, verdict, value in ((1, "PASS", 16_384), (2, "CONDITIONAL", 8192)):
+
+        def answer(number, id, prompt, tokens, wrong=wrong):
+            place = int(id.rpartition("-")[2]) if id[-1].isdigit() else 0
+            right = not id.startswith("context16384-") or place % 20 >= wrong
+            return answered(id, tokens, prompt_tokens=len(prompt.split()), text=code_in(prompt) if right else "1")
+
+        document, _, _ = await benched_by(answer, batches=(), requests=0, items=20, context=(8192, 16_384))
+        folder = tmp_path / str(wrong)
+        write(folder, "bench.json", document)
+        one = judged(folder)["1.7"]
+        assert (one.verdict, one.value, one.n) == (verdict, value, 20)
 
 
 async def test_a_server_whose_window_ends_at_8k_gives_8k(tmp_path):

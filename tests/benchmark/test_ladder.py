@@ -84,8 +84,22 @@ async def test_a_failed_request_answers_nothing_rightly():
 
     document, measured, _ = await benched_by(answer, context=(1024,), items=20, **ALONE)
     rung = rungs(document)[1024]
-    assert (rung["quality"], rung["quality_n"], rung["failed"]) == (0.75, 20, 5)
+    assert (rung["quality"], rung["quality_n"], rung["failed"], rung["quality_loss"]) == (0.75, 20, 5, 0.25)
     assert "context 1024: 5 requests failed" in measured.failures
+
+
+async def test_failures_of_the_shortest_rung_do_not_make_others_look_better():
+    def answer(number, id, prompt, tokens):
+        place = int(id.rpartition("-")[2]) if id[-1].isdigit() else 0
+        if id.startswith("context1024-") and place % 20 == 0:
+            return Outcome(id, "http", 500, "HTTP 500: no")
+        right = not id.startswith("context2048-") or place % 10
+        return answered(id, tokens, prompt_tokens=len(prompt.split()), text=code_in(prompt) if right else "1")
+
+    document, _, _ = await benched_by(answer, context=(1024, 2048), items=20, **ALONE)
+    found = rungs(document)
+    assert (found[1024]["quality"], found[1024]["quality_loss"]) == (0.95, pytest.approx(0.05))
+    assert (found[2048]["quality"], found[2048]["quality_loss"]) == (0.9, pytest.approx(0.1))  # of 1.0, not of 0.95
 
 
 async def test_a_rung_that_only_fails_has_no_quality_and_ends_it():

@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mens_console.benchmark.asking import stopped_short, tokenizer, why
@@ -17,6 +17,7 @@ from mens_console.load.types import HTTP, Outcome
 SECONDS = st.lists(st.floats(0, 10, allow_nan=False), min_size=1, max_size=200)
 
 
+@settings(deadline=None)
 @given(SECONDS)
 def test_percentiles_are_those_of_the_counted_values(seconds):
     block = latency(counted(seconds))
@@ -36,6 +37,7 @@ def test_nothing_measured_is_null_and_never_zero():
     assert mean_and_sd([3.0]) == (3.0, None)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3000), st.integers(0, 40))
 def test_an_item_has_its_words_and_each_needle_once(words, number):
     item, bare = question(7, "4096", number, words), question(7, "4096", number, 0)
@@ -74,6 +76,7 @@ def test_an_answer_is_right_if_its_first_number_is_the_code(text, right):
     assert item.answered_by(text.format(code=item.code)) is right
 
 
+@settings(deadline=None)
 @given(st.integers(60, 40_000), st.floats(0.3, 4), st.integers(0, 60))
 async def test_a_length_is_found_on_any_line(target, rate, around):
     asked = []

@@ -133,6 +133,7 @@ class Bench:
         measured, plan = self.measured, self._plan
         measured.ended = time.time()
         _chunks(measured)
+        measured.note(f"prompts were drawn with --seed {plan.seed}")
         if not plan.gpus_told:
             measured.note("nobody told how many GPUs serve: one is assumed (--gpus N)")
         if plan.quick:

@@ -54,6 +54,11 @@ class Step:
         return self.right / self.asked if self.asked else None
 
     @property
+    def reference(self) -> float | None:
+        """Share of right answers among those that came."""
+        return self.right / (self.asked - self.failed) if self.asked > self.failed else None
+
+    @property
     def ms_per_token(self) -> float | None:
         """Median raw gap in ms; None where chunks are no tokens, or none of it was seen."""
         gaps = self.latent.seen
@@ -71,7 +76,10 @@ class Step:
         if self.loss is None:
             return "no item of the shortest rung was answered rightly, so that nothing can be lost"
         if self.loss > MOST_LOSS:
-            return f"it loses {100 * self.loss:.1f} % of the shortest rung's quality, more than {100 * MOST_LOSS:.0f} %"
+            failed = f", {self.failed} of {self.asked} requests failed" if self.failed else ""
+            return (
+                f"it loses {100 * self.loss:.1f} % of the shortest rung's quality, over {100 * MOST_LOSS:.0f} %{failed}"
+            )
         pace = self.ms_per_token
         if pace is not None and pace > MOST_MS_PER_TOKEN:
             return f"{pace:.0f} ms a token are over {MOST_MS_PER_TOKEN:.0f}"
@@ -101,10 +109,13 @@ class Ladder:
                 return
 
     def _compare(self, step: Step) -> None:
-        """Compare with the shortest rung; of one whose quality is 0 nothing can be lost, so nothing is known."""
-        first = (self.done[0] if self.done else step).quality
+        """Compare with the shortest rung; of one whose quality is 0 nothing can be lost, so nothing is known.
+
+        What is compared with is what the shortest rung did answer: its failures must not make others look better.
+        """
+        first = (self.done[0] if self.done else step).reference
         if step.quality is not None and first:
-            step.loss = (first - step.quality) / first
+            step.loss = round((first - step.quality) / first, 9)  # 1 − 19/20 is 5 %, not some dust over it
 
     async def _rung(self, tokens: int) -> Step:
         step = Step(tokens)

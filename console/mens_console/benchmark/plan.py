@@ -40,6 +40,7 @@ class Plan:
     items: int = 20
     """Questions of the retrieval task at each rung."""
     seed: int = 0
+    """Of the prompts; one that a server has met before meets its cache."""
     watch_gpu: bool = False
     gpu_indexes: tuple[int, ...] = ()
     """Those that serve, of this box; empty: all of them."""

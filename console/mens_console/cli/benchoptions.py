@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LENGTH: Final = re.compile(r"(\d{1,9})(k?)", re.IGNORECASE)
 _AMOUNT: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmbt]?)", re.IGNORECASE)
 _SIZES: Final = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
-_MOST: Final = 4096
+_MOST: Final = 512
 """Of requests at the same time."""
 _SHORTEST: Final = 1024
 """Of a rung: its needles and question are some hundred tokens, its answer 1 %."""
@@ -74,7 +74,9 @@ def _measured(parser: argparse.ArgumentParser) -> None:
         "--context", type=ladder, metavar="N,…", help="lengths to climb, or none (default 4096,8192,16384,32768)"
     )
     group.add_argument("--items", type=positive, metavar="N", help="questions at each length (default 20)")
-    group.add_argument("--seed", type=natural, default=0, metavar="N", help="of the prompts (default 0)")
+    group.add_argument(
+        "--seed", type=natural, metavar="N", help="of the prompts (default: a new one, so that no cache knows them)"
+    )
     group.add_argument(
         "--watch-gpu",
         type=indexes,
@@ -95,6 +97,8 @@ def _written(parser: argparse.ArgumentParser) -> None:
 
 def plan_of(arguments: argparse.Namespace, url: str, api: Any) -> Plan:
     """Return what is to be done. Raises `CommandError`."""
+    import secrets
+
     from mens_console.benchmark.plan import Plan, quick
 
     names = ("warmup", "batches", "runs", "tokens", "requests", "answer_tokens", "prompt_tokens", "context", "items")
@@ -108,7 +112,7 @@ def plan_of(arguments: argparse.Namespace, url: str, api: Any) -> Plan:
         api=api,
         gpus=arguments.gpus or 1,
         gpus_told=arguments.gpus is not None,
-        seed=arguments.seed,
+        seed=secrets.randbelow(10**9) if arguments.seed is None else arguments.seed,
         watch_gpu=arguments.watch_gpu is not None,
         gpu_indexes=arguments.watch_gpu or (),
         parameters=arguments.parameters,
