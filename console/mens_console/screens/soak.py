@@ -18,10 +18,7 @@ from textual.widgets import Input
 from mens_console.ingest.text import safe_text
 from mens_console.screens.hardwarerows import ago
 from mens_console.screens.healthlines import section
-from mens_console.screens.room import Room
-from mens_console.screens.sheet import Line, Sheet
-from mens_console.screens.soakbins import Lens, Window
-from mens_console.screens.soakdesk import Desk
+from mens_console.screens.sheet import Line, Sheet, prose
 from mens_console.screens.soakempty import no_soaks, unread
 from mens_console.screens.soakface import SoakFace
 from mens_console.screens.soakfacts import (
@@ -35,6 +32,7 @@ from mens_console.screens.soakfacts import (
 from mens_console.screens.soakhead import head_lines
 from mens_console.screens.soakminute import minute_lines, readout
 from mens_console.screens.soakpick import matching, pick_lines
+from mens_console.screens.soakreading import Reading
 from mens_console.screens.soakwords import METRICS, NAMES
 from mens_console.screens.words import age
 
@@ -47,6 +45,7 @@ if TYPE_CHECKING:
     from mens_console.store.snapshot import Snapshot, SoakView
 
 PAGES: Final = ("Incidents", "Minute", "Latency", "Leaks", "Errors", "Events", "Plan")
+NO_MINUTES: Final = "Nothing in it tells when requests were made: there is nothing to draw minute by minute."
 WIDE: Final = 110
 WIDEST: Final = 170
 """Columns from which on facts stand beside the incidents, in one and in two columns."""
@@ -54,7 +53,7 @@ TALL: Final = 34
 TALLEST: Final = 45
 
 
-class SoakScreen(Room):
+class SoakScreen(Reading):
     """One soak, through time."""
 
     MODE = "soak"
@@ -66,6 +65,8 @@ class SoakScreen(Room):
     SoakScreen.-open #below { height: 9; }
     SoakScreen.-tall #below { height: 12; }
     SoakScreen.-tallest #below { height: 16; }
+    SoakScreen.-flat #below { height: 1fr; }
+    SoakScreen.-flat SoakFace, SoakScreen.-flat #readout, SoakScreen.-flat #tabs { display: none; }
     SoakScreen #below VerticalScroll { width: 1fr; height: 1fr; scrollbar-size-vertical: 1; background: $background; }
     SoakScreen #aside, SoakScreen #third { display: none; padding-left: 1; }
     SoakScreen.-wide #aside, SoakScreen.-widest #third { display: block; }
@@ -105,11 +106,7 @@ class SoakScreen(Room):
 
     def __init__(self) -> None:
         super().__init__()
-        self._desk = Desk()
         self._tab = 0
-        self._incident = -1
-        self._armed = False
-        """Whether j or k chose an incident to which the cursor did not go yet."""
         self._pick = 0
 
     def body(self) -> ComposeResult:
@@ -151,7 +148,7 @@ class SoakScreen(Room):
         for name, holds in (
             ("-wide", self.size.width >= WIDE), ("-widest", self.size.width >= WIDEST),
             ("-tall", self.size.height >= TALL), ("-tallest", self.size.height >= TALLEST),
-            ("-open", self._tab > 0),
+            ("-open", self._tab > 0), ("-flat", report.plan is None and self._desk.stack(report).span is None),
         ):  # fmt: skip
             self.set_class(holds, name)
         place = (snapshot.soaks.index(view) + 1, len(snapshot.soaks))
@@ -168,14 +165,14 @@ class SoakScreen(Room):
         stack, heats = desk.stack(report), desk.heat(report)
         face.reading = heats is None
         face.show(report, stack, heats)
-        self._look(report)
+        self.look(report)
 
     async def _count(self, report: Analysis) -> None:
         await self._desk.count(report)
         if self.is_current:
             self.console_app.paint()
 
-    def _look(self, report: Analysis) -> None:
+    def look(self, report: Analysis) -> None:
         """Show what is read under the cursor, and the page about it where that is open."""
         zone, wanted, wide = self.console_app.zone, self._wanted(), self.has_class("-tall")
         self._write("#readout", lambda width: [tuple(readout(report, wanted, zone, width))] if wanted else [])
@@ -191,7 +188,19 @@ class SoakScreen(Room):
             "Events": lambda width: event_lines(report, width, zone),
             "Plan": lambda width: plan_lines(report, width),
         }
-        self._write("#told", pages[self._page])
+        self._write("#told", self._flat(report) if self.has_class("-flat") else pages[self._page])
+
+    def _flat(self, report: Analysis) -> Callable[[int], Sequence[Line]]:
+        """Return what is told of a soak without minutes: what there is of it, and what there cannot be."""
+
+        def write(width: int) -> list[Line]:
+            if self.has_class("-wide"):
+                return [(), *prose(NO_MINUTES, width, "muted", " ")]
+            parts = (("Latency", latency_lines(report, width)), ("Errors", error_lines(report, width)),
+                     ("About it", plan_lines(report, width)))  # fmt: skip
+            return [line for title, lines in parts for line in section(title, lines)]
+
+        return write
 
     @property
     def _page(self) -> str:
@@ -234,146 +243,23 @@ class SoakScreen(Room):
         """Fit the parts to the new size."""
         self.call_after_refresh(self.console_app.paint)
 
-    # ------------------------------------------------------------------ the minute that is read
-
-    def _report(self) -> Analysis | None:
-        view = self._desk.view(self.console_app.snapshot.soaks)
-        return view.report if view is not None else None
-
-    def _window(self) -> Window | None:
-        return self.query_one(SoakFace).window
-
-    def _span(self) -> tuple[int, int] | None:
-        report = self._report()
-        return self._desk.stack(report).span if report is not None else None
-
-    def _wanted(self) -> range:
-        """Return the minutes of the column under the cursor."""
-        window, span = self._window(), self._span()
-        if window is None or span is None:
-            return range(0)
-        column = window.column(self._lens.read(*span))
-        return window.minutes(column) if column is not None else range(0)
-
-    @property
-    def _lens(self) -> Lens:
-        return self.query_one(SoakFace).lens
-
-    def _moved(self) -> None:
-        self._armed = False
-        self.query_one(SoakFace).redraw()
-        report = self._report()
-        if report is not None:
-            self._look(report)
-
-    def action_minute(self, columns: int) -> None:
-        """Read so many columns to the side."""
-        window, span = self._window(), self._span()
-        if window is not None and span is not None:
-            self._lens.move(columns * window.per, *span)
-            self._moved()
-
-    def action_page(self, pages: int) -> None:
-        """Read half a screen to the side."""
-        window = self._window()
-        if window is not None:
-            self.action_minute(pages * max(window.columns // 2, 1))
-
-    def action_end(self, side: int) -> None:
-        """Read the first minute, or follow the newest."""
-        span = self._span()
-        if span is not None:
-            self._lens.cursor = span[0] if side < 0 else None
-            self._lens.left = None
-            self._moved()
-
-    def action_zoom(self, steps: int) -> None:
-        """Put fewer or more minutes into a column, around the one that is read."""
-        span, face = self._span(), self.query_one(SoakFace)
-        if span is None:
-            return
-        self._lens.zoomed(steps, *span, face.cells)
-        self.console_app.paint()
-
-    def action_reset(self) -> None:
-        """Show all of the soak, and follow the newest minute."""
-        lens = self._lens
-        lens.zoom = lens.left = lens.cursor = None
-        self.console_app.paint()
-
-    @on(SoakFace.Clicked)
-    def _read_there(self, event: SoakFace.Clicked) -> None:
-        span = self._span()
-        if span is not None:
-            self._lens.cursor = max(span[0], min(event.minute, span[1]))
-            self._moved()
-
-    # ------------------------------------------------------------------ incidents
+    # ------------------------------------------------------------------ parts, metrics, soaks
 
     def action_move(self, by: int) -> None:
         """Choose another incident in the list, scroll another part, or go through the soaks that are picked from."""
         if self.has_class("-picking"):
             self._pick += by
             self.console_app.paint()
-            return
-        if self._page != "Incidents":
+        elif self._page != "Incidents" or self.has_class("-flat"):
             self.query_one("#pane", VerticalScroll).scroll_relative(y=by, animate=False)
-            return
-        if self._choose(by):
-            self._armed = True
-
-    def _choose(self, by: int) -> bool:
-        report = self._report()
-        if report is None or not report.incidents:
-            return False
-        last = len(report.incidents) - 1
-        if self._incident < 0:
-            self._incident = 0 if by > 0 else last
         else:
-            self._incident = max(0, min(self._incident + by, last))
-        pane = self.query_one("#pane", VerticalScroll)
-        if not pane.scroll_y <= self._incident < pane.scroll_y + pane.size.height:
-            pane.scroll_to(y=max(self._incident - pane.size.height // 2, 0), animate=False)
-        self._look(report)
-        return True
-
-    def action_incident(self, by: int) -> None:
-        """Read the minute in which the next incident began, seen from the one that is read."""
-        report, span = self._report(), self._span()
-        if report is None or span is None or not report.incidents:
-            self.notify("No incident was recorded", markup=False)
-            return
-        here, wanted = self._lens.read(*span), self._wanted()
-        begins = [int(one.opened // 60) for one in report.incidents]
-        if by > 0:
-            place = next((i for i, at in enumerate(begins) if at >= max(wanted.stop, here + 1)), None)
-            place = next((i for i, at in enumerate(begins) if at >= wanted.start and i > self._incident >= 0), place)
-        else:
-            place = next((i for i in reversed(range(len(begins))) if begins[i] < min(wanted.start, here)), None)
-        if place is None:
-            place = 0 if by > 0 else len(begins) - 1  # around the end
-        self._jump(report, place)
-
-    def _jump(self, report: Analysis, place: int) -> None:
-        self._incident = place
-        span = self._span()
-        if span is not None:
-            self._lens.cursor = max(span[0], min(int(report.incidents[place].opened // 60), span[1]))
-        self._choose(0)
-        self._moved()
+            self._choose(by)
 
     def action_detail(self) -> None:
         """Go to the incident that was chosen; else show all about the minute, or close that."""
-        report = self._report()
-        if report is None:
-            return
-        if self._armed and 0 <= self._incident < len(report.incidents):
-            self._jump(report, self._incident)
-            return
-        self._tab = 0 if self._page == "Minute" else 1
-        self._turned()
-
-    # ------------------------------------------------------------------ parts, metrics, soaks
+        if self._report() is not None and not self._arrive():
+            self._tab = 0 if self._page == "Minute" else 1
+            self._turned()
 
     def _turned(self) -> None:
         self.query_one("#pane", VerticalScroll).scroll_home(animate=False)

@@ -78,9 +78,8 @@ class Lens:
         start, newest = first // per, last // per
         low = max(newest - columns + 1, start)
         left = low if self.left is None else max(start, min(self.left // per, low))
-        if self.cursor is not None:
-            at = min(max(self.cursor, first), last) // per
-            left = at if at < left else max(left, at - columns + 1)
+        at = self.read(first, last) // per
+        left = at if at < left else max(left, at - columns + 1)
         self.left = None if left == low else left * per
         return Window(left * per, per, wide, columns)
 

@@ -152,8 +152,14 @@ class SoakFace(Canvas, can_focus=False):
     def draw(self, width: int, height: int) -> list[Strip]:
         """Draw title, heat, incidents, strips and axis."""
         stack, analysis, window = self._stack, self._analysis, self.window
-        if stack is None or analysis is None or window is None:
+        if stack is None or analysis is None:
             return []
+        if window is None:
+            return [
+                strip_of(
+                    [Segment(" no minute is recorded yet", self.style_for("soak--title"))], width, self.style_for()
+                )
+            ]
         bins = stack.bins(window)
         strips = self._chosen(stack, bins, height)
         body = max(height - len(strips) - 3, 0)

@@ -18,6 +18,7 @@ from mens_console.soak.verdicts import errors, failures, uptime
 from mens_widgets.text import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import tzinfo
 
     from mens_console.screens.words import Ink
@@ -71,8 +72,9 @@ def latency_lines(analysis: Analysis, width: int) -> list[Line]:
     """Return percentiles of the whole soak, from its merged histograms."""
     known = [(name, analysis.latencies[name]) for name in NAMES if name in analysis.latencies]
     known = [(name, found) for name, found in known if found.n]
+    foreign = told_lines(analysis, {name for name, _ in known}, width)
     if not known:
-        return [((" no request succeeded yet", "muted"),)]
+        return foreign or [((" no request succeeded yet", "muted"),)]
     most, n = (10, 12) if width >= 64 else (0, 10)
     heads = "".join(f"{name:>9}" for name in ("p50", "p95", "p99")) + f"{'greatest':>{most}}" * bool(most)
     lines: list[Line] = [((f" {'':<12}{heads}{'n':>{n}}", "muted"),)]
@@ -85,7 +87,26 @@ def latency_lines(analysis: Analysis, width: int) -> list[Line]:
         lines.append(((text, "muted"),))
     if width >= 50:
         lines.append(((f" of all requests together, within {RELATIVE_ERROR:.0%} (merged histograms)", "muted"),))
-    return lines
+    return lines + foreign
+
+
+def told_lines(analysis: Analysis, counted: Collection[str], width: int) -> list[Line]:
+    """Return percentiles that another tool told and that cannot be counted anew, with what they are of."""
+    told = analysis.extra.get("told")
+    lines: list[Line] = []
+    for name, one in told.items() if isinstance(told, dict) else ():
+        if name in counted or not isinstance(one, dict):
+            continue
+        values = "".join(f"{ms(_number(one.get(key))):>9}" for key in ("p50", "p95", "p99"))
+        lines.append(((f" {fit(NAMES.get(name, safe_text(str(name), 12)), 12)}", ""), (values, "strong")))
+        meaning = safe_text(str(one.get("meaning") or "it does not say of what"), 160)
+        lines += prose(f"as the tool told it: {meaning}", width, "muted", "   ")
+    heads = "".join(f"{key:>9}" for key in ("p50", "p95", "p99"))
+    return [((f" {'':<12}{heads}", "muted"),), *lines] if lines and not counted else lines
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def leak_lines(analysis: Analysis, width: int) -> list[Line]:

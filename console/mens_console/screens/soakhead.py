@@ -98,6 +98,8 @@ def _availability(analysis: Analysis) -> list[Piece]:
     told = [_verdict("uptime", verdict, up(verdict.value), _between(verdict, up))]
     told.append([("probe ", "muted"), (up(probe) if probe is not None else "none sent", "" if probe else "muted")])
     told.append([("request ", "muted"), (up(request), "")])
+    if analysis.plan is None:
+        return told
     share = blind / analysis.now_s if analysis.now_s else 0.0
     shown = f"{elapsed(blind)} ({percent(share)})" if blind else "0s"
     told.append([("unobserved ", "muted"), (shown, "warn" if blind else "")])
