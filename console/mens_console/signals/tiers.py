@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.signals.generation import Slope, TierFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mens_console.signals.generation import BatchFigures
 
@@ -43,35 +44,40 @@ _SUMS: Final = (
 )  # fmt: skip
 
 
+_read: Final = attrgetter(*_SUMS)
+
+
 def added(sums: TierFigures, batch: BatchFigures) -> TierFigures:
     """Return a tier with one more batch in its sums; trends and drift are left as they are."""
     statuses, repairs = bool(batch.told("status")), bool(batch.told("repairs"))
-    one = replace(
-        empty(""),
-        batches=1,
-        attempts=batch.n,
-        personas_at_most=batch.n if "personas" in batch.limits else batch.personas,
-        total_tokens=batch.total_tokens,
-        cost_usd=batch.cost_usd,
-        success=batch.success * statuses,
-        success_or_repaired=batch.success_or_repaired * statuses,
-        status_attempts=batch.n * statuses,
-        repaired=batch.repaired * repairs,
-        repair_attempts=batch.n * repairs,
-    )
-    return _merged(sums, (one,))
+    counts = {
+        "batches": 1,
+        "attempts": batch.n,
+        "personas_at_most": batch.n if "personas" in batch.limits else batch.personas,
+        "total_tokens": batch.total_tokens,
+        "success": batch.success * statuses,
+        "success_or_repaired": batch.success_or_repaired * statuses,
+        "status_attempts": batch.n * statuses,
+        "repaired": batch.repaired * repairs,
+        "repair_attempts": batch.n * repairs,
+    }
+    return _summed(sums, [tuple(counts[name] for name in _SUMS)], [batch.cost_usd])
 
 
-def _merged(sums: TierFigures, parts: Iterable[TierFigures]) -> TierFigures:
-    """Return a tier with the sums of others added, and the rates that its counts make: S1's averages by attempts."""
-    every = (sums, *parts)
-    total = {name: sum(getattr(one, name) for one in every) for name in _SUMS}
-    costs = [one.cost_usd for one in every if one.cost_usd == one.cost_usd]
+def _merged(sums: TierFigures, parts: Sequence[TierFigures]) -> TierFigures:
+    """Return a tier with the sums of others added."""
+    return _summed(sums, [_read(part) for part in parts], [part.cost_usd for part in parts])
+
+
+def _summed(sums: TierFigures, counts: Sequence[tuple[int, ...]], costs: Sequence[float]) -> TierFigures:
+    """Return a tier with counts (of `_SUMS`) and costs added, and the rates these make: S1's averages by attempts."""
+    total: dict[str, Any] = dict(zip(_SUMS, map(sum, zip(_read(sums), *counts, strict=True)), strict=True))
+    known = [cost for cost in (sums.cost_usd, *costs) if cost == cost]
     told, repairable = total["status_attempts"], total["repair_attempts"]
     return replace(
         sums,
         **total,
-        cost_usd=sum(costs) if costs else math.nan,
+        cost_usd=sum(known) if known else math.nan,
         success_rate=total["success"] / told if told else math.nan,
         success_or_repaired_rate=total["success_or_repaired"] / told if told else math.nan,
         repair_rate=total["repaired"] / repairable if repairable else math.nan,
