@@ -236,6 +236,35 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing(box):
     assert len(served) == 160
 
 
+def test_a_disk_that_is_full_at_the_end_is_waited_for(box):
+    _, url = box.server()
+    process, folder = box.drive(url, seconds=3)
+    wait_for("requests", answered(folder, 20))
+    before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2100, resource.RLIM_INFINITY))
+    wait_for("its end", lambda: told(folder).get("now_s", 0) > 4)
+    assert process.poll() is None
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
+    assert ended(process)[0] == 0
+    record, served, ended_ = agrees(box, folder)
+    assert record.state == "finished"
+    assert len(served) == len(ended_) == 60
+
+
+def test_going_on_while_the_server_is_down_records_that_it_is(box):
+    server, url = box.server()
+    process, folder = box.drive(url, seconds=4)
+    wait_for("requests", answered(folder, 10))
+    process.kill()
+    server.kill()
+    status, _, err = box.do("run", "--resume", folder)
+    assert status == 0
+    assert "the soak goes on all the same" in err
+    record = record_of(folder)
+    assert record.state == "finished"
+    assert adds_up(record)
+    assert {kind for minute in record.minutes for kind in minute.failed} == {"connect"}
+
+
 def test_a_finished_soak_and_another_plan_are_refused(box):
     _, url = box.server()
     process, folder = box.drive(url, seconds=1)

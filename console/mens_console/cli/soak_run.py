@@ -6,7 +6,6 @@ stopped by SIGINT and SIGTERM. The signal of a terminal that went away is ignore
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import time
@@ -94,6 +93,8 @@ def _held(folder: Path, pid: str) -> CommandError:
 
 def _here(job: _Job, arguments: argparse.Namespace) -> int:
     """Be the driver."""
+    import asyncio
+
     from mens_console.soak.control import HeldError, Lock
 
     job.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -134,7 +135,7 @@ async def _drive(job: _Job, arguments: argparse.Namespace) -> int:
         drive = Drive(folder, plan, book, client, job.prompts.of, telling.look, terms)
         telling.begin(resumed=book.begun)
         state = await drive.run()
-        telling.end(state, drive.look)
+        telling.end(state, drive.look, book.waiting)
     if state == "finished":
         return OK
     return INTERRUPTED if "SIGINT" in drive.why else TERMINATED

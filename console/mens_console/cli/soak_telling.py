@@ -54,11 +54,13 @@ class Telling:
                 self._turn(look, problem)
             self._next = (look.now_s // _EVERY_S + 1) * _EVERY_S
 
-    def end(self, state: str, look: Look) -> None:
-        """Tell that it ended, and how to go on."""
+    def end(self, state: str, look: Look, unwritten: int) -> None:
+        """Tell that it ended, how many rows the disk never took, and how to go on."""
         if self._json:
-            self._object("end", state=state, **asdict(look))
+            self._object("end", state=state, unwritten_rows=unwritten, **asdict(look))
         else:
+            if unwritten:
+                self._say(f"! {unwritten} rows are lost: the disk did not take them")
             share = f" ({percent(look.errors / look.requests)})" if look.requests else ""
             self._say(
                 f"{state} after {clock(look.now_s)}: {count(look.requests)} requests ended since this driver began, "

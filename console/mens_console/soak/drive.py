@@ -39,6 +39,8 @@ _TOLD_EVERY: Final = 2
 _SWITCH_S: Final = 0.0005
 """A thread that looks at processes hands the interpreter back after this, instead of 5 ms later."""
 _SPARE_FILES: Final = 100
+_SAVING_S: Final = 3600.0
+"""How long a driver that is done waits for a disk that is full; a second signal ends that, too."""
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 (compared with)
 
 
@@ -92,11 +94,21 @@ class Drive:
             for task in beside:
                 task.cancel()
             await asyncio.wait(beside)
+        await self._saved()
         self._book.close()
         state: Ended = "finished" if finished else "stopped"
         self._tell(state)
         self._levels.close()
         return state
+
+    async def _saved(self) -> None:
+        """Wait for a disk that takes no more rows: what it does not take before this process ends is lost."""
+        until = self._clock.now() + _SAVING_S
+        while self._book.waiting and self._clock.now() < until and not self._driver.cut:
+            self._tell("running")
+            self._say(self.look, self._problem, self._driver.stopping)
+            await asyncio.sleep(BEAT_S)
+            self._book.again()
 
     @property
     def look(self) -> Look:

@@ -80,7 +80,8 @@ class Driver:
         self._wake = clock.begun
         self._refused: list[float] = []
         self._pacing: asyncio.Task[None] | None = None
-        self._cut = False
+        self.cut = False
+        """Whether it was asked twice."""
         self.stopping = ""
         """Why it was asked to stop."""
 
@@ -92,7 +93,7 @@ class Driver:
     def stop(self, why: str) -> None:
         """Send no more, and let what is in flight end; asked again, cut that short."""
         if self.stopping:
-            self._cut = True
+            self.cut = True
             return
         self.stopping = why
         if self._pacing is not None:
@@ -203,7 +204,7 @@ class Driver:
     async def _drain(self) -> None:
         """Wait for what is in flight, as long as it may take; cut short what takes longer."""
         until = self.clock.now() + self.plan.timeout_s + _SLACK_S
-        while self._flights and not self._cut and (now := self.clock.now()) < until:
+        while self._flights and not self.cut and (now := self.clock.now()) < until:
             self._wake = now + _DRAIN_S
             await asyncio.sleep(_DRAIN_S)
             self.notice()

@@ -34,6 +34,15 @@ class Recorder:
         """What is wrong with the disk; "" while all is well."""
         return self._writer.problem or self._fault
 
+    @property
+    def waiting(self) -> int:
+        """Rows that the disk has not taken yet."""
+        return self._writer.journal.waiting
+
+    def again(self) -> None:
+        """Try again what waits."""
+        self._add()
+
     def write(self, *new: rows.Row) -> None:
         """Record rows, in one go."""
         self._add(*new)
@@ -50,7 +59,7 @@ class Recorder:
         if now - self._newest >= SILENT_S:
             self.write(rows.Beat(round(now, 6)))
         elif self._writer.problem is not None:
-            self._add()
+            self.again()
 
     def close(self) -> None:
         """Write what waits if the disk takes it, and let go."""
