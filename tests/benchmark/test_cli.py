@@ -278,3 +278,24 @@ def test_interrupted_before_anything_was_finished_there_is_no_report(server, tmp
     assert process.returncode == 130
     assert "no report was written" in err
     assert not path.exists()
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path):
+    code = (
+        "import sys; sys.modules['aiohttp'] = None\n"
+        "from mens_console.cli.main import main\n"
+        "sys.exit(main(['bench', '--url', 'http://127.0.0.1:9', '--model', 'x', '--out', sys.argv[1]]))"
+    )
+    path = tmp_path / "one.json"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'mens-console[load]'" in done.stderr
+
+
+def test_secrets_of_the_address_are_nowhere_in_the_report(cli, server):
+    url = server.url.replace("http://", "http://user:hunter22@") + "/v1?token=s3cr3ttoken"
+    status, out, err = cli(url, *SHORT, "--json")
+    assert status == 0
+    assert json.loads(out)["target"]["url"] == f"{server.url}/v1/chat/completions"
+    assert "hunter22" not in out + err
+    assert "s3cr3ttoken" not in out + err
