@@ -392,3 +392,51 @@ def test_what_a_driver_says_is_wrong_is_passed_on_while_it_runs(tmp_path):
     write_driver(tmp_path, Scene(), 1.0)
     assert BEGAN > 0
     assert read(tmp_path, 100.0).problems == ()
+
+
+def test_a_probe_that_is_answered_after_its_minute_was_closed_is_not_lost(tmp_path):
+    made = Drive(make_plan(duration_s=300.0, rate=0.1), slowest=0.1)
+    plan.write(tmp_path, made.plan)
+    told = made.rows(0.0, 300.0, first=True, over=True)
+    driver, closed, lost = Writer(tmp_path, made.plan), [], []
+    for row in told:
+        closed += driver.add(row)
+        if isinstance(row, rows.Beat) and row.t % 60 == 2.5 and row.t > 60:
+            at = row.t // 60 * 60 - 0.01
+            assert closed[-1].minute.index == int(at // 60)
+            driver.add(rows.Look(at, False, None, "timeout"), rows.Level(at, rss=at))
+            lost.append(at)
+    driver.close()
+    record = read(tmp_path)
+    assert [probe.at for one in record.minutes for probe in one.probes] == lost
+    assert [one.index for one in record.minutes if one.probes] == [1, 2, 3, 4]
+    assert record.minutes[1].levels == {"rss": 59.99}
+    assert record.problems == ()
+    (tmp_path / minutes.NAME).unlink()
+    assert plainly(read(tmp_path).minutes) == plainly(record.minutes)
+
+
+def test_a_row_that_cannot_be_is_not_written_and_its_driver_goes_on(tmp_path):
+    plan.write(tmp_path, make_plan())
+    driver = Writer(tmp_path, make_plan())
+    driver.add(rows.happened(0.0, "start", "x"), rows.Beat(1.0), rows.Level(1.0, rss=float("nan")))
+    driver.add(rows.Request(id=(0, 0), due=0.0, sent=0.0, e2e=float("inf"), ttft=1.0), rows.Beat(2.0))
+    driver.close()
+    record = read(tmp_path)
+    assert [event.text for event in record.events] == [
+        "x", "a row that cannot be was left out: nan is no level",
+        "a row that cannot be was left out: inf is no time in a soak",
+    ]  # fmt: skip
+    assert (record.now_s, record.problems) == (2.0, ())
+
+
+def test_what_was_passed_over_while_others_were_sent_is_skipped_at_once(tmp_path):
+    made = make_plan()
+    plan.write(tmp_path, made)
+    driver = Writer(tmp_path, made)
+    sent = [rows.Sent((0, number), float(number), float(number)) for number in range(60) if number not in {7, 8}]
+    driver.add(rows.happened(0.0, "start", "x"), *sent, rows.happened(59.5, "held", "x", begin=7.0, end=8.000001))
+    driver.add(*(rows.Request(id=one.id, due=one.due, sent=one.sent, e2e=500.0, ttft=9.0) for one in sent))
+    (closed,) = driver.add(rows.Beat(61.0))
+    assert (closed.minute.skipped, closed.minute.ended, closed.minute.unobserved_s) == (2, 58, 1.000001)
+    driver.close()

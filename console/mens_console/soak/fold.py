@@ -166,10 +166,10 @@ class Folding:
             if opened := self._of(row.id[0], place):
                 opened.sent(row)
         elif isinstance(row, rows.Look):
-            if opened := self._of(int(row.t // MINUTE), place):
+            if opened := self._after(row.t, place):
                 opened.probe(row)
         elif isinstance(row, rows.Level):
-            if opened := self._of(int(row.t // MINUTE), place):
+            if opened := self._after(row.t, place):
                 opened.level(row)
         elif isinstance(row, rows.Happening):
             self._happening(row, place)
@@ -181,6 +181,17 @@ class Folding:
         if index < self.first and place > self._counted:
             self.tally.late += 1
         return None
+
+    def _after(self, at: float, place: Place) -> Open | None:
+        """Return the minute of a moment, or where that is closed the first that is not; None where it was counted.
+
+        A probe is told when it was answered, and belongs to when it was made: its minute may be closed by then.
+        """
+        index = int(at // MINUTE)
+        if index < self.first and place <= self._counted:
+            return None
+        index = max(index, self.first)
+        return self._opened(index) if index <= self.last else None
 
     def _opened(self, index: int) -> Open:
         if index not in self._open:
@@ -234,13 +245,10 @@ class Folding:
             opened.held(begin, end)
 
     def _tell(self, event: Event, place: Place) -> None:
-        index = int(event.at // MINUTE)
-        if index < self.first and place <= self._counted:
-            return
-        if (index := max(index, self.first)) <= self.last:
-            self._opened(index).tell(event)
-        elif len(self.trailing) < _MOST_TRAILING:
-            self.trailing.append(event)
+        if opened := self._after(event.at, place):
+            opened.tell(event)
+        elif int(event.at // MINUTE) > self.last or place > self._counted:
+            self.trailing = [*self.trailing, event][:_MOST_TRAILING]
 
     # ------------------------------------------------------------------ out
 

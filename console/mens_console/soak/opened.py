@@ -47,8 +47,8 @@ class Open:
         self._ends: list[float] = []
         self._spans: list[tuple[float, float]] = []
         self._halt = -1.0
-        self._sends_told = False
-        """Whether its driver tells what it sends: then what was not told was not sent."""
+        self._reached = -1
+        """The last request that was told to be sent: where any was, those that were not told were not sent."""
         self._patience = self._end + plan.timeout_s + PATIENCE_S
         self.events: list[Event] = []
 
@@ -96,7 +96,7 @@ class Open:
     def sent(self, row: rows.Sent) -> None:
         """Note a request that was sent, and that it has."""
         self._state[row.id[1]] = max(self._state[row.id[1]], _SENT)
-        self._sends_told = True
+        self._reached = max(self._reached, row.id[1])
 
     def probe(self, row: rows.Look) -> None:
         """Note a health check."""
@@ -149,7 +149,7 @@ class Open:
         for number in self._unended(due):
             if self._waits(number, now) and not (over or now >= self._patience):
                 waiting += 1
-            elif self._state[number] == _NOTHING and (self._sends_told or self._covered(self._due[number])):
+            elif self._state[number] == _NOTHING and (self._reached >= 0 or self._covered(self._due[number])):
                 skipped += 1
             else:
                 lost += 1
@@ -171,6 +171,8 @@ class Open:
             return False
         if self._state[number] == _SENT:
             return True
+        if number < self._reached:
+            return False
         covers = [end for begin, end in self._spans if begin <= due < end]
         return not covers or max(covers) - due <= OVERDUE_S
 

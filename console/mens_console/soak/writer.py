@@ -65,8 +65,14 @@ class Writer:
         return self.journal.problem
 
     def add(self, *new: rows.Row) -> list[Closed]:
-        """Record rows, in one go; return the minutes that are closed now."""
-        done = self._store(*new)
+        """Record rows, in one go; return the minutes that are closed now.
+
+        A row that no reader would take is not written; that it was made is told.
+        """
+        faults = [(row, rows.fault(row)) for row in new]
+        wrong = [f"a row that cannot be was left out: {why}" for _, why in faults if why]
+        told = [rows.happened(self.folding.now_s, "warning", one) for one in wrong]
+        done = self._store(*(row for row, why in faults if not why), *told)
         if extra := self._extra():
             done += self._store(*extra)
         return done
