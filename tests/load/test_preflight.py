@@ -1,5 +1,7 @@
 """What is said of a server before hours of it: each way in which it cannot be asked, with its cure."""
 
+import json
+
 import pytest
 
 pytest.importorskip("aiohttp", reason="the extra `load` is not installed")
@@ -117,6 +119,29 @@ async def test_a_path_that_is_unknown():
         "HTTP 404: Not Found; that path is unknown there; give the address with its path" in one
         for one in seen.problems
     )
+
+
+async def test_the_answer_that_is_measured_has_another_beginning_than_the_first():
+    async def handler(reader, writer):
+        writer.write(reply(body=b'{"data": [{"id": "m"}]}' if server.heads[-1].startswith("GET") else GOOD))
+
+    async with Raw(handler, close=False) as server:
+        await look(server.url, "m")
+        prompts = [json.loads(body)["messages"][0]["content"] for body in server.bodies if body]
+    assert prompts == ["Say something", "Once more. Say something"]
+
+
+async def test_a_server_without_chat_is_told_of_completions():
+    async def handler(reader, writer):
+        head = server.heads[-1]
+        if head.startswith("GET"):
+            writer.write(reply(body=b'{"data": [{"id": "m"}]}'))
+        else:
+            writer.write(reply(404, b'{"detail": "Not Found"}'))
+
+    async with Raw(handler, close=False) as server:
+        seen, _ = await look(server.url, "m")
+    assert seen.problems[0].endswith(", or --api completions")
 
 
 async def test_no_streaming():

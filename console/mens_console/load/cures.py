@@ -79,7 +79,8 @@ def _of_status(client: Client, status: int, detail: str) -> str:
     if status == 404 and "model" in detail.lower():
         return "correct --model"
     if status == 404:
-        return "that path is unknown there; give the address with its path, such as http://127.0.0.1:8000/v1"
+        other = ", or --api completions" if client.endpoint.api == "chat" else ""
+        return f"that path is unknown there; give the address with its path, such as http://127.0.0.1:8000/v1{other}"
     if status in (400, 422) and "chat template" in detail.lower():
         return "the model has no chat template: --api completions"
     if status == 429:

@@ -103,13 +103,13 @@ async def _health(client: Client, found: Preflight, wanted: str) -> None:
 
 
 async def _generate(client: Client, prompt: str, found: Preflight, tokens: int) -> None:
-    """Ask twice: the first wakes the server up, the second is measured."""
+    """Ask twice: the first wakes the server up, the second, which begins otherwise, is measured without its cache."""
     outcome = await client.ask(prompt, max_tokens=tokens, id="preflight-1")
     if outcome.error == HTTP and outcome.status in (400, 422) and "stream_options" in outcome.detail:
         client.usage = found.usage = False
         outcome = await client.ask(prompt, max_tokens=tokens, id="preflight-2")
     if outcome.error is None:
-        outcome = await client.ask(prompt, max_tokens=tokens, id="preflight-3")
+        outcome = await client.ask(f"Once more. {prompt}", max_tokens=tokens, id="preflight-3")
     found.outcome = outcome
     listed = found.models or []
     if outcome.error is None:
