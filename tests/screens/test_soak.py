@@ -389,8 +389,8 @@ def test_shares_never_round_up_to_all_nor_down_to_none():
 
 
 def test_times_read_as_soaks_do():
-    assert [ms(one) for one in (0.42, 84.2, 950, 1430, 61_000, None)] == [
-        "0.42 ms", "84.2 ms", "950 ms", "1.43 s", "61 s", "—",
+    assert [ms(one) for one in (0.000997, 0.42, 84.2, 950, 1430, 61_000, None)] == [
+        "<0.01 ms", "0.42 ms", "84.2 ms", "950 ms", "1.43 s", "61 s", "—",
     ]  # fmt: skip
     assert [elapsed(one) for one in (0, 59, 61, 3600, 72 * 3600, 130_320)] == [
         "0s",

@@ -36,6 +36,8 @@ NOTE: Final = 18
 """Cells at the right that tell what a strip spans."""
 NOTED: Final = 90
 """Widgets narrower than this have no room for it."""
+SPAN: Final = 1000.0
+"""The most that the heights of a strip span; what is smaller still is as low as this."""
 LEAST_HEAT: Final = 3
 _NO_HEAT: Final = np.empty((0, 0))
 _COUNTED: Final = {"itl": "gap"}
@@ -177,7 +179,7 @@ class SoakFace(Canvas, can_focus=False):
     def _chosen(self, stack: Stack, bins: Bins, height: int) -> list[Strips]:
         """Choose the strips that there is room for: p95 first, then p50, p99 and the levels."""
         room = max(height - 3 - max(LEAST_HEAT, min(height // 2, 16)), min(len(DRAWN), height - 3 - LEAST_HEAT))
-        names = [name for name in DRAWN if name in bins.strips]
+        names = [name for name in DRAWN if stack.limits.get(name) is not None]
         wanted: tuple[int, ...] = (1,)
         if room >= 2 * len(names):
             wanted = (0, 1)
@@ -322,7 +324,7 @@ def _blocks(values: NDArray[np.float64], limits: tuple[float, float] | None) -> 
     """Return a block a column, on a log scale over what the whole soak spans; blank where nothing was measured."""
     if limits is None:
         return [" "] * len(values)
-    low, high = limits
+    low, high = max(limits[0], limits[1] / SPAN), limits[1]
     if high < 2 * low:  # what hardly moves is not blown up
         low, high = low / math.sqrt(2), high * math.sqrt(2)
     with np.errstate(divide="ignore", invalid="ignore"):

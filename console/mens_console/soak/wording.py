@@ -50,6 +50,8 @@ def ms(value: float | None) -> str:
     """Return milliseconds in three digits at most: ``0.42 ms``, ``84 ms``, ``1.43 s``, ``61 s``; ``—`` unknown."""
     if value is None or not math.isfinite(value):
         return "—"
+    if 0 < value < 0.01:
+        return "<0.01 ms"
     if value < 999.5:
         return f"{value:.3g} ms" if value < 99.95 else f"{value:.0f} ms"
     return f"{value / 1000:.3g} s" if value < 99_950 else f"{value / 1000:.0f} s"
