@@ -202,6 +202,7 @@ async def test_nobody_listens():
         pass
     outcome = await ask(server)
     assert (outcome.error, outcome.status, outcome.detail) == ("connect", None, "connection refused")
+    assert not outcome.local
     assert outcome.ttft_s is None
 
 
@@ -220,6 +221,7 @@ async def test_what_is_used_up_on_this_side_is_told_as_such(monkeypatch):
     async with Client(endpoint_of("http://127.0.0.1:9"), "m") as client:
         outcome = await client.ask("a", max_tokens=1, id="1")
     assert (outcome.error, outcome.detail) == ("connect", "on this side: too many files are open here (ulimit -n)")
+    assert outcome.local
 
 
 async def test_a_name_that_is_unknown():

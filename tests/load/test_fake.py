@@ -66,6 +66,24 @@ async def test_the_same_seed_gives_the_same_words_and_fates():
     assert {error for error, _, _ in first} == {None, "cut", "empty", "malformed", "http"}
 
 
+async def test_every_request_has_the_class_of_what_the_server_did_to_it():
+    knobs = {"cut": 0.15, "empty": 0.15, "malformed": 0.15, "errors": {500: 0.1, 302: 0.05}}
+    script = [Entry(1000.0, 2000.0, "reset", rate=0.5), Entry(2000.0, 3000.0, "unavailable")]
+    classes = {"ok": None, "reset": "connect", "unavailable": "http", "error": "http"}
+    outcomes = []
+    async with server_of(script, **knobs) as server, client_of(server) as client:
+        for at in (0, 1000, 2000):
+            jump(server, at)
+            asked = (client.ask("a", max_tokens=6, id=f"{at}-{n}") for n in range(60))
+            outcomes += await asyncio.gather(*asked)
+        while len(server.truth.requests) < len(outcomes):
+            await asyncio.sleep(0.005)
+        did = {row["id"]: row["did"] for row in server.truth.requests}
+    assert len(did) == len(outcomes) == 180
+    assert [outcome.error for outcome in outcomes] == [classes.get(did[o.id], did[o.id]) for o in outcomes]
+    assert set(did.values()) == {"ok", "cut", "empty", "malformed", "error", "reset", "unavailable"}
+
+
 def test_shares_are_kept():
     knobs = knobs_of({"cut": 0.1, "empty": 0.05, "errors": {500: 0.2, 429: 0.1}})
     dice = random.Random(0)

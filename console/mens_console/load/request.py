@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from mens_console.load.failures import failure_of
+from mens_console.load.failures import LOCAL, failure_of
 from mens_console.load.replies import BLANK, bounded, no_stream, refusal
 from mens_console.load.stream import LINE_MOST, Answer, Lines, StreamError, shown
 from mens_console.load.types import MALFORMED, TIMEOUT, Outcome, TokensBy
@@ -130,6 +130,7 @@ class Request:
             error=error,
             status=self._status,
             detail=self._way.clean(detail),
+            local=error is not None and detail.startswith(LOCAL),
             ttft_s=None if answer.first is None else answer.first - begun,
             gaps_s=tuple(answer.gaps),
             e2e_s=last - begun,

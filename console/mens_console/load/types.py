@@ -42,6 +42,8 @@ class Outcome:
     """Between each chunk with text and the next: raw, one fewer than chunks."""
     e2e_s: float | None = None
     """From sending to the last token, or to where it failed."""
+    local: bool = False
+    """Whether it failed for want of something on this side (files, ports): no fault of the server's."""
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     tokens_by: TokensBy | None = None
