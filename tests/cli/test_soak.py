@@ -93,12 +93,34 @@ def test_a_bad_word_is_told_what_it_should_be(cli, said, complaint):
         (("--resume", "nowhere"), "no soak's directory"),
         (("--resume", "a", "--out", "b"), "leave out --out"),
         ((*NEW[2:], "--url", "gopher://x"), "gopher"),
+        ((*NEW, "--watch-pid", "4194305"), "there is no such process"),
+        ((*NEW, "--prompts", "nowhere.txt"), "nowhere.txt"),
+        ((*NEW, "--key-file", "nowhere.key"), "nowhere.key"),
     ],
 )
 def test_what_cannot_be_begun_is_told(cli, said, complaint):
     status, _, err = cli("soak", "run", *said)
     assert status == 2
     assert complaint in err
+
+
+def test_what_will_not_be_known_is_told_before(cli, tmp_path):
+    words = (
+        "--url",
+        "http://127.0.0.1:9",
+        "--model",
+        "m",
+        "--rate",
+        "9000",
+        "--duration",
+        "300d",
+        "--out",
+        tmp_path / "s",
+    )
+    status, _, err = cli("soak", "run", *words, "--limit", "rss=1G", "--max-disk", "900T", "--max-tokens", "100000")
+    assert status == 2  # nobody answers there
+    assert "--limit rss says nothing without --watch-pid" in err
+    assert "single requests may take 900 TB" in err
 
 
 @pytest.mark.parametrize(

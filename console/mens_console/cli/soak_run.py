@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mens_console.load.prompts import Prompts
     from mens_console.soak.types import Plan
 
+_ROW_BYTES: Final = 250
+_TOKEN_BYTES: Final = 7
+"""What a request takes in the journal, and each gap between its tokens."""
 _EXTRA: Final = "it needs aiohttp: pip install 'mens-console[load]'"
 _EPILOG: Final = """examples:
   mens-console soak run --url http://127.0.0.1:8000 --model llama-r16 --rate 10 --duration 72h --out soak-r16 --detach
@@ -54,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder, plan, there, endpoint = planned(arguments)
     prompts, key = _prompts(plan), _key(arguments)
     _refuse_held(folder)
+    _refuse_blind(plan, arguments, there=there)
     if not arguments.no_preflight:
         from mens_console.cli.soak_preflight import look
 
@@ -84,6 +88,39 @@ def _refuse_held(folder: Path) -> None:
 
     if (pid := holder(folder)) is not None:
         raise _held(folder, pid)
+
+
+def _refuse_blind(plan: Plan, arguments: argparse.Namespace, *, there: bool) -> None:
+    """Refuse to watch a process that is not there, and say what else will not be known."""
+    from mens_console.cli.common import complain
+    from mens_console.signals.human import size
+    from mens_console.soak.control import start_of
+
+    pid = arguments.watch_pid
+    if pid is not None and start_of(pid) is None:
+        raise CommandError(f"--watch-pid {pid}: there is no such process on this box")
+    if there:
+        return
+    if "rss" in plan.limits and pid is None:
+        complain("--limit rss says nothing without --watch-pid: no process is watched")
+    each = _ROW_BYTES + _TOKEN_BYTES * plan.max_tokens
+    most = min(arguments.max_disk, int(plan.rate * plan.duration_s * each))
+    if (free := _free(arguments.out)) is not None and free < most:
+        complain(
+            f"{arguments.out}: {size(free)} are free, and single requests may take {size(most)} ({plan.rate:g}/s, "
+            f"{each} bytes each before packing); `--max-disk` discards the oldest sooner"
+        )
+
+
+def _free(folder: Path) -> int | None:
+    """Return the bytes that are free where a directory is or will be; None where that cannot be known."""
+    import shutil
+
+    there = next((one for one in (folder, *folder.absolute().parents) if one.is_dir()), None)
+    try:
+        return None if there is None else shutil.disk_usage(there).free
+    except OSError:
+        return None
 
 
 def _held(folder: Path, pid: str) -> CommandError:
