@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mens_console.gate.desk import Judged
-    from mens_console.screens.gate import GateScreen
+    from mens_console.screens.gatekeys import AskingRoom
 
 REST: Final = 10.0
 """After a judging, changed files start the next by themselves only after a pause of so many times its length."""
@@ -29,7 +29,7 @@ REST: Final = 10.0
 class Bench:
     """The question, its answer, and the work between them. All methods are called on the screen's thread."""
 
-    def __init__(self, screen: GateScreen) -> None:
+    def __init__(self, screen: AskingRoom) -> None:
         self._screen = screen
         self.profile = ""
         self.paths: tuple[Path, ...] = ()
