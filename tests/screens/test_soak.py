@@ -257,6 +257,17 @@ async def test_keys_without_a_soak_say_so(console):
         assert "There is no soak" in shown
 
 
+async def test_a_box_with_nothing_but_a_soak_says_where_it_is(console):
+    async with console(snapshot([], soaks=(soakbox.view(soakbox.young()),)), (80, 24)) as (app, pilot):
+        await settle(pilot)
+        assert "1 soak found: 6 shows it" in text_of(app)
+        await pilot.press("6", "question_mark")
+        await settle(pilot, 4)
+        assert "Help" in text_of(app)
+        await pilot.press("G")
+        await settle(pilot)
+
+
 async def test_the_mouse_reads_a_minute(console):
     async with console(long(), (120, 40)) as (app, pilot):
         room = await opened(app, pilot)

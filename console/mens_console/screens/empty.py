@@ -44,6 +44,8 @@ def _elsewhere(snapshot: Snapshot, width: int) -> list[Line]:
     logs = len(snapshot.health)
     found = [f"Attempt logs found in {logs} folder{'s' * (logs > 1)}: 4 shows their health"] if logs else []
     found += ["KPI records found: 5 shows them"] if snapshot.kpi is not None else []
+    soaks = len(snapshot.soaks)
+    found += [f"{soaks} soak{'s' * (soaks > 1)} found: 6 shows {'them' if soaks > 1 else 'it'}"] if soaks else []
     return [(), *(line for text in found for line in prose(text, width, "accent"))] if found else []
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PROBES: Final = 12
 """Failed probes that are told one by one."""
+LIVE: Final = frozenset({"starting", "running", "unknown"})
 QUANTILES: Final = (0.5, 0.95, 0.99)
 
 
@@ -92,14 +93,14 @@ def minute_lines(analysis: Analysis, wanted: range, width: int, zone: tzinfo | N
     title: Line = ((f" {when(analysis, wanted, zone)}", "accent"), (f"  {some(len(minutes), 'minute')}", "muted"))
     if not minutes:
         return [title, ((" nothing was recorded", "muted"),)]
-    lines = [title, *_requests(minutes), *_latencies(minutes), *_probes(minutes), *_levels(minutes)]
+    lines = [title, *_requests(minutes, live=analysis.state in LIVE), *_latencies(minutes), *_probes(minutes), *_levels(minutes)]
     reasons = sum((Counter(one.reasons) for one in minutes), Counter())
     for reason, n in reasons.most_common(6):
         lines += prose(f"{step(n)} × {safe_text(reason, 160)}", width, "bad", " ✖ ")
     return lines
 
 
-def _requests(minutes: Sequence[Minute]) -> list[Line]:
+def _requests(minutes: Sequence[Minute], *, live: bool) -> list[Line]:
     due, sent = sum(one.due for one in minutes), sum(one.sent for one in minutes)
     ended, failed = sum(one.ended for one in minutes), sum((Counter(one.failed) for one in minutes), Counter())
     total = sum(failed.values())
@@ -120,7 +121,7 @@ def _requests(minutes: Sequence[Minute]) -> list[Line]:
         lines.append(fact(" unobserved", elapsed(blind), "warn"))
     tokens, open_ones = sum(one.output_tokens for one in minutes), sum(not one.closed for one in minutes)
     lines.append(fact(" tokens out", f"{step(tokens)} ({number(tokens / (60 * len(minutes)), 3)}/s)"))
-    if open_ones:
+    if open_ones and live:
         lines.append(((" the newest minute is still open: more will come to it", "muted"),))
     return lines
 

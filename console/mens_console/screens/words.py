@@ -78,6 +78,7 @@ def legend() -> list[tuple[str, list[tuple[str, Ink, str]]]]:
     """Return what the glyphs mean, in groups: glyph, ink, and the words that share it."""
     from mens_console.screens.bands import BANDS
     from mens_console.screens.kpifacts import FEEDS
+    from mens_console.screens.soakwords import BANDS as SOAK_BANDS
     from mens_widgets.face import MARK_GLYPHS
 
     marks = {"nan": "NaN or infinite"}
@@ -88,6 +89,8 @@ def legend() -> list[tuple[str, list[tuple[str, Ink, str]]]]:
         ("Trend of the loss", _shared((glyph, TREND_INKS[name], name) for name, glyph in TREND_GLYPHS.items())),
         ("Bands of generation health", _shared((one.glyph, one.ink, one.word) for one in BANDS.values())),
         ("What feeds a KPI or panel", _shared((glyph, ink, word) for glyph, word, ink, _ in FEEDS.values())),
+        ("Targets of a soak", _shared((one.glyph, one.ink, one.word) for one in SOAK_BANDS.values())),
+        ("Minutes of a soak", [("✖", "bad", "incident"), ("?", "muted", "unobserved"), ("▪", "warn", "some failed")]),
         ("On charts", _shared((glyph, "", marks.get(kind, kind)) for kind, glyph in MARK_GLYPHS.items())),
     ]
 
