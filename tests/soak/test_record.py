@@ -129,7 +129,22 @@ def test_minutes_and_journal_that_are_both_gone_leave_a_soak_of_which_nothing_is
         each.unlink()
     record = read(copied)
     assert (record.minutes[0].ended, record.events, record.now_s) == (0, [], 0.0)
-    assert record.state != "finished"
+    assert record.state == "unknown"
+    assert record.problems == (
+        "neither minutes.ndjson nor a journal tells anything: of what was done nothing is known",
+    )
+
+
+@pytest.mark.parametrize(("kept", "state"), [(12, "finished"), (7, "stopped")])
+def test_raw_rows_may_be_deleted_once_their_minutes_are_closed(copied, kept, state):
+    whole, lines = read(copied), lines_of(copied)
+    put(copied, lines[:kept])
+    for each in copied.glob("journal-*"):
+        each.unlink()
+    write_driver(copied, SCENE, 430.0, state="stopped")
+    record = read(copied)
+    assert plainly(record.minutes[:kept]) == plainly(whole.minutes[:kept])
+    assert (record.state, record.problems) == (state, ())
 
 
 @pytest.mark.parametrize("name", [minutes.NAME, "journal-000003.ndjson.gz", plan.NAME, "driver.json", "driver.lock"])
@@ -348,7 +363,8 @@ def test_a_driver_that_holds_the_lock_runs_whatever_it_tells(tmp_path):
             "cannot be asked from here; its last sign of life is 7 min old",
         ),
         ({"host": "a\x1b[2J"}, 500.0, "unknown", "ran on a␛[2J"),
-        ({"host": "elsewhere", "beat": "soon"}, 100.0, "unknown", "it never told when"),
+        ({"host": "elsewhere", "beat": "soon"}, 100.0, "unknown", "no time that fits this clock"),
+        ({"host": "elsewhere", "beat": 999.0}, 100.0, "unknown", "no time that fits this clock"),
     ],
 )
 def test_a_driver_that_does_not_hold_the_lock_is_judged_by_what_is_left_of_it(tmp_path, facts, now, state, said):

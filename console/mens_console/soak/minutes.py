@@ -105,11 +105,28 @@ def _fault(row: _Row, latencies: dict[str, Histogram]) -> str | None:
     """Say what does not add up; None where all does."""
     if _too_much(row):
         return "it holds more than a minute may"
-    failed = sum(row.failed.values())
-    counts = [row.index, row.due, row.ended, row.lost, row.skipped, row.good, row.output_tokens, row.degraded or 0]
-    counts += [*row.failed.values(), *row.counted_by.values(), *row.reasons.values(), *row.next, *row.at]
-    if min(counts) < 0 or max(row.good, row.degraded or 0) > row.ended - failed:
+    if min(_counts(row)) < 0:
         return "its counts are none"
+    if not all(0 <= one < math.inf for one in _numbers(row)) or max(row.now, row.unobserved_s) > _LATEST_S:
+        return "a time or level in it is none"
+    return _sums_fault(row, latencies)
+
+
+def _counts(row: _Row) -> list[int]:
+    told = [row.index, row.due, row.ended, row.lost, row.skipped, row.good, row.output_tokens, row.degraded or 0]
+    return [*told, *row.failed.values(), *row.counted_by.values(), *row.reasons.values(), *row.next, *row.at]
+
+
+def _numbers(row: _Row) -> list[float]:
+    told = [row.unobserved_s, row.now, row.normal or 0.0, *row.levels.values(), *row.firsts]
+    told += [one for probe in row.probes for one in (probe.at, probe.ms or 0.0)]
+    return told + [one for event in row.events for one in (event.at, event.begin or 0.0, event.end or 0.0)]
+
+
+def _sums_fault(row: _Row, latencies: dict[str, Histogram]) -> str | None:
+    failed = sum(row.failed.values())
+    if max(row.good, row.degraded or 0) > row.ended - failed:
+        return "more were good or slow than succeeded"
     if row.due != row.ended + row.lost + row.skipped or row.sent != row.due - row.skipped:
         return f"{row.due} were due, but {row.ended} ended, {row.lost} were lost and {row.skipped} skipped"
     if len(row.tens) != 6 or any(len(ten) != 2 or not 0 <= ten[1] <= ten[0] for ten in row.tens):
@@ -118,11 +135,6 @@ def _fault(row: _Row, latencies: dict[str, Histogram]) -> str | None:
         return "its tens of seconds do not come to its sum"
     if latencies["lag"].n != row.ended or latencies["e2e"].n != row.ended - failed:
         return "its latencies are not as many as its requests"
-    times = [row.unobserved_s, row.now, *row.levels.values(), *row.firsts, *(probe.at for probe in row.probes)]
-    times += [probe.ms for probe in row.probes if probe.ms is not None]
-    times += [one for event in row.events for one in (event.at, event.begin or 0.0, event.end or 0.0)]
-    if not all(0 <= one < math.inf for one in times) or max(row.now, row.unobserved_s) > _LATEST_S:
-        return "a time or level in it is none"
     return None
 
 

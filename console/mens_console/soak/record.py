@@ -93,7 +93,7 @@ class Record:
         if fresh is not False or read or self._hole is not None:
             self._join(self.plan, filed)
         tail = self._tail
-        standing = judge(self.folder, tail.ending if tail else None, now)
+        standing = judge(self.folder, tail, now)
         changed = self._stand(standing, self._problems(filed)) or fresh is not False or read
         if changed and tail is not None:
             over = standing.state in OVER
@@ -186,6 +186,8 @@ class Record:
         tail = self._tail
         if tail is None:
             return tuple(told)
+        if not tail.now_s and (self.folder / "driver.json").exists():
+            told.append("neither minutes.ndjson nor a journal tells anything: of what was done nothing is known")
         if tail.tally.bad:
             newest = f"; the newest: {tail.faults[-1]}" if tail.faults else ""
             told.append(f"the journal holds {_rows(tail.tally.bad)} that cannot be, left out{newest}")

@@ -18,11 +18,11 @@ from mens_console.soak import control
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mens_console.soak.fold import Folding
     from mens_console.soak.types import State
 
 FRESH_S: Final = 15.0
 """A driver tells of itself every other second; one that was silent for longer does not run, or not well."""
-_ENDED: Final = {"end": "finished", "stop": "stopped"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,13 @@ class Standing:
     problem: str = ""
 
 
-def judge(folder: Path, ending: str | None, now: float) -> Standing:
-    """Say how the driver of `folder` is; `ending` is the newest row that began or ended one, `now` wall time (s)."""
+def judge(folder: Path, tail: Folding | None, now: float) -> Standing:
+    """Say how the driver of `folder` is, by what its rows came to, and `now`, wall time in seconds."""
+    ending = tail.ending if tail else None
     if ending == "end":
         return Standing("finished", "the journal ends with the end of the plan")
+    if tail is not None and tail.complete:
+        return Standing("finished", "all minutes of the plan are closed")
     told = control.told(folder)
     problem = safe_text(str(told.get("problem") or ""), 300)
     held = lock_is_held(folder)
@@ -45,6 +48,8 @@ def judge(folder: Path, ending: str | None, now: float) -> Standing:
         return Standing("stopped", f"the journal ends with a stop{_stopped(told)}", problem)
     if not told:
         return _untold(held, ending)
+    if ending is None and held is not True and told.get("state") == "stopped" and tail is not None and tail.now_s > 0:
+        return Standing("stopped", f"{control.DRIVER} says so, and no row of a journal speaks against it", problem)
     state, why = _judge(told, held, now)
     return Standing(state, why, problem if state in {"running", "starting"} else "")
 
@@ -66,7 +71,11 @@ def _untold(held: bool | None, ending: str | None) -> Standing:
 def _judge(told: dict[str, Any], held: bool | None, now: float) -> tuple[State, str]:
     pid, host = safe_text(str(told.get("pid")), 20), safe_text(str(told.get("host", "")), 80)
     age = _age(told, now)
-    seen = "it never told when" if age is None else f"its last sign of life is {_span(age)} old"
+    seen = (
+        "its last sign of life has no time that fits this clock"
+        if age is None
+        else f"its last sign of life is {_span(age)} old"
+    )
     fresh = age is not None and age <= FRESH_S
     if held:
         how = "tells of itself" if fresh else f"is held up: {seen}"
@@ -91,8 +100,11 @@ def _alive(pid: Any, start: Any) -> bool:
 
 
 def _age(told: dict[str, Any], now: float) -> float | None:
+    """Return how old its last sign of life is; None where it gave none that fits this box's clock."""
     beat = told.get("beat")
-    return max(now - beat, 0.0) if isinstance(beat, int | float) and not isinstance(beat, bool) else None
+    if not isinstance(beat, int | float) or isinstance(beat, bool) or not beat <= now + FRESH_S:
+        return None
+    return max(now - beat, 0.0)
 
 
 def _span(seconds: float) -> str:
