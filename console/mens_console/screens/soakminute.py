@@ -93,7 +93,13 @@ def minute_lines(analysis: Analysis, wanted: range, width: int, zone: tzinfo | N
     title: Line = ((f" {when(analysis, wanted, zone)}", "accent"), (f"  {some(len(minutes), 'minute')}", "muted"))
     if not minutes:
         return [title, ((" nothing was recorded", "muted"),)]
-    lines = [title, *_requests(minutes, live=analysis.state in LIVE), *_latencies(minutes), *_probes(minutes), *_levels(minutes)]
+    lines = [
+        title,
+        *_requests(minutes, live=analysis.state in LIVE),
+        *_latencies(minutes),
+        *_probes(minutes),
+        *_levels(minutes),
+    ]
     reasons = sum((Counter(one.reasons) for one in minutes), Counter())
     for reason, n in reasons.most_common(6):
         lines += prose(f"{step(n)} × {safe_text(reason, 160)}", width, "bad", " ✖ ")
