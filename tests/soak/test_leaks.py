@@ -142,3 +142,13 @@ def test_holes_are_left_out():
     one = leak("rss", MINUTES, level)
     assert one.verdict == "growing"
     assert one.interval[0] < 2e7 < one.interval[1]
+
+
+def test_a_share_is_judged_in_points():
+    """A cache that is hardly used may double: that is nothing of what there is of it."""
+    nearly_none = 0.004 + 0.000_05 * HOURS + noise(spread=0.0005)
+    assert leak("kv_cache", MINUTES, nearly_none).verdict == "level"
+    assert leak("kv_cache", MINUTES, 0.2 + 0.005 * HOURS + noise(spread=0.01)).verdict == "growing"
+    unsure = leak("kv_cache", np.arange(30.0), 0.5 + noise(30, 0.3))
+    assert unsure.verdict == "undecided"
+    assert "times what there is in 72 h" in unsure.note

@@ -26,7 +26,7 @@ LEAST: Final = 10
 WARM_SHARE, WARM_LEAST, WARM_MOST = 0.1, 5.0, 60.0
 """What is left out of the beginning, where caches and pools fill: this share of it, within these minutes."""
 GROWS: Final = 0.01
-"""Share of the level by which it changes over the soak's length, below which a sure slope is still level."""
+"""Share of the level (of a share: points) by which a sure slope moves it over the soak's length, if it is not level."""
 UNSURE: Final = 0.1
 """The same for the interval's ends: where both stay below, it is level; else nobody knows."""
 _FLOORS: Final = 6
@@ -62,7 +62,8 @@ def leak(
         )
         return Leak(name, unit, n, last, None, None, limit, None, "nodata", None, note)
     slope, interval = theil_sen(x, y)
-    verdict, why = _verdict(x, y, slope, interval, max(planned_h, HORIZON_H))
+    level = 1.0 if unit == "share" else float(np.median(np.abs(y))) or float(np.max(np.abs(y)))
+    verdict, why = _verdict(x, y, slope, interval, level, max(planned_h, HORIZON_H))
     note = "; ".join(one for one in (f"the first {span(warm * 3600)} left out", why) if one)
     left, soonest = _to_limit(y, slope, interval[1], limit, last, verdict)
     return Leak(name, unit, n, last, slope, interval, limit, left, verdict, soonest, note)
@@ -126,18 +127,19 @@ def _ranks(values: Numbers) -> Numbers:
 
 
 def _verdict(
-    x: Numbers, y: Numbers, slope: float, interval: tuple[float, float], planned_h: float
+    x: Numbers, y: Numbers, slope: float, interval: tuple[float, float], level: float, planned_h: float
 ) -> tuple[Literal["level", "growing", "shrinking", "undecided"], str]:
-    """Judge the slope by what it comes to over the soak's length, as a share of the level."""
+    """Judge the slope by what it comes to over the soak's length, as a share of the level; of a share, in points."""
     low, high = interval
-    level = float(np.median(np.abs(y))) or float(np.max(np.abs(y)))
     if level == 0:
         return "level", "it is zero throughout"
     over = planned_h / level
     if low <= 0 <= high:
         if max(-low, high) * over <= UNSURE:
             return "level", ""
-        return "undecided", f"the interval holds 0, and up to {max(-low, high) * over:.0%} in {planned_h:g} h"
+        most = max(-low, high) * over
+        told = f"{100 * most:.0f} %" if most < 10 else f"{most:.0f} times what there is"
+        return "undecided", f"the interval holds 0, and up to {told} in {planned_h:g} h"
     if abs(slope) * over < GROWS:
         return "level", f"it moves by {abs(slope) * over:.2%} in {planned_h:g} h"
     rises, in_order = _floor(x, y, slope)
