@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import orjson
 import pytest
@@ -11,6 +12,7 @@ from support.soaks import Scene, write_driver, write_soak
 
 from mens_console.soak import plan as plans
 from mens_console.soak import rows
+from mens_console.soak.document import document
 from mens_console.soak.follow import SoakFollower, read_soak
 from mens_console.soak.imports.following import UnreadableError
 from mens_console.soak.writer import Writer
@@ -125,3 +127,14 @@ def test_a_directory_of_nobody_says_so(tmp_path):
     assert found.problems
     Path(tmp_path, "plan.json").write_bytes(orjson.dumps({"schema": "mens-soak-plan/9"}))
     assert "plan.json" in " ".join(read_soak(tmp_path, 2e9).problems)
+
+
+def test_what_another_tool_told_keeps_the_contract_too(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(VLLM))
+    made = orjson.loads(orjson.dumps(document(read_soak(path, 2e9))))
+    schema = Path(__file__).parents[2] / "contracts/gate/mens-soak-1.schema.json"
+    jsonschema.Draft202012Validator(json.loads(schema.read_text())).validate(made)
+    assert (made["ttft_ms"]["p50"], made["ttft_ms"]["p99"], made["finished"]) == (50.0, 90.0, None)
+    assert any(note.startswith("ttft percentiles are the tool's") for note in made["notes"])
+    assert made["availability"]["probe"] is None
