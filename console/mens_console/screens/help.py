@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 GROUPS: Final = {
     "grid": "Table", "chart": "Chart", "heatmap": "Heatmap", "matrix": "Cells", "log": "Log",
     "fleet": "Fleet", "run": "Run", "compare": "Compare", "lora": "LoRA", "health": "Health",
-    "kpi": "KPIs", "hardware": "Hardware", "alerts": "Alerts", "gate": "Gate", "logs": "Logs", "app": "Everywhere",
+    "kpi": "KPIs", "soak": "Soak", "hardware": "Hardware", "alerts": "Alerts", "gate": "Gate", "logs": "Logs",
+    "app": "Everywhere",
 }  # fmt: skip
 """Groups by the first part of a binding's id, in the order they are shown."""
 
