@@ -140,6 +140,22 @@ async def test_a_fault_of_its_own_is_told_and_survived():
     assert made.in_flight == 0
 
 
+async def test_what_fails_for_want_of_files_here_is_not_the_servers_fault():
+    class Short(Answers):
+        async def ask(self, prompt, *, max_tokens, id):
+            outcome = await super().ask(prompt, max_tokens=max_tokens, id=id)
+            if len(self.asked) % 2:
+                return outcome
+            return Outcome(id, error="connect", detail="too many open files", local=True, e2e_s=0.01)
+
+    made, book = driver(Short())
+    assert await made.run()
+    assert [row.err for row in book.of(rows.Request)] == [None] * 10
+    told = [row.text for row in book.of(rows.Happening) if row.kind == "warning"]
+    assert len(told) == 1
+    assert "too many open files" in told[0]
+
+
 @pytest.mark.parametrize("times", [1, 2])
 async def test_stopping(times):
     asker = Answers(takes=0.5)

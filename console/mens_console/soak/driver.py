@@ -79,6 +79,7 @@ class Driver:
         self._flights: dict[Slot, Flight] = {}
         self._wake = clock.begun
         self._refused: list[float] = []
+        self._want_again = float("-inf")
         self._pacing: asyncio.Task[None] | None = None
         self.cut = False
         """Whether it was asked twice."""
@@ -191,11 +192,21 @@ class Driver:
             outcome = None
         self.notice()
         flight = self._flights.pop(slot)
-        if outcome is None or flight.held:  # sent, and nothing can be said of it: it counts as lost
+        if outcome is not None and outcome.local:
+            self._want(outcome.detail)
+        if outcome is None or outcome.local or flight.held:  # nothing can be said of the server: it counts as lost
             self.window.dropped()
             return
         self.book.write(rows.request(outcome, number, slot.due, sent))
         self.window.ended(self.clock.now(), error=outcome.error, ttft_s=outcome.ttft_s)
+
+    def _want(self, what: str) -> None:
+        """Tell, once a minute at most, that requests failed for want of something on this side."""
+        now = self.clock.now()
+        if now >= self._want_again:
+            self._want_again = now + 60.0
+            text = f"requests cannot be made for want of something on this side, and count as lost: {what}"
+            self.book.write(rows.happened(now, "warning", text))
 
     def _fault(self, error: Exception) -> None:
         text = f"a fault of the driver: {type(error).__name__}: {error}"
