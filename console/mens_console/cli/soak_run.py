@@ -36,7 +36,8 @@ _EPILOG: Final = """examples:
 
 Requests are sent when they are due, whether or not earlier ones were answered (an open loop), so that a stall of the
 server shows in full. Ctrl-C, SIGTERM and `mens-console soak stop` let requests in flight end; a second one does not.
-A terminal that goes away ends nothing. The API key is read from $MENS_API_KEY or $OPENAI_API_KEY and kept nowhere."""
+A terminal that goes away ends nothing; `loginctl enable-linger` is needed where systemd ends all of a user's processes
+at logout (KillUserProcesses=yes). The API key is read from $MENS_API_KEY or $OPENAI_API_KEY, and kept nowhere."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
