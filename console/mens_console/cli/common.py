@@ -61,10 +61,11 @@ def complain(text: str) -> None:
     print(f"mens-console: {safe_text(text, 2000)}", file=sys.stderr)
 
 
-def load(settings: Settings, *, machine: bool = False) -> Snapshot:
+def load(settings: Settings, *, machine: bool = False, soaks: bool = False) -> Snapshot:
     """Find, read and judge every run once, with progress on a terminal's standard error.
 
-    What the operator acknowledged and silenced counts. With `machine` GPUs, host and volumes are sampled too.
+    What the operator acknowledged and silenced counts. With `machine` GPUs, host and volumes are sampled too, with
+    `soaks` these are read.
     """
     from mens_console.config.state import state_folder
     from mens_console.hardware.sampler import Sampler
@@ -75,7 +76,7 @@ def load(settings: Settings, *, machine: bool = False) -> Snapshot:
     book = AlertBook(state_folder() / "alerts.json", clock=time.time, roots=roots, attended=False)
     sampler = Sampler() if machine else None
     with Meter(sys.stderr) as meter:
-        return Engine(roots, settings, watch=False, book=book, machine=sampler).load(meter.tell)
+        return Engine(roots, settings, watch=False, book=book, machine=sampler).load(meter.tell, soaks=soaks)
 
 
 class Meter:

@@ -41,7 +41,7 @@ _INKS: Final = {"bad": "31", "warn": "33", "good": "32", "accent": "36", "muted"
 def run(arguments: argparse.Namespace) -> int:
     """Print the status of all runs and soaks; 1 if a critical alert fires, 2 if there are none."""
     settings = settings_from(arguments)
-    snapshot = load(settings, machine=arguments.json)
+    snapshot = load(settings, machine=arguments.json, soaks=not arguments.line)
     if arguments.json:
         import orjson
 

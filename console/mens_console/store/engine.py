@@ -142,11 +142,13 @@ class Engine:
         """The latest published snapshot."""
         return self._snapshot
 
-    def load(self, progress: Callable[[int, int], None] | None = None, *, logs: bool = False) -> Snapshot:
+    def load(
+        self, progress: Callable[[int, int], None] | None = None, *, logs: bool = False, soaks: bool = True
+    ) -> Snapshot:
         """Find every run, read everything once and judge it; `progress` is told bytes done and in all.
 
         With `logs` attempt logs and records of KPIs are read to their end too, which may take minutes; otherwise
-        the snapshot's `unread` tells how many there are.
+        the snapshot's `unread` tells how many there are. Without `soaks` these are left out (days take a second).
         """
         while self.step(self._clock(), one_shot=True) or self._snapshot.scanning:
             if not self._reader.busy:
@@ -158,7 +160,8 @@ class Engine:
         if self._box.source is not None:
             self._box.source.once()
             self.step(self._clock(), one_shot=True)
-        self._load_soaks()
+        if soaks:
+            self._load_soaks()
         if logs:
             self._load_logs(progress)
         self._reader.close()

@@ -1,0 +1,70 @@
+"""`mens-console status` of a box with soaks: a line each, the document, and what the exit status rests on."""
+
+import json
+
+import pytest
+from screens import soakbox
+from support.soaks import Scene, Trouble, write_soak
+
+from mens_console.cli.main import main
+from mens_console.cli.soaklines import soak_lines
+from mens_console.cli.status import plain
+from mens_console.store.snapshot import SoakView
+
+
+def lines(*views):
+    return soak_lines(views, plain)
+
+
+def test_a_line_tells_state_progress_and_verdicts():
+    young, failing, long, died, foreign = lines(*soakbox.several()[1:2], *soakbox.several()[:1], *soakbox.several()[2:])
+    assert young.startswith("● running  soak young  9m24s of 72h  up 99.91 % ◐ undecided")
+    assert "✖ FAIL" in failing
+    assert "1 incident (one is open)" in failing
+    assert "72h of 72h" in long
+    assert "3 incidents" in long
+    assert "resume it with" in died
+    assert "up 96.15 %" in foreign
+
+
+def test_what_cannot_be_read_is_said():
+    (line,) = lines(SoakView("bad", soakbox.Path("/r/bad"), None, 1, problem="plan.json line 1: no rate\x1b["))
+    assert line.startswith("? unknown  soak bad  plan.json line 1: no rate")
+    assert "\x1b" not in line
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    root = tmp_path / "box"
+    root.mkdir()
+    return root
+
+
+def test_a_box_with_nothing_but_a_soak_is_no_empty_box(box, capsys):
+    write_soak(box / "soak", Scene(hours=0.2, rate=1.0))
+    assert main(["status", str(box)]) == 0
+    shown = capsys.readouterr()
+    assert "✔ finished  soak soak  12m of 12m" in shown.out
+    assert "no runs" not in shown.err
+    assert main(["status", "--json", str(box)]) == 0
+    (soak,) = json.loads(capsys.readouterr().out)["soaks"]
+    assert (soak["id"], soak["state"], soak["requests"]) == ("soak", "finished", 720)
+    assert soak["verdicts"]["failures"]["band"] == "undecided"
+    assert soak["ttft_ms"]["n"] == 720
+
+
+def test_a_soak_that_failed_and_ended_leaves_an_alert_that_is_held(box, capsys):
+    write_soak(box / "soak", Scene(hours=0.2, rate=1.0, troubles=(Trouble(120.0, 360.0),)))
+    assert main(["status", "--json", str(box)]) == 0, "it is over: nobody can mend it any more"
+    document = json.loads(capsys.readouterr().out)
+    assert document["soaks"][0]["verdicts"]["uptime"]["band"] == "fail"
+    held = {alert["rule"]: alert["held"] for alert in document["box_alerts"]}
+    assert held == {"soak_uptime": True, "soak_errors": True}
+
+
+def test_the_short_line_reads_no_soak(box, capsys):
+    write_soak(box / "soak", Scene(hours=0.2, rate=1.0))
+    assert main(["status", "--line", str(box)]) == 2
+    assert "no runs" in capsys.readouterr().out
