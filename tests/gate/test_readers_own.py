@@ -43,8 +43,33 @@ def test_an_evaluation_keeps_set_version_and_counts(tmp_path):
     manifest = read(tmp_path, e__json=EVAL)
     item = only(manifest, "json_validity")
     assert (item.value, item.n, item.successes, item.tags["eval_set"]) == (99.5, 200, 199, "tools 2026-01")
-    assert only(manifest, "weighted_score").value == pytest.approx(93.1)
     assert only(manifest, "lint").trouble == "no report of a linter was given"
+
+
+BUCKETS = {
+    name: {"value": value, "unit": "%", "weight": weight}
+    for name, value, weight in (("tool_use", 96.0, 0.45), ("style", 92.0, 0.45), ("guardrail", 99.0, 0.10))
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({}, "no weighted score without lint"),
+        ({"scores": EVAL["scores"][:2], "buckets": BUCKETS | {"style": BUCKETS["style"] | {"value": None}}}, "all of"),
+        ({"scores": EVAL["scores"][:2], "buckets": BUCKETS}, "its buckets come to 94.5 %"),
+        ({"scores": EVAL["scores"][:2], "buckets": BUCKETS | {"style": BUCKETS["style"] | {"value": 88.9}}}, ""),
+        ({"scores": EVAL["scores"][:2]}, ""),
+        ({"scores": [*EVAL["scores"][:2], EVAL["scores"][2] | {"metric": "sim_pass"}]}, ""),
+        ({"scores": [*EVAL["scores"][:2], EVAL["scores"][2] | {"required": False}]}, ""),
+        ({"scores": [*EVAL["scores"][:2], {"metric": ["lint"], "value": None}]}, ""),
+    ],
+)
+def test_a_weighted_score_is_what_its_own_document_comes_to(tmp_path, change, why):
+    item = only(read(tmp_path, e__json=EVAL | change), "weighted_score")
+    assert why in item.trouble
+    assert bool(item.trouble) == bool(why)
+    assert why or item.value == pytest.approx(93.1)
 
 
 @pytest.mark.parametrize(

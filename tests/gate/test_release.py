@@ -129,3 +129,41 @@ def test_a_sprint_lets_conditional_through_with_an_owner(folder):
     assert not judge(folder, SPRINT).ready
     assert judge(folder, SPRINT, waivers=[soon]).ready
     assert not judge(folder, RELEASE, waivers=[soon]).ready
+
+
+def change(folder, name, edit):
+    """Rewrite a JSON file of the folder by a function that edits what it holds."""
+    document = json.loads((folder / name).read_text())
+    edit(document)
+    (folder / name).write_text(json.dumps(document))
+
+
+def test_a_benchmark_is_asked_of_the_quantized_model_and_not_of_the_tuned_one(folder):
+    """MMLU 71.1 % passes, and what tuning costs (0.4 points) is judged by itself, with its own bands."""
+    change(folder, "int4/results.json", lambda document: document["results"]["mmlu"].update({"acc,none": 0.711}))
+    change(folder, "qlora/results.json", lambda document: document["results"]["mmlu"].update({"acc,none": 0.707}))
+    found = {one.criterion.id: one for one in judge(folder, SPRINT).judgements}
+    assert found["2.1-mmlu"].verdict == "PASS", found["2.1-mmlu"].reason
+    assert (found["2.3"].verdict, found["2.3"].value) == ("PASS", pytest.approx(0.4))
+
+
+def test_a_tuned_model_that_stands_alone_is_asked_itself(folder):
+    (folder / "int4/results.json").unlink()
+    change(folder, "qlora/results.json", lambda document: document["results"]["mmlu"].update({"acc,none": 0.60}))
+    found = {one.criterion.id: one for one in judge(folder, SPRINT).judgements}
+    assert found["2.1-mmlu"].verdict == "FAIL"
+    assert "60 %" in found["2.1-mmlu"].reason
+
+
+def test_a_soak_that_streamed_nothing_takes_no_latency_away(folder):
+    nothing = {"n": 0, "p50": None, "p99": None}
+    change(folder, "soak.json", lambda document: document.update(ttft_ms=nothing, itl_ms=nothing))
+    assert judge(folder).ready, judge(folder).blockers
+
+
+def test_a_soak_in_which_every_request_failed_has_no_latency(folder):
+    nothing = {"n": 0, "p50": None, "p99": None}
+    change(folder, "soak.json", lambda document: document.update(
+        ttft_ms=nothing, itl_ms=nothing, errors={"http": document["requests"]}))  # fmt: skip
+    found = {one.criterion.id: one for one in judge(folder).judgements}
+    assert {found[name].verdict for name in ("1.4", "1.5")} == {"UNDERFED"}

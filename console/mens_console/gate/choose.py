@@ -52,13 +52,22 @@ def choose(metric: str, criterion: Criterion, manifest: Manifest, now: float, pi
     """
     named = [one for one in ordered(manifest.items) if one.metric == metric and not _of(one, pinned)]
     if "role" not in criterion.where:
-        named = [one for one in named if one.tags.get("role") not in REFERENCES]
+        named = _without_tuned(metric, [one for one in named if one.tags.get("role") not in REFERENCES])
     matching = tuple(one for one in named if tagged(one, criterion))
     others = tuple(one for one in named if not tagged(one, criterion))
     fresh = tuple(one for one in matching if not stale(one, criterion, now))
     if not fresh:
         return Chosen(matching, (), others)
     return Chosen(fresh, tuple(one for one in matching if stale(one, criterion, now)), others)
+
+
+def _without_tuned(metric: str, items: list[Item]) -> list[Item]:
+    """Return the items without benchmarks of a model that was tuned afterwards, where others are there.
+
+    A benchmark is asked of the quantized model; what tuning it cost is a metric of its own (`qlora_degradation`).
+    """
+    untuned = [one for one in items if one.tags.get("role") != "qlora"] if metric in _BENCHMARKS else []
+    return untuned or items
 
 
 def ordered(items: Collection[Item]) -> list[Item]:

@@ -15,6 +15,12 @@ from mens_console.gate.readers.sheet import Sheet
 
 SCHEMA: Final = "mens-eval/1"
 _ROLES: Final = (*ROLES, "candidate", "shipped")
+_NOT_NEEDED: Final = frozenset(
+    {"weighted_score", "quantization_drop", "regression", "stability", "sim_pass", "type_check"}
+)
+"""Scores that no bucket holds, and those that are optional in theirs."""
+_ROUNDED: Final = 0.05
+"""Points by which a weighted score may differ from its buckets: both are written to a tenth, or finer."""
 
 
 def claims(document: Any) -> bool:
@@ -41,9 +47,32 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     if not isinstance(scores, list) or not scores:
         sheet.problem = "it holds no score"
         return
+    whole = trouble or _hollow(document, [one for one in scores if isinstance(one, dict)])
     for place, score in enumerate(scores):
         if isinstance(score, dict):
-            _score(score, pointer("scores", place), sheet, trouble)
+            weighted = score.get("metric") == "weighted_score"
+            _score(score, pointer("scores", place), sheet, whole if weighted else trouble)
+
+
+def _hollow(document: dict[str, Any], scores: list[dict[str, Any]]) -> str:
+    """Say why a weighted score cannot be had from what the document itself tells, "" where nothing speaks against it."""
+    empty = [one.get("metric") for one in scores if one.get("required") is not False and one.get("value") is None]
+    lacking = [one for one in empty if isinstance(one, str) and one in METRICS and one not in _NOT_NEEDED]
+    if lacking:
+        return f"there is no weighted score without {', '.join(lacking)}, and nothing missing is averaged away"
+    buckets = document.get("buckets")
+    told = [one for one in buckets.values() if isinstance(one, dict)] if isinstance(buckets, dict) else []
+    if not told:
+        return ""
+    sides = [(number(one.get("value")), number(one.get("weight"))) for one in told]
+    total = math.fsum(value * weight for value, weight in sides)
+    if not math.isfinite(total):
+        return "there is no weighted score without all of its buckets"
+    given = [number(one.get("value")) * (100 if one.get("unit") == "share" else 1)
+             for one in scores if one.get("metric") == "weighted_score"]  # fmt: skip
+    if any(abs(one - total) > _ROUNDED for one in given if math.isfinite(one)):
+        return f"it says a weighted score of {given[0]:g} %, and its buckets come to {total:.4g} %"
+    return ""
 
 
 def _score(score: dict[str, Any], place: str, sheet: Sheet, trouble: str) -> None:

@@ -41,9 +41,18 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     _uptime(document, sheet)
     _time(document, sheet, hours, blind)
     for name in ("ttft", "itl"):
-        latency(sheet, name, document.get(f"{name}_ms"), f"/{name}_ms")
+        _latency(document, name, sheet)
     if isinstance(document.get("memory"), dict):
         memory(sheet, document["memory"], "/memory")
+
+
+def _latency(document: dict[str, Any], name: str, sheet: Sheet) -> None:
+    """Add a latency, unless requests succeeded without one: answers that were not streamed say nothing of it."""
+    block, asked, failed = document.get(f"{name}_ms"), count(document.get("requests")), _failed(document)
+    if count(at(block, "n")) == 0 and at(block, "p50") is None and asked and failed is not None and failed < asked:
+        sheet.note(f"{name.upper()} was not measured")
+        return
+    latency(sheet, name, block, f"/{name}_ms")
 
 
 def _failed(document: dict[str, Any]) -> int | None:
