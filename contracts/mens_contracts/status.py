@@ -272,6 +272,43 @@ class Run(_Model):
     backlog: Backlog | None = None
 
 
+class SoakVerdict(_Model):
+    """Where a soak stands against one target. Bounds are one-sided at 95 %."""
+
+    band: Literal["pass", "conditional", "fail", "undecided", "nodata"]
+    value: Number | None = Field(description="a share in [0, 1], or a count of failures")
+    low: Number | None = None
+    high: Number | None = None
+    n: int = 0
+    of: str = Field(default="", description="what n counts")
+    reason: str | None = Field(default=None, description="why nothing is decided")
+
+
+class Soak(_Model):
+    """Hours of load on a server, so far; the minutes of it are in `mens-console soak report DIR --json`."""
+
+    id: str
+    path: str
+    state: Literal["starting", "running", "finished", "stopped", "died", "unknown", "imported"]
+    reading: bool = False
+    problem: str | None = None
+    why: str = Field(default="", description="what the state rests on")
+    source: str = Field(default="", description="who made the load: mens-console, guidellm, vllm, aiperf, locust, k6")
+    model: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    elapsed_s: Number | None = None
+    target_s: Number | None = None
+    offered_rate: Number | None = Field(default=None, description="requests a second by schedule")
+    achieved_rate: Number | None = None
+    requests: int = Field(default=0, description="requests that ended")
+    errors: dict[str, int] = Field(default={}, description="requests that failed, by class")
+    verdicts: dict[str, SoakVerdict] = Field(default={}, description="uptime, error_rate and failures")
+    incidents: int = 0
+    incident_open: bool = False
+    problems: list[str] = []
+
+
 class Status(_Model):
     """All runs of a box."""
 
@@ -284,5 +321,6 @@ class Status(_Model):
         default=None, description="GPUs, host, volumes and processes, sampled once"
     )
     runs: list[Run]
+    soaks: list[Soak] = Field(default=[], description="those that go on first, then the newest")
     box_alerts: list[Alert] = Field(default=[], description="alerts about the machine rather than a run")
     silences: list[Silence] = []

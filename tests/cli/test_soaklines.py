@@ -10,6 +10,7 @@ from mens_console.cli.main import main
 from mens_console.cli.soaklines import soak_lines
 from mens_console.cli.status import plain
 from mens_console.store.snapshot import SoakView
+from mens_contracts.status import Status
 
 
 def lines(*views):
@@ -49,7 +50,8 @@ def test_a_box_with_nothing_but_a_soak_is_no_empty_box(box, capsys):
     assert "✔ finished  soak soak  12m of 12m" in shown.out
     assert "no runs" not in shown.err
     assert main(["status", "--json", str(box)]) == 0
-    (soak,) = json.loads(capsys.readouterr().out)["soaks"]
+    document = Status.model_validate_json(capsys.readouterr().out)
+    (soak,) = document.model_dump()["soaks"]
     assert (soak["id"], soak["state"], soak["requests"]) == ("soak", "finished", 720)
     assert soak["verdicts"]["failures"]["band"] == "undecided"
     assert soak["ttft_ms"]["n"] == 720
