@@ -14,11 +14,12 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from mens_console.collectors.files import describe, ends_whole, open_to_append, write_all
+from mens_console.collectors.files import describe, ends_whole, open_to_append, same_file, write_all
 from mens_console.soak import minutes, rows
 from mens_console.soak.durable import PRIVATE
 from mens_console.soak.journal import MAX_DISK, Journal
 from mens_console.soak.resume import recover
+from mens_console.soak.troubles import Troubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,10 +49,10 @@ class Writer:
         self.resumed = found.begun
         """Whether anything was recorded before."""
         self.journal = Journal(self._folder, max_disk=max_disk, beyond=found.beyond, monotonic=monotonic)
-        self._minutes: deque[bytes] = deque(minutes.encode(closed) for closed in found.unwritten)
+        self._troubles = Troubles(self.journal)
+        self._minutes = deque((minutes.encode(closed), closed.next.segment) for closed in found.unwritten)
+        """Lines that are not written yet, each with the oldest segment that is needed after it."""
         self._failing: OSError | None = None
-        self._told = ""
-        self._overflowed = self._replaced = 0
         self._pinned = False
         self._fd = -1
         self._flush()
@@ -73,8 +74,8 @@ class Writer:
         wrong = [f"a row that cannot be was left out: {why}" for _, why in faults if why]
         told = [rows.happened(self.folding.now_s, "warning", one) for one in wrong]
         done = self._store(*(row for row, why in faults if not why), *told)
-        if extra := self._extra():
-            done += self._store(*extra)
+        if more := self._troubles.news(self.folding.now_s, self.problem):
+            done += self._store(*more)
         return done
 
     def _store(self, *new: rows.Row) -> list[Closed]:
@@ -87,48 +88,33 @@ class Writer:
             pin = rows.happened(self.folding.now_s, "normal", f"normal is {proposal:.1f} ms", e2e=round(proposal, 3))
             for row, place in self.journal.append(pin):
                 done += self.folding.feed(row, place)
-        self._minutes.extend(map(minutes.encode, done))
-        if done:
-            self.journal.needed_from = done[-1].next.segment
+        self._minutes.extend((minutes.encode(closed), closed.next.segment) for closed in done)
         if self._minutes:
             self._flush()
         return done
 
-    def _extra(self) -> list[rows.Row]:
-        """Return what the soak's readers must know of its disk, as rows."""
-        now, told = self.folding.now_s, []
-        if gone := self.journal.take_discarded():
-            text = f"raw rows were discarded to keep within the disk's limit: journal {gone[0]} to {gone[-1]}"
-            told.append(rows.happened(now, "discard", text))
-        if self.journal.overflowed > self._overflowed and not self.journal.waiting:
-            number = self.journal.overflowed - self._overflowed
-            self._overflowed += number
-            told.append(rows.happened(now, "warning", f"{number} rows were lost: the disk refused them for too long"))
-        if self.journal.replaced > self._replaced:
-            self._replaced = self.journal.replaced
-            told.append(
-                rows.happened(now, "warning", "the journal was deleted or cut by somebody else; a new one began")
-            )
-        problem = self.problem or ""
-        if problem != self._told and not self.journal.waiting:
-            if problem:
-                told.append(rows.happened(now, "warning", problem))
-            self._told = problem
-        return list(told)
-
     def _flush(self) -> None:
         """Write the minutes that are closed; what the disk refuses goes out with the next."""
         try:
-            if self._fd < 0:
-                self._fd = open_to_append(os.path.join(self._folder, minutes.NAME))
-                os.fchmod(self._fd, PRIVATE)
+            self._open()
             while self._minutes:
-                whole = ends_whole(self._fd)
-                write_all(self._fd, self._minutes[0] if whole else b"\n" + self._minutes[0])
+                line, segment = self._minutes[0]
+                write_all(self._fd, line if ends_whole(self._fd) else b"\n" + line)
                 self._minutes.popleft()
+                self.journal.needed_from = segment
             self._failing = None
         except OSError as error:
             self._failing = error
+
+    def _open(self) -> None:
+        """Open the file of minutes, anew where somebody deleted or replaced it; raises `OSError`."""
+        path = os.path.join(self._folder, minutes.NAME)
+        if self._fd >= 0 and not same_file(self._fd, path):
+            os.close(self._fd)
+            self._fd = -1
+        if self._fd < 0:
+            self._fd = open_to_append(path)
+            os.fchmod(self._fd, PRIVATE)
 
     def close(self) -> None:
         """Write what waits if the disk takes it, and let go."""
