@@ -51,9 +51,10 @@ def test_a_plan_is_what_was_said():
         ("--max-disk", "1G", "--max-in-flight", "5", "--watch-pid", "1", "--probe-path", "/ping"),
     ],
 )
-def test_a_detached_driver_is_told_the_same(more):
+def test_a_detached_driver_is_told_the_same(more, monkeypatch):
     arguments = parsed(*NEW, *more)
     folder, plan, there, _ = planned(arguments)
+    monkeypatch.setenv("MENS_SOAK_URL", arguments.url)
     again = parsed(*words(folder, plan, there, arguments))
     same, other, *_ = planned(again)
     assert str(same) == os.path.abspath(folder)

@@ -3,6 +3,7 @@ import pty
 import resource
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from soak.driving import Box, adds_up, agrees, record_of, rows_of, wait_for
@@ -144,7 +145,8 @@ def test_left_running_by_itself(box):
     _, url = box.server()
     folder = box.folder / "soak"
     status, out, err = box.do(
-        "run", "--url", url, "--model", "fake-model", "--rate", 20, "--duration", "60s", "--out", folder, "--detach",
+        "run", "--url", url.replace("//", "//me:secret@"), "--model", "fake-model", "--rate", 20, "--duration", "60s",
+        "--out", folder, "--detach",
         "--limit", "rss=80G", "--tag", "gpus=2", "--tag", "note=a b", "--watch-pid", os.getpid(), "--max-tokens", 4,
     )  # fmt: skip
     assert status == 0, err
@@ -152,6 +154,7 @@ def test_left_running_by_itself(box):
     try:
         assert f"process {pid} drives" in out
         assert os.getsid(pid) == pid
+        assert b"secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
         wait_for("requests", answered(folder, 10))
         assert box.do("status", folder)[0] == 0
         second = box.do("run", "--out", folder)
@@ -160,6 +163,7 @@ def test_left_running_by_itself(box):
         assert box.do("stop", folder)[0] == 0
     finally:
         box.do("stop", folder, "--now")
+    assert not [path for path in folder.iterdir() if b"secret" in path.read_bytes()]
     record = record_of(folder)
     assert (record.plan.tags, record.plan.limits) == ({"gpus": "2", "note": "a b"}, {"rss": 80e9})
     assert record.plan.probe_path == "/health"

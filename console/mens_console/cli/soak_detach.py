@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from mens_console.cli.errors import OK, CommandError
+from mens_console.cli.soak_options import URL_VARIABLE
 from mens_console.ingest.safeopen import read_small
 from mens_console.ingest.text import safe_text
 from mens_console.soak.control import LOG, told
@@ -25,8 +26,11 @@ PATIENCE_S: Final = 60.0
 _TAIL: Final = 4000
 
 
-def detach(folder: Path, words: list[str], *, as_json: bool) -> int:
-    """Begin `soak run` with `words`, and return when it lives. Raises `CommandError` with what it said otherwise."""
+def detach(folder: Path, words: list[str], url: str | None, *, as_json: bool) -> int:
+    """Begin `soak run` with `words` at `url`, and return when it lives.
+
+    Raises `CommandError` with what it said where it does not.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = folder / LOG
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -38,6 +42,7 @@ def detach(folder: Path, words: list[str], *, as_json: bool) -> int:
             stdout=fd,
             stderr=fd,
             start_new_session=True,
+            env=os.environ if url is None else {**os.environ, URL_VARIABLE: url},
         )
     finally:
         os.close(fd)

@@ -7,12 +7,15 @@ here, so that what was said can be told from what was not.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import Final
 
 from mens_console.cli.parser import duration, natural, positive
 
+URL_VARIABLE: Final = "MENS_SOAK_URL"
+"""For an address with a password, which has no place in a list of processes."""
 LIMITS: Final = ("rss", "gpu_memory", "kv_cache")
 NEEDED: Final = ("url", "model", "rate", "duration", "out")
 """What a new soak cannot do without, by the names of the arguments."""
@@ -31,7 +34,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def _what(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is run")
-    group.add_argument("--url", metavar="URL", help="the server: http://host:port, …/v1, or a whole endpoint")
+    group.add_argument(
+        "--url",
+        metavar="URL",
+        default=os.environ.get(URL_VARIABLE),
+        help=f"the server: http://host:port, …/v1, or a whole endpoint (default: ${URL_VARIABLE})",
+    )
     group.add_argument("--model", metavar="NAME", help="the model's name, as the server calls it")
     group.add_argument("--rate", type=rate, metavar="N", help="requests a second, by schedule")
     group.add_argument("--duration", type=duration, metavar="TIME", help="how long: 90s, 70m, 72h, 3d")

@@ -62,15 +62,13 @@ def planned(arguments: argparse.Namespace) -> tuple[Path, Plan, bool, Endpoint]:
 
 
 def words(folder: Path, plan: Plan, there: bool, arguments: argparse.Namespace) -> list[str]:
-    """Return the command line of a driver that does the same, as one that was checked."""
+    """Return the command line of a driver that does the same; the address goes by `URL_VARIABLE`."""
     where = os.path.abspath(folder)  # noqa: PTH100 (links stay)
     told = [f"--max-in-flight={arguments.max_in_flight}", f"--max-disk={arguments.max_disk}"]
     if arguments.key_file is not None:
         told.append(f"--key-file={arguments.key_file}")
     if arguments.watch_pid is not None:
         told.append(f"--watch-pid={arguments.watch_pid}")
-    if arguments.url is not None:
-        told.append(f"--url={arguments.url}")
     if there:
         return [f"--resume={where}", *told]
     told += [

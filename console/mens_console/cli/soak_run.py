@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         from mens_console.cli.soak_detach import detach
 
-        return detach(folder, words(folder, plan, there, arguments), as_json=arguments.json)
+        return detach(folder, words(folder, plan, there, arguments), arguments.url, as_json=arguments.json)
     job = _Job(folder, plan, there, endpoint, key, prompts)
     return _here(job, arguments)
 
