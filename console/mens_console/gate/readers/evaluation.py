@@ -55,7 +55,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
 
 
 def _hollow(document: dict[str, Any], scores: list[dict[str, Any]]) -> str:
-    """Say why a weighted score cannot be had from what the document itself tells, "" where nothing speaks against it."""
+    """Say why a weighted score cannot be what the document tells, "" where nothing in it speaks against that."""
     empty = [one.get("metric") for one in scores if one.get("required") is not False and one.get("value") is None]
     lacking = [one for one in empty if isinstance(one, str) and one in METRICS and one not in _NOT_NEEDED]
     if lacking:
