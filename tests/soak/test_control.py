@@ -152,6 +152,9 @@ def test_a_start_tells_processes_apart(sleeper):
     assert start_of(os.getpid()) == start_of(os.getpid())
     assert start_of(sleeper.pid) != start_of(os.getpid())
     assert start_of(2**22 + 1) is None
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody took its status yet
+    assert start_of(sleeper.pid) is None
 
 
 # ---------------------------------------------------------------------- levels

@@ -29,6 +29,7 @@ WINDOW: Final = 5
 PROBES: Final = 3
 """So many failed health checks in a row at the end are an outage that lasts."""
 _INK: Final = {"running": "good", "finished": "good", "starting": "accent", "stopped": "muted"}
+_SHORTEST_S: Final = 1.0
 _ENTRIES: Final = 200_000
 
 
@@ -71,8 +72,8 @@ class Lately:
     """The last minutes: rates are a second of observed time, latencies milliseconds of what succeeded."""
 
     seconds: float
-    offered_rate: float
-    achieved_rate: float
+    offered_rate: float | None
+    achieved_rate: float | None
     ended: int
     failed: int
     ttft_p50_ms: float | None
@@ -141,8 +142,9 @@ def _lately(record: Record) -> Lately | None:
     )  # fmt: skip
 
 
-def _rate(number: int, seconds: float) -> float:
-    return round(number / seconds, 3) if seconds > 0 else 0.0
+def _rate(number: int, seconds: float) -> float | None:
+    """Return so many a second; None where too little time was observed for a rate."""
+    return round(number / seconds, 3) if seconds >= _SHORTEST_S else None
 
 
 def _failing(record: Record) -> str | None:
@@ -222,12 +224,12 @@ def _lines(one: Seen, ink: Callable[[str, str], str]) -> Iterator[str]:
 
 
 def _lately_line(lately: Lately) -> str:
-    from mens_console.cli.soak_telling import milliseconds
+    from mens_console.cli.soak_telling import each_second, milliseconds
     from mens_console.signals.human import percent, span
 
     share = percent(lately.failed / lately.ended) if lately.ended else "none ended"
     return (
-        f"last {span(max(lately.seconds, 0.0))}: {lately.achieved_rate:.3g} of {lately.offered_rate:.3g}/s answered · "
+        f"last {span(max(lately.seconds, 0.0))}: {each_second(lately.achieved_rate)} of {each_second(lately.offered_rate)}/s answered · "
         f"{lately.failed} of {lately.ended} failed ({share}) · {lately.probes - lately.probes_failed} of "
         f"{lately.probes} health checks good · ttft p50 {milliseconds(lately.ttft_p50_ms)} p99 "
         f"{milliseconds(lately.ttft_p99_ms)} · lag p99 {milliseconds(lately.lag_p99_ms)}"

@@ -100,7 +100,7 @@ def line(plan: Plan, look: Look, problem: str) -> str:
         f"{clock(look.now_s)} / {clock(plan.duration_s)}",
         *([f"! {safe_text(problem, 120)}"] if problem else []),
         *(["! the server does not answer its health check"] if look.up is False else []),
-        f"{_rate(look.achieved)} of {_rate(look.offered)}/s answered",
+        f"{each_second(look.achieved)} of {each_second(look.offered)}/s answered",
         f"{count(look.errors)} failed ({share}{'; ' + safe_text(look.why, 40) if look.why else ''})",
         f"ttft p50 {milliseconds(look.ttft_p50)} p99 {milliseconds(look.ttft_p99)}",
         f"lag p99 {milliseconds(look.lag_p99)}",
@@ -115,7 +115,8 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def _rate(value: float | None) -> str:
+def each_second(value: float | None) -> str:
+    """Return a rate without its unit."""
     return "—" if value is None else f"{value:.3g}"
 
 

@@ -74,17 +74,19 @@ def boot_id() -> str:
 def start_of(pid: int) -> float | None:
     """Return when a process began, in seconds since the box booted, or else since the epoch; None where there is none.
 
-    It never changes while the process lives, though the wall clock is set.
+    It never changes while the process lives, though the wall clock is set. One that has ended, and was not waited for
+    yet, is none.
     """
     try:
-        told = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-        return int(told.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        told = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+        return None if told[0] in {"Z", "X"} else int(told[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         pass
     import psutil
 
     try:
-        return float(psutil.Process(pid).create_time())
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except psutil.Error:
         return None
 

@@ -193,19 +193,19 @@ class Driver:
         self.notice()
         flight = self._flights.pop(slot)
         if outcome is not None and outcome.local:
-            self._want(outcome.detail)
+            self.want(outcome.detail)
         if outcome is None or outcome.local or flight.held:  # nothing can be said of the server: it counts as lost
             self.window.dropped()
             return
         self.book.write(rows.request(outcome, number, slot.due, sent))
         self.window.ended(self.clock.now(), error=outcome.error, ttft_s=outcome.ttft_s)
 
-    def _want(self, what: str) -> None:
-        """Tell, once a minute at most, that requests failed for want of something on this side."""
+    def want(self, what: str) -> None:
+        """Tell, once a minute at most, that nobody can be asked for want of something on this side."""
         now = self.clock.now()
         if now >= self._want_again:
             self._want_again = now + 60.0
-            text = f"requests cannot be made for want of something on this side, and count as lost: {what}"
+            text = f"requests and health checks fail, which says nothing of the server (requests count as lost): {what}"
             self.book.write(rows.happened(now, "warning", text))
 
     def _fault(self, error: Exception) -> None:

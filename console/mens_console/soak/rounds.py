@@ -52,7 +52,9 @@ class Prober:
         began = driver.clock.now()
         seen = await self._asker.probe()
         driver.notice()
-        if driver.held_at < began:
+        if seen.local:
+            driver.want(seen.detail)
+        elif driver.held_at < began:
             driver.window.up = seen.ok
             driver.book.write(rows.probe(seen, began))
 
