@@ -228,9 +228,10 @@ def _lately_line(lately: Lately) -> str:
     from mens_console.signals.human import percent, span
 
     share = percent(lately.failed / lately.ended) if lately.ended else "none ended"
+    answered = f"{each_second(lately.achieved_rate)} of {each_second(lately.offered_rate)}/s answered"
     return (
-        f"last {span(max(lately.seconds, 0.0))}: {each_second(lately.achieved_rate)} of {each_second(lately.offered_rate)}/s answered · "
-        f"{lately.failed} of {lately.ended} failed ({share}) · {lately.probes - lately.probes_failed} of "
-        f"{lately.probes} health checks good · ttft p50 {milliseconds(lately.ttft_p50_ms)} p99 "
-        f"{milliseconds(lately.ttft_p99_ms)} · lag p99 {milliseconds(lately.lag_p99_ms)}"
+        f"last {span(max(lately.seconds, 0.0))}: {answered} · {lately.failed} of {lately.ended} failed ({share}) · "
+        f"{lately.probes - lately.probes_failed} of {lately.probes} health checks good · "
+        f"ttft p50 {milliseconds(lately.ttft_p50_ms)} p99 {milliseconds(lately.ttft_p99_ms)} · "
+        f"lag p99 {milliseconds(lately.lag_p99_ms)}"
     )
