@@ -66,6 +66,13 @@ def test_a_soak_that_failed_and_ended_leaves_an_alert_that_is_held(box, capsys):
     assert held == {"soak_uptime": True, "soak_errors": True}
 
 
+def test_alerts_about_a_soak_name_it(box, capsys):
+    write_soak(box / "soak", Scene(hours=0.2, rate=1.0, troubles=(Trouble(120.0, 360.0),)))
+    main(["alerts", "list", "--all", str(box)])
+    shown = capsys.readouterr().out
+    assert "soak_uptime  soak" in shown
+
+
 def test_the_short_line_reads_no_soak(box, capsys):
     write_soak(box / "soak", Scene(hours=0.2, rate=1.0))
     assert main(["status", "--line", str(box)]) == 2

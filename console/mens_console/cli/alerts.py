@@ -20,7 +20,7 @@ from mens_console.cli.status import paint, plain
 from mens_console.config.state import state_folder
 from mens_console.ingest.text import safe_text
 from mens_console.screens.words import ALERT_OVER, SEVERITY_LOOKS, STANDINGS, age, standing
-from mens_console.signals.human import number, span, step
+from mens_console.signals.human import number, some, span, step
 from mens_console.store.snapshot import GENERATION
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 class Place(NamedTuple):
-    """What an alert is about: a run, or the logs of a generation, by name and folder."""
+    """What an alert is about: a run, the logs of a generation, or a soak, by name and folder."""
 
     name: str
     path: str
@@ -80,13 +80,16 @@ def _alerts(snapshot: Snapshot) -> list[tuple[Place, AlertView]]:
     for view in snapshot.box_alerts:
         log = next((log for log in snapshot.health if log.owns(view.entity)), None)
         name = view.entity if log is None else view.entity.partition(":")[2]
-        found.append((Place(name, str(log.paths[0].parent) if log is not None and log.paths else ""), view))
+        path = str(log.paths[0].parent) if log is not None and log.paths else ""
+        soak = next((soak for soak in snapshot.soaks if soak.entity == view.entity), None)
+        found.append((Place(name, path) if soak is None else Place(soak.id, str(soak.path)), view))
     return found
 
 
 def _looked_at(snapshot: Snapshot) -> str:
     logs = f" and {len(snapshot.health)} attempt log{'s' * (len(snapshot.health) != 1)}" if snapshot.health else ""
-    return f"{len(snapshot.runs)} runs{logs}"
+    soaks = f" and {some(len(snapshot.soaks), 'soak')}" if snapshot.soaks else ""
+    return f"{len(snapshot.runs)} runs{logs}{soaks}"
 
 
 def _is_on(view: AlertView) -> bool:

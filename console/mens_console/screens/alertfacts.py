@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STALE_S: Final = 60.0
 """A daemon that has not beaten for so long is not trusted to notify anybody."""
+SOAK_RULES: Final = frozenset({"soak_uptime", "soak_errors", "soak_died"})
 _ALWAYS: Final = frozenset({"arrivals", "process", "volume"})
 """Facts that the console looks up itself for every run."""
 
@@ -237,7 +238,9 @@ def _has(need: str, run: RunView) -> bool:
 
 
 def _fed_by_box(rule: Rule, snapshot: Snapshot) -> bool:
-    """Say whether a GPU of this machine has the sensor that a rule looks at."""
+    """Say whether a soak, or a GPU of this machine that has the sensor, tells what a rule looks at."""
+    if rule.id in SOAK_RULES:
+        return any(soak.report is not None for soak in snapshot.soaks)
     gpus = snapshot.machine.gpus if snapshot.machine is not None else ()
     sensors = {"gpu_thermal": "throttle", "gpu_power": "throttle", "gpu_ecc": "ecc", "gpu_xid": "xids"}
     sensor = sensors.get(rule.id)
