@@ -288,6 +288,20 @@ def test_a_packed_segment_that_is_damaged_is_read_up_to_there_and_told(tmp_path)
     assert rows.decode(told[-1].data) == beat(1)
 
 
+@pytest.mark.parametrize("how", ["fifo", "link", "folder"])
+def test_a_segment_that_cannot_be_read_is_passed_over_and_told(tmp_path, how):
+    path = tmp_path / "journal-000002.ndjson"
+    for number in (1, 3):
+        (tmp_path / f"journal-{number:06d}.ndjson").write_bytes(rows.encode(beat(number)))
+    {"fifo": os.mkfifo, "link": lambda at: os.symlink("/dev/zero", at), "folder": os.mkdir}[how](path)
+    reading, told = Reading(str(tmp_path), NOWHERE), []
+    while (some := reading.poll()) or reading.more:
+        told += some
+    assert [rows.decode(line.data) for line in told] == [beat(1), beat(3)]
+    assert reading.problem.startswith("journal-000002.ndjson: it is ")
+    assert reading.missing == [(2, 2)]
+
+
 def test_what_is_no_file_is_not_read(tmp_path):
     os.mkfifo(tmp_path / "journal-000001.ndjson")
     reading = Reading(str(tmp_path), NOWHERE)

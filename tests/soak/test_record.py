@@ -121,7 +121,7 @@ def test_a_file_of_minutes_that_is_cut_anywhere_loses_no_minute_and_no_request(t
     kept = data[:at].count(b"\n")
     assert all(one.unobserved_s == 0 for one in record.minutes[:kept])
     assert sum(one.unobserved_s for one in record.minutes) == pytest.approx(355 * 60 - kept * 60, abs=1.1)
-    assert any("the journal lacks segments" in one for one in record.problems)
+    assert any("the journal lacks segment" in one for one in record.problems)
 
 
 def test_minutes_and_journal_that_are_both_gone_leave_a_soak_of_which_nothing_is_known(copied):

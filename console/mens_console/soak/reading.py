@@ -8,6 +8,7 @@ Nothing here knows what a line means.
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -23,6 +24,8 @@ PIECE: Final = 4 << 20
 """Bytes that one look reads at most, unless a line is longer."""
 LONGEST: Final = 16 << 20
 """A line that is longer (bytes) is no row: it is passed over."""
+_PASSING: Final = frozenset({errno.ENOENT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
+"""What may be otherwise at the next look: a segment that is being packed has another name for an instant."""
 
 
 class Line(NamedTuple):
@@ -67,7 +70,13 @@ class Reading:
         newer = [each for each in there if each > number]
         if number not in there:
             return self._pass_over(min(newer)) if newer else []
-        data, ended = self._bytes(there[number])
+        try:
+            data, ended = self._bytes(there[number])
+        except OSError as error:
+            if not newer or error.errno in _PASSING:
+                raise
+            self.error, self.problem = error, f"{segments.name(number)}: {explain(error)}"
+            return self._pass_over(min(newer))
         lines, done = _split(self.place, data)
         if ended and newer and done < len(data):  # a line that was never finished, in a segment that is
             lines.append(Line(Place(number, self.place.offset + done), data[done:]))
@@ -83,8 +92,7 @@ class Reading:
         return lines
 
     def _pass_over(self, to: int) -> list[Line]:
-        if to > self.place.segment:
-            self.missing.append((self.place.segment, to - 1))
+        self.missing.append((self.place.segment, to - 1))
         self.place, self.more = Place(to, 0), True
         return []
 

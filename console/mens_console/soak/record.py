@@ -74,7 +74,9 @@ class Record:
         return self._tail.now_s if self._tail else 0.0
 
     def close(self) -> None:
-        """Let go of everything; the record stays as it is."""
+        """Let go of everything that is open; what was read stays."""
+        self._hole = None
+        self._reading = Reading(self._path, self._reading.place)
 
     # ------------------------------------------------------------------ reading
 
@@ -120,8 +122,8 @@ class Record:
                 self._made[closed.minute.index] = closed
         self.more |= self._reading.more
         for first, last in self._reading.missing:
-            if last >= first:
-                self._missing.append(f"the journal lacks segments {first} to {last}: what they told is unobserved")
+            which = f"segment {first}" if first == last else f"segments {first} to {last}"
+            self._missing.append(f"the journal lacks {which}: what is told nowhere else is unobserved")
         self._reading.missing.clear()
         return bool(lines)
 
