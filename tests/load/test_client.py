@@ -220,8 +220,10 @@ async def test_what_is_used_up_on_this_side_is_told_as_such(monkeypatch):
     monkeypatch.setattr(socket, "socket", none_left)
     async with Client(endpoint_of("http://127.0.0.1:9"), "m") as client:
         outcome = await client.ask("a", max_tokens=1, id="1")
+        probe = await client.probe()
     assert (outcome.error, outcome.detail) == ("connect", "on this side: too many files are open here (ulimit -n)")
     assert outcome.local
+    assert (probe.ok, probe.local) == (False, True)
 
 
 async def test_a_name_that_is_unknown():

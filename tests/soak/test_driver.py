@@ -21,7 +21,7 @@ from mens_console.soak.drive import Drive, Terms
 from mens_console.soak.driver import Driver
 from mens_console.soak.levels import Levels
 from mens_console.soak.recorder import Recorder
-from mens_console.soak.rounds import Sampler, apart
+from mens_console.soak.rounds import Prober, Sampler, apart
 from mens_console.soak.types import Plan
 from mens_console.soak.writer import Writer
 
@@ -154,6 +154,27 @@ async def test_what_fails_for_want_of_files_here_is_not_the_servers_fault():
     told = [row.text for row in book.of(rows.Happening) if row.kind == "warning"]
     assert len(told) == 1
     assert "too many open files" in told[0]
+
+
+async def test_a_health_check_that_cannot_be_made_is_no_failed_one():
+    class Short(Answers):
+        async def probe(self):
+            self.probes += 1
+            await asyncio.sleep(0.01)
+            return Probe(self.probes > 2, 0.01, "on this side: no local port is left here", local=self.probes <= 2)
+
+    asker = Short()
+    made, book = driver(asker)
+    prober = Prober(made, asker)
+    for _ in range(3):
+        await prober.look(0.0)
+    assert [row.ok for row in book.of(rows.Look)] == [True]
+    spans = [(row.begin, row.end) for row in book.of(rows.Happening) if row.kind == "held"]
+    assert len(spans) == 2
+    assert spans[0][1] == spans[1][0]
+    assert spans[1][1] == book.of(rows.Look)[0].t
+    (told,) = [row.text for row in book.of(rows.Happening) if row.kind == "warning"]
+    assert "no local port" in told
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -16,7 +16,7 @@ import orjson
 
 from mens_console.ingest.text import safe_text
 from mens_console.load.endpoint import bare
-from mens_console.load.failures import failure_of
+from mens_console.load.failures import LOCAL, failure_of
 from mens_console.load.keys import hide
 from mens_console.load.metrics import levels_of
 from mens_console.load.replies import bounded, model_names
@@ -160,7 +160,7 @@ class Client:
         """Look whether the server is there, over a new connection."""
         reply = await self.get(self.endpoint.beside(self.probe_path))
         if reply.error is not None:
-            return Probe(False, reply.took_s, reply.detail)
+            return Probe(False, reply.took_s, reply.detail, reply.detail.startswith(LOCAL))
         assert reply.status is not None
         ok = 200 <= reply.status < 300
         return Probe(ok, reply.took_s, "" if ok else f"HTTP {reply.status}")

@@ -64,3 +64,5 @@ class Probe:
     ok: bool
     took_s: float
     detail: str = ""
+    local: bool = False
+    """Whether it failed for want of something on this side, which says nothing of the server."""

@@ -45,13 +45,19 @@ class Prober:
 
     def __init__(self, driver: Driver, asker: Asker) -> None:
         self._driver, self._asker = driver, asker
+        self._blind: float | None = None
+        """Since when no health check can be made, for want of something on this side."""
 
     async def look(self, _at: float) -> None:
-        """Make one health check, and record it unless the driver was held up meanwhile."""
+        """Make one health check, and record it unless the driver was held up meanwhile, or could not make it."""
         driver = self._driver
         began = driver.clock.now()
         seen = await self._asker.probe()
         driver.notice()
+        if self._blind is not None:
+            text = f"no health check could be made for {began - self._blind:.1f} s, for want of something on this side"
+            driver.book.write(rows.happened(driver.clock.now(), "held", text, begin=self._blind, end=began))
+        self._blind = began if seen.local else None
         if seen.local:
             driver.want(seen.detail)
         elif driver.held_at < began:
