@@ -105,7 +105,7 @@ def test_a_full_disk_is_told_with_what_helps_and_is_not_asked_again_at_once(tmp_
     disk.room = 0
     assert journal.append(beat(0)) == []
     assert "no space is left on the device" in journal.problem
-    assert "1 rows wait in memory" in journal.problem
+    assert "1 row waits in memory" in journal.problem
     assert "free space" in journal.problem
     disk.room = 1000
     assert journal.append(beat(1)) == []

@@ -122,7 +122,8 @@ class Journal:
         if self._failing is not None:
             what, cure = describe(self._failing)
             lost = f", {self.overflowed} were dropped" if self.overflowed else ""
-            return f"the journal cannot be written: {what}; {self.waiting} rows wait in memory{lost}: {cure}"
+            waits = "1 row waits" if self.waiting == 1 else f"{self.waiting} rows wait"
+            return f"the journal cannot be written: {what}; {waits} in memory{lost}: {cure}"
         return self._disk.problem
 
     def append(self, *rows: Row) -> list[Stored]:
