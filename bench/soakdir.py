@@ -44,10 +44,10 @@ def bench_directory(context: Context) -> Iterator[Figure]:
     subprocess.run([sys.executable, _GENERATOR, folder, *arguments], check=True, stdout=subprocess.DEVNULL)
     opened = [_open(folder) for _ in range(context.pick(7, 3))]
     note = f"{opened[0][2]:,} requests from their minutes to a whole report, in a fresh process, imports apart"
-    yield Figure("72 h of soak: opened", "s", [one[0] for one in opened], Target(1.0), note=note)
-    yield Figure("72 h of soak: opened, processor time", "s", [one[1] for one in opened])
-    yield Figure("72 h of soak: peak resident memory", "MB", [one[3] for one in opened], Target(200.0))
-    yield from _follow(folder)
+    yield Figure(f"{hours} h of soak: opened", "s", [one[0] for one in opened], Target(1.0), note=note)
+    yield Figure(f"{hours} h of soak: opened, processor time", "s", [one[1] for one in opened])
+    yield Figure(f"{hours} h of soak: peak resident memory", "MB", [one[3] for one in opened], Target(200.0))
+    yield from _follow(folder, hours)
 
 
 def _open(folder: Path) -> tuple[float, float, int, float]:
@@ -57,12 +57,12 @@ def _open(folder: Path) -> tuple[float, float, int, float]:
     return took, cpu, requests, peak
 
 
-def _follow(folder: Path) -> Iterator[Figure]:
+def _follow(folder: Path, hours: int) -> Iterator[Figure]:
     follower, made = SoakFollower(folder), plan.read(folder)
     follower.poll(time.time())
     before = follower.report.requests
     idle = [timed(lambda: follower.poll(time.time()))[0] * 1000 for _ in range(50)]
-    yield Figure("72 h of soak: a look with nothing new", "ms", idle)
+    yield Figure(f"{hours} h of soak: a look with nothing new", "ms", idle)
     driver, grown = Writer(folder, made), []
     index = int(driver.folding.now_s // 60)
     driver.add(rows.happened(driver.folding.now_s, "resume", "the benchmark goes on"))
@@ -72,7 +72,7 @@ def _follow(folder: Path) -> Iterator[Figure]:
     driver.close()
     ended = follower.report.requests - before
     note = f"{ended // len(grown)} requests of {_TOKENS} tokens each, from raw rows to a whole report"
-    yield Figure("72 h of soak: a look with one more minute", "ms", grown, note=note)
+    yield Figure(f"{hours} h of soak: a look with one more minute", "ms", grown, note=note)
 
 
 def _minute(made: Plan, index: int) -> list[rows.Row]:
