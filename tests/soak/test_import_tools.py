@@ -64,6 +64,16 @@ def test_guidellm_lag_is_known_only_of_a_schedule(tmp_path, kind, known):
     assert found.offered_rate == (5.0 if known else None)
     if known:
         assert found.latencies["lag"].greatest == pytest.approx(250.0, rel=1e-5)
+        assert found.latencies["scheduled"].greatest == pytest.approx(1250.0, rel=1e-5)
+        assert found.columns.offered.tolist() == [1 / 60]
+
+
+def test_guidellm_requests_stand_where_they_were_due(tmp_path):
+    good, bad = guidellm_request(61.0, due=59.0), guidellm_request(130.0, due=61.0, error="x")
+    found = read(tmp_path, guidellm_file(guidellm([good], [bad], strategy={"type_": "constant", "rate": 1.0})))
+    assert [(minute.due, minute.ended, minute.failures) for minute in found.minutes] == [(1, 1, 0), (1, 1, 1)]
+    assert found.latencies["lag"].n == 2, "a failure was late, too"
+    assert (found.latencies["scheduled"].n, found.latencies["lag"].greatest) == (1, pytest.approx(69_000.0))
 
 
 def test_guidellm_without_its_requests_tells_of_those_that_succeeded(tmp_path):

@@ -43,7 +43,7 @@ def read(document: dict[str, Any]) -> Outcome:
     kept = all(_kept(one) for one in benchmarks)
     for place, benchmark in enumerate(benchmarks):
         _describe(found, benchmark, place, len(benchmarks))
-        found.lost += len(at(benchmark, "requests", "incomplete") or ()) if kept else _incomplete(benchmark)
+        found.lost += count(at(benchmark, "metrics", "request_totals", "incomplete")) or 0
         if kept:
             _requests(found, benchmark)
     if kept:
@@ -82,21 +82,37 @@ def _describe(found: Outcome, benchmark: dict[str, Any], place: int, of: int) ->
 
 
 def _requests(found: Outcome, benchmark: dict[str, Any]) -> None:
-    """Count every request of a benchmark in the minute in which it was sent."""
-    kind = str(at(benchmark, "config", "strategy", "type_"))
+    """Count every request of a benchmark in the minute in which it was due, or sent where nothing asked for it."""
+    scheduled = str(at(benchmark, "config", "strategy", "type_")) in _SCHEDULED
+    found.scheduled = found.scheduled or scheduled
     for one in _objects(at(benchmark, "requests", "successful")):
-        timings = at(one, "info", "timings")
-        sent, due = number(at(timings, "request_start")), number(at(timings, "targeted_start"))
+        sent, due = _times(found, one, scheduled=scheduled)
         found.tally.good(
-            sent,
+            due,
             ttft=_known(first_token(one)),
-            e2e=_known((number(at(timings, "request_end")) - sent) * 1000),
+            e2e=_known((number(at(one, "info", "timings", "request_end")) - sent) * 1000),
             tokens=count(at(one, "output_metrics", "total_tokens")),
-            lag=_known((sent - due) * 1000) if kind in _SCHEDULED else None,
+            lag=_lag(sent, due) if scheduled else None,
         )
     for one in _objects(at(benchmark, "requests", "errored")):
+        sent, due = _times(found, one, scheduled=scheduled)
         error = error_class(None, at(one, "info", "error"))
-        found.tally.bad(number(at(one, "info", "timings", "request_start")), error)
+        found.tally.bad(due, error, lag=_lag(sent, due) if scheduled else None)
+
+
+def _times(found: Outcome, request: dict[str, Any], *, scheduled: bool) -> tuple[float, float]:
+    """Return when a request was sent and when it was due, and count it as due; without a schedule the two are one."""
+    sent = number(at(request, "info", "timings", "request_start"))
+    due = number(at(request, "info", "timings", "targeted_start")) if scheduled else sent
+    due = due if math.isfinite(due) else sent
+    if scheduled:
+        found.tally.due(due)
+    return sent, due
+
+
+def _lag(sent: float, due: float) -> float | None:
+    """Return how late a request was sent (ms); clocks of two processes may say a little early."""
+    return max((sent - due) * 1000, 0.0) if math.isfinite(sent - due) else None
 
 
 def _objects(requests: Any) -> Iterator[dict[str, Any]]:
@@ -112,10 +128,6 @@ def _last(value: float) -> float:
 def _known(value: Any) -> float | None:
     found = number(value)
     return found if math.isfinite(found) else None
-
-
-def _incomplete(benchmark: dict[str, Any]) -> int:
-    return count(at(benchmark, "metrics", "request_totals", "incomplete")) or 0
 
 
 def _sum(found: Outcome, benchmarks: list[dict[str, Any]]) -> None:

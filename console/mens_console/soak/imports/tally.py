@@ -1,6 +1,6 @@
 """Somebody else's requests, counted into the minutes of a soak and in all.
 
-A request belongs to the minute in which it was sent, for when it was due is rarely told. Times are seconds of any one
+A request belongs to the minute in which it was due, or sent where that is not told. Times are seconds of any one
 clock, durations milliseconds. What has no time is counted in all, and in no minute.
 """
 
@@ -77,7 +77,7 @@ class Tally:
         tokens: int | None = None,
         lag: float | None = None,
     ) -> None:
-        """Count a request that succeeded, sent at `at` (NaN: nobody knows); latencies in ms."""
+        """Count a request that succeeded, due or sent at `at` (NaN: nobody knows); latencies, and its lag, in ms."""
         minute = self._ended(at, 1, 0)
         self.done += 1
         if tokens:
@@ -85,17 +85,26 @@ class Tally:
             if minute is not None:
                 minute.output_tokens += tokens
         index = minute.index if minute is not None else None
-        for name, values in (("ttft", (ttft,)), ("itl", gaps), ("e2e", (e2e,)), ("lag", (lag,))):
+        scheduled = e2e + lag if e2e is not None and lag is not None else None
+        singles = (("ttft", ttft), ("e2e", e2e), ("lag", lag), ("scheduled", scheduled))
+        for name, values in (*((name, (value,)) for name, value in singles), ("itl", gaps)):
             self._count(index, name, values)
         if e2e is not None and 0 <= e2e < _LONGEST_MS:
             self._judge(e2e, index)
 
-    def bad(self, at: float, error: str) -> None:
-        """Count a request that failed."""
+    def bad(self, at: float, error: str, *, lag: float | None = None) -> None:
+        """Count a request that failed; how late it was sent (ms) counts all the same."""
         minute = self._ended(at, 1, 1)
         self.failed[error] += 1
+        self._count(minute.index if minute is not None else None, "lag", (lag,))
         if minute is not None:
             minute.failed[error] = minute.failed.get(error, 0) + 1
+
+    def due(self, at: float) -> None:
+        """Count a request that a schedule asked for, whatever became of it."""
+        minute = self._minute(at)
+        if minute is not None:
+            minute.due += 1
 
     def many(self, at: float, ended: int, failed: int, error: str) -> None:
         """Count requests of which nothing but their number is told, `failed` of the `ended`."""
