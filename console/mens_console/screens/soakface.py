@@ -306,7 +306,8 @@ class SoakFace(Canvas, can_focus=False):
         for minute in range(math.ceil(window.left / step) * step, end, step):
             place = (minute - window.left) // window.per * window.wide
             text = f"╵{elapsed(minute * 60.0)}"
-            line[place : place + len(text)] = text
+            if place + len(text) <= self.cells:
+                line[place : place + len(text)] = text
         style = self.style_for("soak--axis")
         text = "".join(line)[: self.cells]
         lead = Segment(fit("elapsed", GUTTER - 1, "right") + " ", style)

@@ -51,7 +51,7 @@ def _incident(one: Incident, analysis: Analysis, width: int, zone: tzinfo | None
     open_now = one.closed is None
     counts = [some(one.probes_failed, "probe")] if one.probes_failed else []
     counts += [some(one.requests_failed, "request")] if one.requests_failed else []
-    told = f"{' and '.join(counts)} failed" if counts else ""
+    told = f"{', '.join(counts)} failed" if counts else ""
     left = width - 34 - (14 if width >= 70 else 0) - len(told)
     line = [
         ("›" if marked else " ", "accent"),
