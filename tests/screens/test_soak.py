@@ -290,6 +290,18 @@ async def test_a_soak_that_grows_is_followed_and_the_cursor_stays(console):
         assert room._wanted() == range(36, 37)
 
 
+async def test_a_soak_that_is_read_stays_when_another_begins(console):
+    old, new = soakbox.view(soakbox.long()), soakbox.view(soakbox.young(), "newer")
+    async with console(of(old), (80, 24)) as (app, pilot):
+        await opened(app, pilot)
+        app.engine.publish(of(new, old))
+        await until(pilot, lambda: "newer [1 of 2]" in text_of(app))
+        await pilot.press("right_square_bracket", "h")
+        await settle(pilot)
+        app.engine.publish(of(soakbox.view(soakbox.failing(), "failing"), new, old))
+        await until(pilot, lambda: "soak-r16 [3 of 3]" in text_of(app))
+
+
 async def test_an_alert_leads_to_its_soak(console):
     view = soakbox.view(soakbox.failing(), "failing")
     alerts = AlertReducer()

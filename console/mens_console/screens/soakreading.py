@@ -59,8 +59,15 @@ class Reading(Room):
     def _lens(self) -> Lens:
         return self.query_one(SoakFace).lens
 
+    def _stay(self) -> None:
+        """Go on showing this soak, though another may begin: somebody reads it."""
+        view = self._desk.view(self.console_app.snapshot.soaks)
+        if view is not None:
+            self._desk.chosen = view.id
+
     def _moved(self) -> None:
         self._armed = False
+        self._stay()
         self.query_one(SoakFace).redraw()
         report = self._report()
         if report is not None:
@@ -91,6 +98,7 @@ class Reading(Room):
         """Put fewer or more minutes into a column, around the one that is read."""
         span = self._span()
         if span is not None:
+            self._stay()
             self._lens.zoomed(steps, *span, self.query_one(SoakFace).cells)
             self.console_app.paint()
 
@@ -120,6 +128,7 @@ class Reading(Room):
         else:
             self._incident = max(0, min(self._incident + by, last))
         self._armed = True
+        self._stay()
         pane = self.query_one("#pane", VerticalScroll)
         if not pane.scroll_y <= self._incident < pane.scroll_y + pane.size.height:
             pane.scroll_to(y=max(self._incident - pane.size.height // 2, 0), animate=False)
