@@ -32,15 +32,12 @@ class Filed:
 
     def _clear(self) -> None:
         self.closed: dict[int, Closed] = {}
+        self.newest: Closed | None = None
+        """The latest minute of the plan that was read."""
         self.refused = 0
         self.faults: deque[str] = deque(maxlen=5)
         self._marks = Marks()
         self._line = 0
-
-    @property
-    def newest(self) -> Closed | None:
-        """The latest minute of the plan that was read."""
-        return self.closed[max(self.closed)] if self.closed else None
 
     def poll(self) -> bool | None:
         """Read what is new to the end; True where there were minutes, None where all was read anew."""
@@ -109,6 +106,8 @@ class Filed:
             self._refuse(f"the plan has no minute {index}")
         elif index not in self.closed:
             self.closed[index] = closed
+            if self.newest is None or index > self.newest.minute.index:
+                self.newest = closed
             return True
         return False
 
