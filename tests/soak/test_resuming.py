@@ -1,5 +1,7 @@
 """Drivers that are killed anywhere and go on: nothing that was recorded is lost, and nothing counts twice."""
 
+import random
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -216,3 +218,24 @@ def test_one_who_comes_back_after_the_plans_end_finds_the_rest_skipped(tmp_path)
     assert record.state == "finished"
     assert [minute.skipped for minute in record.minutes[2:]] == [60, 20]
     assert [minute.unobserved_s for minute in record.minutes[2:]] == [60.0, 20.0]
+
+
+@quick
+@given(seed=st.integers(0, 50), near=st.integers(1, 400), doubled=st.integers(0, 30), sends=st.booleans())
+def test_rows_in_any_order_and_told_twice_count_once_or_are_told_as_late(seed, near, doubled, sends):
+    made, draw = Drive(make_plan(), seed, sends), random.Random(seed)
+    told = made.rows(0.0, 200.0, first=True, over=True, held=[(50.0, 70.0)])
+    told += draw.sample(told, doubled)
+    order = sorted(range(len(told)), key=lambda at: at + draw.uniform(0, near))
+    folding, closed = Folding(made.plan), []
+    for number, at in enumerate(order):
+        closed += folding.feed(told[at], Place(1, number * 100))
+    every = [one.minute for one in closed] + folding.minutes(over=True)
+    assert [minute.index for minute in every] == list(range(len(every)))
+    assert all(minute.due == minute.ended + minute.lost + minute.skipped for minute in every)
+    assert all(minute.latencies["lag"].n == minute.ended for minute in every)
+    requests = [row for row in told if isinstance(row, rows.Request)]
+    ended = sum(minute.ended for minute in every)
+    assert ended <= len({row.id for row in requests})
+    assert ended + folding.tally.doubled + folding.tally.late >= len(requests)
+    assert folding.tally.bad == 0
