@@ -11,7 +11,8 @@ SEEN = Measured(ttft_s=0.2, token_s=0.02, tokens=11)
 def test_little_and_the_tokens_by_hand():
     # 101 tokens take 0.2 + 100 × 0.02 = 2.2 s, so 10/s keep 22 in flight, and offer 1010 tokens/s against 45.9.
     (warning,) = capacity_warnings(SEEN, 10, 101, 60, files=10_000)
-    for words in ("10 requests/s × 101 tokens = 1,010 tokens/s", "46 tokens/s (101 tokens in 2.20 s)",
+    for words in ("10 requests/s × 101 tokens = 1,010 tokens/s",
+                  "46 tokens/s (101 tokens in 2.20 s, by the 11 of one answer)",
                   "about 22.0 requests will be in flight at once (10/s × 2.20 s)"):  # fmt: skip
         assert words in warning
 

@@ -85,7 +85,7 @@ async def test_nobody_listens_and_nobody_knows_the_name():
         (reply(401, b"{}"), "HTTP 401; it wants an API key: set $MENS_API_KEY"),
         (reply(403, b"{}"), "HTTP 403; it wants an API key"),
         (reply(body=b"<html>hi</html>", kind="text/html"), "a page of HTML; that is a web page and no API"),
-        (b"220 mail.example ESMTP\r\n", "no HTTP"),
+        (b"220 mail.example ESMTP\r\n", "no HTTP: Bad status line: Expected HTTP/"),
         (b"", "closed the connection without an answer; is the server up, and does it speak plain HTTP"),
     ],
 )
@@ -94,6 +94,29 @@ async def test_the_first_answer_says_enough(raw, words):
     assert len(seen.problems) == 1
     assert words in seen.problems[0]
     assert seen.outcome is None
+    assert seen.denied == ("HTTP 40" in words)
+    assert seen.early == ("closed the connection" in words)
+
+
+async def test_who_may_be_waited_for_and_who_wants_a_key():
+    unready = await found(errors={503: 1.0})
+    assert (unready.early, unready.denied) == (True, False)
+    broken = await found(errors={500: 1.0})
+    assert (broken.early, broken.denied) == (False, False)
+    closed = await found(errors={401: 1.0})
+    assert (closed.early, closed.denied) == (False, True)
+
+
+async def test_an_answer_that_somebody_packed_has_its_cure():
+    async def handler(reader, writer):
+        get = server.heads[-1].startswith("GET")
+        packed = b"" if get else b"Content-Encoding: gzip\r\n"
+        body = reply(body=b'{"data": [{"id": "m"}]}' if get else GOOD)
+        writer.write(body.replace(b"\r\n", b"\r\n" + packed, 1))
+
+    async with Raw(handler, close=False) as server:
+        seen, _ = await look(server.url, "m")
+    assert "it answers in gzip, though that was not asked for; turn compression off" in seen.problems[0]
 
 
 async def test_tls_where_none_is_spoken():

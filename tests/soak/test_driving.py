@@ -269,6 +269,20 @@ def test_going_on_while_the_server_is_down_records_that_it_is(box):
     assert {kind for minute in record.minutes for kind in minute.failed} == {"connect"}
 
 
+def test_going_on_without_the_address_that_held_a_password_says_so(box):
+    _, url = box.server("--errors", "401=1")
+    process, folder = box.drive(url.replace("//", "//me:hunter22@"), seconds=30)
+    wait_for("requests", answered(folder, 5))
+    process.kill()
+    process.wait()
+    before = (folder / "journal-000001.ndjson").read_bytes()
+    status, _, err = box.do("run", "--resume", folder)
+    assert status == 2
+    assert "an address with user, password or query is given again with --url" in err
+    assert "hunter22" not in err
+    assert (folder / "journal-000001.ndjson").read_bytes() == before
+
+
 def test_a_finished_soak_and_another_plan_are_refused(box):
     _, url = box.server()
     process, folder = box.drive(url, seconds=1)

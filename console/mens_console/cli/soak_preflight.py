@@ -28,19 +28,22 @@ def look(
 ) -> Plan:
     """Return the plan with what was found out of the server. Raises `CommandError` where a new one cannot start.
 
-    A soak that is `there` goes on all the same: that its server is down is what it is to record.
+    A soak that is `there` goes on all the same: that its server is down is what it is to record. That it was begun with
+    a key, or with user and password in the address, which are recorded nowhere, would be no failure of the server's.
     """
     found = asyncio.run(_look(plan, endpoint, key, prompt(0, 0), wait_s))
     for warning in found.warnings:
         complain(warning)
+    if there and found.denied:
+        again = "; an address with user, password or query is given again with --url (--no-preflight goes on as it is)"
+        raise CommandError(f"{found.problems[0]}{again}")
     if there:
         for problem in found.problems:
             complain(f"{problem}; the soak goes on all the same")
         return plan
     if found.problems:
         more = tuple(found.problems[1:])
-        absent = found.models is None and found.outcome is None
-        cure = " (--wait 10m waits for a server that is not up yet)" if absent and not wait_s else ""
+        cure = " (--wait 10m waits for a server that is not up yet)" if found.early and not wait_s else ""
         raise CommandError(f"{found.problems[0]}{cure}", more)
     return replace(plan, probe_path=found.probe_path, ask_usage=plan.ask_usage and found.usage)
 

@@ -50,6 +50,7 @@ def capacity_warnings(
     """
     takes = seen.takes(tokens)
     offered, in_flight, alone = rate * tokens, rate * takes, tokens / takes
+    by = "" if seen.tokens == tokens else f", by the {seen.tokens} of one answer"
     warnings = []
     if takes > timeout_s:
         warnings.append(
@@ -60,7 +61,7 @@ def capacity_warnings(
     if offered > alone:
         warnings.append(
             f"{rate:g} requests/s × {tokens} tokens = {offered:,.0f} tokens/s, and one stream alone showed "
-            f"{alone:,.0f} tokens/s ({tokens} tokens in {takes:.2f} s): about {in_flight:,.1f} requests will be in "
+            f"{alone:,.0f} tokens/s ({tokens} tokens in {takes:.2f} s{by}): about {in_flight:,.1f} requests will be in "
             f"flight at once ({rate:g}/s × {takes:.2f} s), more if they slow each other down. A server that cannot "
             f"work on {in_flight:,.0f} at a time falls behind, and its queue grows until requests time out; "
             "`mens-console bench` shows what it can do"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mens_console.load.failures import LOCAL
 from mens_console.load.keys import VARIABLES
+from mens_console.load.replies import UNASKED
 from mens_console.load.types import CONNECT, CUT, EMPTY, HTTP, MALFORMED, TIMEOUT, TLS
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def _of_class(client: Client, error: str, detail: str) -> str:
         return "that is a web page and no API; give the server's own address, such as http://127.0.0.1:8000"
     if error == MALFORMED and "without streaming" in detail:
         return "only streams show the time to the first token and between tokens; use a server that streams"
+    if error == MALFORMED and detail.endswith(UNASKED):
+        return "turn compression off in what stands before it; it gathers tokens"
     return {
         TIMEOUT: "is the model loaded? a longer --timeout waits longer",
         CUT: "look into the server's log for why the stream ended",

@@ -40,12 +40,18 @@ def failure_of(error: Exception, status: int | None, connect_s: float) -> tuple[
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return TIMEOUT, "no answer in time"
     if isinstance(error, aiohttp.ClientResponseError):
-        return MALFORMED, f"that is no HTTP: {safe_text(str(error.message).strip(), 120)}"
+        return MALFORMED, f"that is no HTTP: {_line(str(error.message))}"
     if isinstance(error, aiohttp.ClientPayloadError):
         return _payload(error)
     if status is not None:
         return CUT, f"the connection broke: {_reason(error)}"
     return CONNECT, _reason(error)
+
+
+def _line(message: str) -> str:
+    """Return what a parser said, without the picture that it draws below."""
+    told = " ".join(line.strip(" ^") for line in message.splitlines())
+    return safe_text(" ".join(told.split()), 120)
 
 
 def _payload(error: Exception) -> tuple[str, str]:

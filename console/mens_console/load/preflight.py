@@ -14,7 +14,7 @@ from mens_console.load.capacity import Measured, capacity_warnings, measured
 from mens_console.load.client import HEALTH
 from mens_console.load.cures import cure_of, cure_of_reply
 from mens_console.load.replies import model_names
-from mens_console.load.types import HTTP, Outcome
+from mens_console.load.types import CONNECT, HTTP, TIMEOUT, Outcome
 
 if TYPE_CHECKING:
     from mens_console.load.client import Client, Reply
@@ -24,6 +24,8 @@ MEASURED_TOKENS: Final = 128
 _BUFFERED: Final = 0.5
 """Share of chunks that came together with the one before, from which on somebody on the way gathers them."""
 _LISTED: Final = 8
+_DENIED: Final = (401, 403)
+_NOT_READY: Final = (502, 503, 504)
 
 
 @dataclass(slots=True)
@@ -43,6 +45,10 @@ class Preflight:
     measured: Measured | None = None
     levels: dict[str, float] = field(default_factory=dict)
     """What it tells under /metrics."""
+    early: bool = False
+    """Whether the server may only be not ready yet, so that waiting may cure it."""
+    denied: bool = False
+    """Whether the server wants a key, or another one: all that is asked would be refused."""
 
     @property
     def ok(self) -> bool:
@@ -61,6 +67,8 @@ async def preflight(
     reply = await client.get(client.endpoint.models)
     if (problem := cure_of_reply(client, reply)) is not None:
         found.problems.append(problem)
+        found.early = reply.error in (CONNECT, TIMEOUT)
+        found.denied = reply.status in _DENIED
         return found
     _models(reply, found)
     await _health(client, found, probe_path)
@@ -100,6 +108,7 @@ async def _health(client: Client, found: Preflight, wanted: str) -> None:
     at = client.endpoint.beside(client.probe_path)
     cure = "name another with --probe-path" if probe.detail == "HTTP 404" else "wait until it is ready"
     found.problems.append(f"{at}: the health check says {probe.detail}; {cure}")
+    found.early = probe.detail.startswith("HTTP 5") or not probe.detail.startswith("HTTP ")
 
 
 async def _generate(client: Client, prompt: str, found: Preflight, tokens: int) -> None:
@@ -116,6 +125,8 @@ async def _generate(client: Client, prompt: str, found: Preflight, tokens: int) 
         if listed and client.model not in listed:
             found.warnings.append(f"{_unlisted(client.model, listed)}; the server answers all the same")
         return
+    found.denied = outcome.error == HTTP and outcome.status in _DENIED
+    found.early = found.early or (outcome.error == HTTP and outcome.status in _NOT_READY)
     if listed and client.model not in listed:
         found.problems.append(f"{_unlisted(client.model, listed)}; {_nearest(client.model, listed)}")
     else:

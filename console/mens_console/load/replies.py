@@ -17,6 +17,8 @@ from mens_console.load.types import HTTP, MALFORMED
 
 BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 """What may stand before a document."""
+UNASKED: Final = "though that was not asked for"
+"""Ends what is said of an answer that somebody packed."""
 
 
 async def bounded(response: aiohttp.ClientResponse, most: int) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from mens_console.load.failures import LOCAL, failure_of
-from mens_console.load.replies import BLANK, bounded, no_stream, refusal
+from mens_console.load.replies import BLANK, UNASKED, bounded, no_stream, refusal
 from mens_console.load.stream import LINE_MOST, Answer, Lines, StreamError, shown
 from mens_console.load.types import MALFORMED, TIMEOUT, Outcome, TokensBy
 
@@ -81,7 +81,7 @@ class Request:
                 raise await refusal(response)
             coding = response.headers.get("Content-Encoding", "identity").lower()
             if coding not in ("", "identity"):
-                raise StreamError(MALFORMED, f"it answers in {shown(coding)}, though that was not asked for")
+                raise StreamError(MALFORMED, f"it answers in {shown(coding)}, {UNASKED}")
             await self._events(response)
 
     async def _events(self, response: aiohttp.ClientResponse) -> None:
