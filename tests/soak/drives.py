@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 from mens_console.soak import rows, schedule
+from mens_console.soak.record import Record
 from mens_console.soak.types import Plan
 
 
@@ -105,3 +106,12 @@ def length(spans, begin, end):
         covered += max(min(b, end) - max(a, reached), 0)
         reached = max(reached, min(b, end))
     return covered
+
+
+def read(folder, now=0.0):
+    """Return the record of a folder, read to its end; `now` is wall time in seconds."""
+    record = Record(folder)
+    record.poll(now)
+    while record.more:
+        record.poll(now)
+    return record

@@ -4,13 +4,12 @@ import errno
 import functools
 
 import pytest
-from soak.drives import Drive, make_plan
+from soak.drives import Drive, make_plan, read
 from soak.test_journal import Disk, Now
 from soak.test_resuming import plainly
 
 from mens_console.soak import minutes, plan, rows, writer
 from mens_console.soak.journal import Journal
-from mens_console.soak.record import Record
 from mens_console.soak.writer import Writer
 
 
@@ -31,13 +30,6 @@ def undisturbed(made, folder):
         driver.add(row)
     driver.close()
     return read(folder)
-
-
-def read(folder):
-    record = Record(folder)
-    while record.poll(0.0) and record.more:
-        pass
-    return record
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
