@@ -104,7 +104,7 @@ class Soaks:
         if wanted == self._records:
             return False
         self._records = wanted
-        newest = sorted(((_folder(r), r) for r in wanted), key=lambda pair: (-_mtime(pair[1].path), pair[1].id))
+        newest = sorted(((_folder(r), r) for r in wanted), key=lambda pair: (-_written(pair[1]), pair[1].id))
         chosen = {_id(record): path for path, record in newest[:MOST_SOAKS]}
         left = [_id(record) for _, record in newest[MOST_SOAKS:]]
         told = f"{len(left)} older soaks are not followed (the newest {MOST_SOAKS} are): {_names(left)}"
@@ -258,8 +258,13 @@ def _names(ids: list[str]) -> str:
     return ", ".join(safe_text(one, 60) for one in ids[:4]) + more
 
 
+def _written(record: FoundRecord) -> float:
+    """Return when a soak's driver told of itself last, or a file was written; epoch seconds."""
+    paths = (record.path, record.path.parent / "driver.json") if record.kind == SOAK else (record.path,)
+    return max(map(_mtime, paths))
+
+
 def _mtime(path: Path) -> float:
-    """Return when a soak was begun, or a file last written: a plan is written once."""
     try:
         return path.stat().st_mtime
     except OSError:
