@@ -54,6 +54,8 @@ def _throughput(one: dict[str, Any], place: int, sheet: Sheet) -> None:
     trouble = ""
     if any(not math.isfinite(run) or run < 0 for run in runs):
         trouble = "a run of it is no number, or negative"
+    elif one.get("mean") is not None and not math.isfinite(mean):
+        trouble = f"its mean is no number: {str(one['mean'])[:40]!r}"
     elif runs and abs(sum(runs) / len(runs) - mean) > 1e-6 * max(mean, 1.0) + 0.05:
         trouble = f"its mean {mean:g} is not that of its runs, {sum(runs) / len(runs):g}"
     elif count(one.get("n")) != len(runs):
@@ -83,7 +85,7 @@ def _latency(one: dict[str, Any], place: int, sheet: Sheet) -> None:
     trouble = outcome(done, failed, sheet, pointer("latency", place, "failed"))
     for name in ("ttft", "itl"):
         block = one.get(f"{name}_ms") if not trouble else None
-        latency(sheet, name, block, pointer("latency", place, f"{name}_ms"))
+        latency(sheet, name, block, pointer("latency", place, f"{name}_ms"), most=done if name == "ttft" else None)
     sheet.tags = kept
 
 

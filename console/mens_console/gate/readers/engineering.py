@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mens_console.gate.readers.numbers import at, count, number, pointer
+from mens_console.gate.readers.numbers import at, count, garbled, number, pointer
 from mens_console.gate.readers.sheet import Sheet
 
 _FUNCTIONS: Final = ("function", "method")
@@ -37,6 +37,10 @@ def read_coverage(document: Any, sheet: Sheet) -> None:
         n, successes = statements + branches, covered + covered_branches
         if n and abs(100 * successes / n - told) > 0.01:
             trouble = f"it says {told:g} %, and {successes} of {n} covered, which is {100 * successes / n:.2f} %"
+    odd = [name for name in ("num_statements", "covered_lines", "num_branches", "covered_branches")
+           if garbled(totals.get(name))]  # fmt: skip
+    if odd:
+        trouble = f"its {odd[0]} is no count: {str(totals[odd[0]])[:40]!r}"
     files = document.get("files")
     if files == {} and statements is None:
         trouble = trouble or "no file was measured"

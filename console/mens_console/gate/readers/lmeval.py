@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from mens_console.gate.readers.numbers import at, count, number, pointer, whole
+from mens_console.gate.readers.numbers import at, count, garbled, number, pointer, whole
 from mens_console.gate.readers.roles import role_of
 from mens_console.gate.readers.sheet import Sheet
 
@@ -81,6 +81,8 @@ def _known(document: dict[str, Any], task: str, scores: dict[str, Any], sheet: S
     if n is None:
         n = count(scores.get("sample_len"))
     told = _shots(document, task)
+    if garbled(at(document, "n-shot", task)):
+        trouble = trouble or f"its number of shots is none: {str(at(document, 'n-shot', task))[:40]!r}"
     if told is not None and told != shots:
         trouble = trouble or f"it was measured with {told} shots; the metric means {shots}"
     version = at(document, "versions", task)

@@ -38,6 +38,11 @@ def count(value: Any) -> int | None:
     return int(found)
 
 
+def garbled(value: Any) -> bool:
+    """Whether something stands where a count belongs, and is none: not absent, but NaN, negative, text or a list."""
+    return value is not None and count(value) is None
+
+
 def when(value: Any) -> tuple[float, bool]:
     """Return a time in seconds since the epoch (NaN: none was told) and whether its time zone is known.
 

@@ -8,23 +8,30 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mens_console.gate.readers.numbers import at, count, number
+from mens_console.gate.readers.numbers import at, count, garbled, number
 from mens_console.gate.readers.serving import ordered
 from mens_console.gate.readers.sheet import Sheet
 
 
-def latency(sheet: Sheet, name: str, block: Any, place: str, **more: Any) -> None:
-    """Add the P50 and P99 of a latency block, with its counts; both without a value where nothing was measured."""
+def latency(sheet: Sheet, name: str, block: Any, place: str, *, most: int | None = None) -> None:
+    """Add the P50 and P99 of a latency block, with its counts; both without a value where nothing was measured.
+
+    `most` is how many there can have been at all, such as one first token a request that succeeded.
+    """
     n = count(at(block, "n"))
     counts, trouble = _counts(at(block, "counts"), n)
     trouble = trouble or ordered(at(block, "p50"), at(block, "p99"))
+    if garbled(at(block, "n")):
+        trouble = f"its n is no count: {str(at(block, 'n'))[:40]!r}"
+    elif n is not None and most is not None and n > most:
+        trouble = f"it tells {n} of them, and {most} requests succeeded"
     if n == 0 or not isinstance(block, dict):
         trouble = "no request had one: nothing was measured"
     rough = number(at(block, "relative_error"))
     note = f"by a histogram, values to {100 * rough:g} %" if math.isfinite(rough) and rough > 0 else ""
     for level in ("p50", "p99"):
         sheet.add(f"{name}_{level}", at(block, level), "ms", f"{place}/{level}", n=n, counts=counts, trouble=trouble,
-                  note=note, **more)  # fmt: skip
+                  note=note)  # fmt: skip
 
 
 def _counts(buckets: Any, n: int | None) -> tuple[dict[float, int], str]:

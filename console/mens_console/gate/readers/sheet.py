@@ -60,6 +60,8 @@ class Sheet:
         told, zoned = when(value)
         if math.isfinite(told):
             self.at = told if zoned else min(told, self.source.mtime)
+        elif value not in {None, ""} if isinstance(value, str | None) else True:
+            self.note(f"its date cannot be read, and the file's own time is taken: {str(value)[:40]!r}")
 
     def tag(self, name: str, value: Any) -> None:
         """Note a tag of all items; nothing for what is no text or number."""

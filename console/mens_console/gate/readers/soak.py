@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from mens_console.gate.readers.numbers import at, count, number
+from mens_console.gate.readers.numbers import at, count, garbled, number
 from mens_console.gate.readers.own import latency, memory
 from mens_console.gate.readers.sheet import Sheet
 from mens_console.gate.statistics import mtbf_lower_bound
@@ -20,6 +20,10 @@ _SLACK: Final = 0.999
 """Share of the 72 h that counts as all of it: a driver ends within its last second."""
 _BLIND: Final = 0.01
 """Share of a soak that may go unobserved before its hours do not count."""
+_LOST: Final = 0.005
+"""Share of requests of which nobody knows the end before none of them vouches for the rest: what fails a release."""
+_OFFERED: Final = 0.9
+"""Share of its offered rate under which a soak's load is told: the sources set no least load."""
 
 
 def claims(document: Any) -> bool:
@@ -36,7 +40,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     sheet.tag("gpus", at(document, "target", "gpus"))
     sheet.tags.update(_TAGS)
     hours = number(document.get("elapsed_s")) / 3600
-    blind = number(at(document, "availability", "unobserved_s") or 0) / 3600
+    blind = _blind(document, hours)
     _errors(document, sheet)
     _uptime(document, sheet)
     _time(document, sheet, hours, blind)
@@ -64,6 +68,42 @@ def _failed(document: dict[str, Any]) -> int | None:
     return None if None in counts else sum(one or 0 for one in counts)
 
 
+def _blind(document: dict[str, Any], hours: float) -> float:
+    """Return the hours that nobody observed: as it says, or by the requests that were due while no driver ran."""
+    told = number(at(document, "availability", "unobserved_s") or 0) / 3600
+    skipped, due = count(document.get("skipped")), _due(document)
+    return max(told, hours * skipped / due) if skipped and due and math.isfinite(hours) else told
+
+
+def _due(document: dict[str, Any]) -> int:
+    """Return how many requests its schedule came to: those that ended, that were lost, and that were never sent."""
+    return sum(count(document.get(name)) or 0 for name in ("requests", "lost", "skipped"))
+
+
+def _unknown(document: dict[str, Any]) -> str:
+    """Say that too many requests were lost with their driver for the others to vouch for them."""
+    lost = count(document.get("lost")) or 0
+    sent = lost + (count(document.get("requests")) or 0)
+    return f"what became of {lost} of its {sent} requests is not known" if lost > _LOST * sent else ""
+
+
+def _impossible(document: dict[str, Any], hours: float) -> str:
+    """Say why it cannot have taken as long as it says."""
+    between = (number(document.get("ended")) - number(document.get("started"))) / 3600
+    if hours > 1.01 * between + 1 / 60:
+        return f"it says {hours:.4g} h, and from its start to its end are {between:.4g} h"
+    return ""
+
+
+def _notes(document: dict[str, Any], hours: float, blind: float) -> str:
+    """Say what of it was not observed, and where its load was not the one that it says."""
+    told = [f"{blind * 60:.1f} min of it were not observed"] if blind > 0 else []
+    offered = number(document.get("offered_rate"))
+    if _due(document) < _OFFERED * offered * hours * 3600:
+        told.append(f"{_due(document)} requests are less than {offered:g} a second over {hours:.4g} h")
+    return "; ".join(told)
+
+
 def _errors(document: dict[str, Any], sheet: Sheet) -> None:
     asked, failed = count(document.get("requests")), _failed(document)
     told = number(document.get("error_rate"))
@@ -71,7 +111,7 @@ def _errors(document: dict[str, Any], sheet: Sheet) -> None:
         sheet.add("error_rate", None, "%", "/errors", trouble="it does not count its requests, or its errors by class")
         return
     share = failed / asked if asked else math.nan
-    trouble = "" if asked else "no request ended"
+    trouble = _unknown(document) if asked else "no request ended"
     if asked and math.isfinite(told) and abs(told - share) > 1e-6 + 1e-3 * share:
         trouble = f"it says an error rate of {told:g}, and {failed} errors of {asked} requests"
     sheet.add("error_rate", share, "share", "/error_rate", n=asked, successes=failed, trouble=trouble)
@@ -81,12 +121,14 @@ def _uptime(document: dict[str, Any], sheet: Sheet) -> None:
     """Add the worse of the availabilities, by counts where they are there."""
     found = document.get("availability")
     sides: list[tuple[float, int | None, int | None, str]] = []
-    trouble = ""
+    trouble = _unknown(document)
     for name, made, failed in (("probe", "probes", "probes_failed"), ("request", "requests", "requests_failed")):
         share, n, bad = number(at(found, name)), count(at(found, made)), count(at(found, failed))
         if n is None and name == "request":
             n, bad = count(document.get("requests")), _failed(document)
         good = n - bad if n is not None and bad is not None else None
+        if garbled(at(found, made)) or garbled(at(found, failed)):
+            trouble = f"its counts of {name}s are none"
         if n and good is not None:
             if math.isfinite(share) and abs(share - good / n) > 1e-4:
                 trouble = f"it says {name} availability {share:g}, and {good} of {n}"
@@ -105,8 +147,10 @@ def _uptime(document: dict[str, Any], sheet: Sheet) -> None:
 
 def _time(document: dict[str, Any], sheet: Sheet, hours: float, blind: float) -> None:
     """Add its hours, the failures in them, and the bound on the time between failures."""
-    note = f"{blind * 60:.1f} min of it were not observed" if blind > 0 else ""
-    unseen = f"{note}: more than {_BLIND:.0%}" if blind > _BLIND * hours else ""
+    note = _notes(document, hours, blind)
+    unseen = _impossible(document, hours)
+    if blind > _BLIND * hours:
+        unseen = f"{blind * 60:.1f} min of it were not observed: more than {_BLIND:.0%}"
     sheet.add("soak_hours", hours, "h", "/elapsed_s", n=1, trouble=unseen, note=note)
     incidents = document.get("incidents")
     if at(document, "state") == "imported":

@@ -1,0 +1,77 @@
+"""Documents that contradict themselves, or hold no number where one belongs: what rests on them is never green."""
+
+import copy
+
+import pytest
+from contracts.load_samples import BENCH, SOAK
+from gate.releases import COVERAGE, lmeval
+from gate.shapes import only, read
+
+NO_NUMBERS = ("NaN", float("nan"), float("inf"), -1, "130 tok/s", [], {}, True)
+
+
+def edited(document, path, value):
+    """Return a copy in which `value` stands at `path`."""
+    found = copy.deepcopy(document)
+    place = found
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return found
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+@pytest.mark.parametrize(
+    ("document", "path", "metric"),
+    [
+        (BENCH, ("throughput", 0, "mean"), "throughput_single"),
+        (BENCH, ("latency", 0, "ttft_ms", "n"), "ttft_p50"),
+        (BENCH, ("latency", 0, "itl_ms", "n"), "itl_p99"),
+        (SOAK, ("availability", "probes_failed"), "uptime"),
+        (SOAK, ("availability", "requests"), "uptime"),
+        (COVERAGE, ("totals", "covered_lines"), "coverage"),
+        (COVERAGE, ("totals", "num_statements"), "coverage"),
+        (lmeval(0.7, 0.7, 0.9), ("n-shot", "mmlu"), "mmlu"),
+    ],
+)
+def test_what_is_no_number_is_no_evidence(tmp_path, document, path, metric, value):
+    assert not only(read(tmp_path / "whole", e__json=document), metric).trouble
+    assert only(read(tmp_path / "bad", e__json=edited(document, path, value)), metric).trouble
+
+
+@pytest.mark.parametrize(
+    ("change", "metric", "why"),
+    [
+        ({"elapsed_s": 2 * 259_200.0}, "soak_hours", "from its start to its end are 72 h"),
+        ({"elapsed_s": 2 * 259_200.0}, "failures_72h", "from its start to its end are 72 h"),
+        ({"started": SOAK["ended"] + 1}, "soak_hours", "from its start to its end"),
+        ({"lost": 26_000}, "error_rate", "what became of 26000 of its 2617400 requests is not known"),
+        ({"lost": 26_000}, "uptime", "is not known"),
+        ({"skipped": 260_000}, "soak_hours", "min of it were not observed"),
+    ],
+)
+def test_a_soak_that_cannot_be_as_it_says(tmp_path, change, metric, why):
+    assert not only(read(tmp_path / "whole", e__json=SOAK), metric).trouble
+    assert why in only(read(tmp_path / "bad", e__json=SOAK | change), metric).trouble
+
+
+def test_a_few_requests_that_were_lost_with_their_driver_do_no_harm(tmp_path):
+    item = only(read(tmp_path, e__json=SOAK | {"lost": 30, "skipped": 300}), "soak_hours")
+    assert not item.trouble
+    assert "0.5 min of it were not observed" in item.note
+
+
+def test_a_load_that_was_far_below_its_schedule_is_told(tmp_path):
+    assert only(read(tmp_path / "a", e__json=SOAK), "failures_72h").note == ""
+    item = only(read(tmp_path / "b", e__json=SOAK | {"offered_rate": 100.0}), "failures_72h")
+    assert "2591400 requests are less than 100 a second over 72 h" in item.note
+
+
+def test_more_first_tokens_than_requests_are_none(tmp_path):
+    changed = edited(BENCH, ("latency", 0, "requests"), 3)
+    assert "3 requests succeeded" in only(read(tmp_path, e__json=changed), "ttft_p50").trouble
+
+
+def test_a_date_that_cannot_be_read_is_told(tmp_path):
+    (file,) = read(tmp_path, e__json=BENCH | {"ended": "yesterday"}).files
+    assert "its date cannot be read" in file.notes[0]
