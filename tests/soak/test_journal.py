@@ -307,3 +307,27 @@ def test_what_is_no_file_is_not_read(tmp_path):
     reading = Reading(str(tmp_path), NOWHERE)
     assert reading.poll() == []
     assert "not a regular file" in reading.problem
+
+
+_ANY = [
+    rows.Request((1, 2), 60.2, 60.3, 12.5, 3.5, [1.25, 2.5], 3, "server", 3),
+    rows.Request((1, 3), 60.3, 60.3, 12.5, err="http", st=503, why="not ready"),
+    rows.Look(70.0, False, 1.5, "connection refused"),
+    rows.happened(71.0, "held", "halted", begin=60.0, end=71.0),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(_ANY), st.data())
+def test_a_row_with_bytes_that_anybody_wrote_is_a_row_or_refused(row, data):
+    line = bytearray(rows.encode(row))
+    for _ in range(data.draw(st.integers(1, 3))):
+        line[data.draw(st.integers(0, len(line) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(rows.BadRowError):
+        rows.decode(bytes(line))
+
+
+@pytest.mark.parametrize("line", [b'{"k":"p","t":1,"ok":true,"why":"\xb1"}', b'{"k":"z","\xff":1}', b'{"\xb1":"r"}'])
+def test_a_byte_that_is_no_utf8_is_refused_with_its_row(line):
+    with pytest.raises(rows.BadRowError):
+        rows.decode(line)

@@ -77,11 +77,12 @@ def test_a_plan_is_read_as_it_was_written_by_its_owner_alone(tmp_path):
         ('{"schema":"mens-soak-plan/1"}', "missing required field `id`"),
         ("[" * 100_000, "it is no plan"),
         (" " * (1 << 20) + "{}", "larger than 1 MiB"),
+        ('{"schema":"mens-soak-plan/1","id":"\udcb1"}', "it is no plan"),
     ],
 )
 def test_what_is_no_plan_is_told_with_what_helps(tmp_path, text, said):
     if text is not None:
-        (tmp_path / plan.NAME).write_text(text)
+        (tmp_path / plan.NAME).write_text(text, errors="surrogateescape")
     with pytest.raises(plan.PlanError, match=plan.NAME) as told:
         plan.read(tmp_path)
     assert said in str(told.value)

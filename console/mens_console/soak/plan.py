@@ -77,7 +77,7 @@ def _decode(data: bytes, shown: str) -> Plan:
         if schema != SCHEMA:
             raise PlanError(_other_schema(schema, shown))
         plan = msgspec.convert(head, Plan)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         what = safe_text(str(error), 200)
         raise PlanError(f"{shown}: it is no plan ({what}); restore it from a copy, for nothing else tells it") from None
     _check(plan, shown)

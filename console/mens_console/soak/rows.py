@@ -139,7 +139,7 @@ def decode(line: bytes) -> Row | Unknown:
     """Read a line; raises `BadRowError` for what is no row, and for numbers that no soak can bring about."""
     try:
         row: Row = _DECODER.decode(line)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors, and so is a byte that is no UTF-8
         if _unknown_kind(line):
             return Unknown()
         raise BadRowError(safe_text(str(error), 160)) from None
@@ -152,7 +152,7 @@ def decode(line: bytes) -> Row | Unknown:
 def _unknown_kind(line: bytes) -> bool:
     try:
         kind = msgspec.json.decode(line).get("k")
-    except (msgspec.DecodeError, AttributeError, RecursionError):
+    except (ValueError, AttributeError, RecursionError):
         return False
     return isinstance(kind, str) and kind not in _KINDS
 
