@@ -75,3 +75,30 @@ def test_more_first_tokens_than_requests_are_none(tmp_path):
 def test_a_date_that_cannot_be_read_is_told(tmp_path):
     (file,) = read(tmp_path, e__json=BENCH | {"ended": "yesterday"}).files
     assert "its date cannot be read" in file.notes[0]
+
+
+LEAST_SOAK = {
+    "schema": "mens-soak/1", "elapsed_s": 259_200, "requests": 1_000_000, "errors": {}, "incidents": [],
+    "availability": {"probe": 1.0, "request": 1.0},
+}  # fmt: skip
+LEAST_VLLM = {
+    "max_concurrency": 1, "completed": 400, "failed": 0, "output_throughput": 121.0,
+    "median_ttft_ms": 80, "p99_ttft_ms": 120, "median_itl_ms": 20, "p99_itl_ms": 40,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (LEAST_SOAK, {"error_rate": 0, "failures_72h": 0, "soak_hours": 72, "uptime": 100, "mtbf_lower_bound": 24.03}),
+        (LEAST_VLLM, {"error_rate": 0, "throughput_single": 121, "ttft_p50": 80, "ttft_p99": 120, "itl_p50": 20,
+                      "itl_p99": 40}),
+        ({"schema": "mens-bench/1", "throughput": [{"batch": 1, "gpus": 1, "runs": [120, 121]}]},
+         {"throughput_single": 120.5}),
+        ({"results": {"mmlu": {"acc": 0.72}}}, {"mmlu": 72}),
+    ],
+)  # fmt: skip
+def test_the_fields_that_matter_are_enough(tmp_path, document, expected):
+    manifest = read(tmp_path, e__json=document)
+    assert not manifest.problems
+    assert {one.metric: one.value for one in manifest.items} == pytest.approx(expected, abs=0.01)

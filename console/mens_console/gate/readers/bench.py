@@ -58,7 +58,7 @@ def _throughput(one: dict[str, Any], place: int, sheet: Sheet) -> None:
         trouble = f"its mean is no number: {str(one['mean'])[:40]!r}"
     elif runs and abs(sum(runs) / len(runs) - mean) > 1e-6 * max(mean, 1.0) + 0.05:
         trouble = f"its mean {mean:g} is not that of its runs, {sum(runs) / len(runs):g}"
-    elif count(one.get("n")) != len(runs):
+    elif one.get("n") is not None and count(one["n"]) != len(runs):
         trouble = f"it says n = {one.get('n')}, and has {len(runs)} runs"
     elif one.get("tokenizer") in _UNTRUE:
         trouble = f"its tokens are counted by {one['tokenizer']}, which may decide nothing"

@@ -30,7 +30,7 @@ def claims(document: Any) -> bool:
     if not isinstance(results, dict) or not all(isinstance(one, dict) for one in results.values()):
         return False
     return any(name in document for name in ("configs", "versions", "n-shot", "n-samples", "config")) or any(
-        key.partition(",")[1] for one in results.values() for key in one
+        task in _TASKS or any("," in key for key in one) for task, one in results.items()
     )
 
 

@@ -51,9 +51,10 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
 
 
 def _latency(document: dict[str, Any], name: str, sheet: Sheet) -> None:
-    """Add a latency, unless requests succeeded without one: answers that were not streamed say nothing of it."""
+    """Add a latency, unless requests succeeded and none is told: answers that were not streamed have none."""
     block, asked, failed = document.get(f"{name}_ms"), count(document.get("requests")), _failed(document)
-    if count(at(block, "n")) == 0 and at(block, "p50") is None and asked and failed is not None and failed < asked:
+    empty = block is None or (count(at(block, "n")) == 0 and at(block, "p50") is None)
+    if empty and asked and failed is not None and failed < asked:
         sheet.note(f"{name.upper()} was not measured")
         return
     latency(sheet, name, block, f"/{name}_ms")
@@ -140,7 +141,7 @@ def _uptime(document: dict[str, Any], sheet: Sheet) -> None:
     if not sides:
         sheet.add("uptime", None, "share", "/availability", trouble="it has no availability by probe or request")
         return
-    share, n, good, name = min(sides)
+    share, n, good, name = min(sides, key=lambda side: side[0])
     sheet.add("uptime", share, "share", f"/availability/{name}", n=n, successes=good, trouble=trouble,
               note=f"by {name}, the worse of the two")  # fmt: skip
 

@@ -16,14 +16,18 @@ from mens_console.gate.readers.numbers import count, pointer
 from mens_console.gate.readers.serving import gpus, histogram, ordered, outcome, partial, quantiles, throughput
 from mens_console.gate.readers.sheet import Sheet
 
-_KNOWN: Final = ("completed", "request_rate", "output_throughput", "mean_ttft_ms")
+_NEEDED: Final = ("completed", "output_throughput")
+_BESIDE: Final = ("num_prompts", "max_concurrency", "request_rate", "mean_ttft_ms", "median_ttft_ms", "p99_ttft_ms")
+"""What a result tells as well; one of them is enough, for results are cut down before they are kept."""
 _MOST: Final = 1000
 """Results in one file."""
 
 
 def claims(document: Any) -> bool:
     """Whether it is a result of `vllm bench serve`."""
-    return isinstance(document, dict) and all(name in document for name in _KNOWN)
+    if not isinstance(document, dict):
+        return False
+    return all(name in document for name in _NEEDED) and any(name in document for name in _BESIDE)
 
 
 def read(document: dict[str, Any], sheet: Sheet) -> None:
