@@ -97,6 +97,11 @@ def rows_of(folder):
     ]
 
 
+def starved(record):
+    """Whether a box that is too busy kept the driver itself from running, of which it says so and counts nothing."""
+    return any(event.kind == "held" for event in record.events)
+
+
 def adds_up(record):
     """Whether each minute accounts for all that was due in it."""
     return all(minute.due == minute.ended + minute.lost + minute.skipped for minute in record.minutes)
