@@ -3,15 +3,17 @@
 import os
 import pty
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from mens_console.cli.parser import COMMANDS, parser_of
 from mens_console.cli.soak_line import Printer
 from mens_console.cli.soak_plan import planned, words
+from mens_console.cli.soak_status import _failing
 from mens_console.cli.soak_telling import line
 from mens_console.soak import plan as plans
-from mens_console.soak.types import Plan
+from mens_console.soak.types import Minute, Plan, ProbeAt
 from mens_console.soak.window import Window
 
 PLAN = Plan(
@@ -160,6 +162,42 @@ def test_status_of_one_that_nobody_drives(cli, tmp_path):
     status, out, _ = cli("soak", "status", tmp_path)
     assert status == 1
     assert out.startswith("unknown")
+
+
+def record(*minutes, state="running"):
+    return SimpleNamespace(state=state, minutes=list(minutes))
+
+
+def minute(index, *, ended=60, failed=None, reasons=None, probes="......"):
+    seen = [
+        ProbeAt(index * 60.0 + 10 * n, one == ".", 1.0, "" if one == "." else "HTTP 503")
+        for n, one in enumerate(probes)
+    ]
+    return Minute(index, due=60, sent=60, ended=ended, failed=failed or {}, reasons=reasons or {}, probes=seen)
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (record(minute(0)), None),
+        (record(), None),
+        (record(minute(0), minute(1, probes="...xxx")), "the last 3 health checks failed (HTTP 503)"),
+        (record(minute(0, probes="x"), minute(1, probes="xx")), "the last 3 health checks failed (HTTP 503)"),
+        (record(minute(0, probes="xxxx."), minute(1, probes="xx")), None),
+        (record(minute(0, failed={"http": 29})), None),
+        (
+            record(minute(0), minute(1, failed={"http": 30}, reasons={"http 500": 10, "http 503": 20})),
+            "30 of 60 requests of the newest minute failed (http 503, http 500)",
+        ),
+        (
+            record(minute(0, failed={"cut": 60}), minute(1, ended=2)),
+            "60 of 60 requests of the newest minute failed (cut)",
+        ),
+        (record(minute(0, failed={"cut": 60}), state="stopped"), None),
+    ],
+)
+def test_a_server_that_fails_by_now_is_told(seen, said):
+    assert _failing(seen) == said
 
 
 def test_stop_where_there_is_none(cli, tmp_path):
