@@ -276,7 +276,7 @@ async def test_escape_leaves_filter_marks_and_screen_in_turn(console):
 
 
 async def test_the_header_counts_what_is_loud_and_says_what_was_seen(console):
-    async with console(troubled(), (160, 40)) as (app, pilot):
+    async with console(troubled(), (176, 40)) as (app, pilot):
         first = text_of(app).splitlines()[0]
         assert "▲ 3 warnings (1 ack)" in first and "✖ 4 critical (1 ack)" in first
         quiet = tuple(
