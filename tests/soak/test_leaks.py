@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from mens_console.signals.slopes import theil_sen as exact
+from mens_console.soak import wording
 from mens_console.soak.leaks import LEAST, WORTH, inflation, leak, theil_sen
 
 MINUTES = np.arange(4320.0)
@@ -112,6 +113,18 @@ def test_warming_up_is_left_out():
 def test_what_is_freed_shrinks():
     one = leak("gpu_memory", MINUTES, 8 * GB - 2e7 * HOURS + noise(), limit=12 * GB)
     assert (one.verdict, one.to_limit_s) == ("shrinking", None)
+    assert leak("gpu_memory", MINUTES, 8 * GB - 2e7 * HOURS + noise(), limit=6 * GB).to_limit_s == 0
+
+
+@pytest.mark.parametrize("minutes", [4, 12, 600])
+def test_a_limit_that_is_reached_is_told_whatever_the_slope(minutes):
+    at = np.arange(minutes, dtype=float)
+    one = leak("rss", at, np.full(minutes, 8.0 * GB), limit=8 * GB)
+    assert (one.to_limit_s, one.soonest_s) == (0, 0)
+    assert wording.limit(one).endswith(": reached")
+    below = leak("rss", at, np.full(minutes, 8.0 * GB), limit=9 * GB)
+    assert (below.to_limit_s, below.soonest_s) == (None, None)
+    assert "reached" not in wording.limit(below)
 
 
 def test_a_short_soak_does_not_know():

@@ -119,10 +119,7 @@ def leak_lines(analysis: Analysis, width: int) -> list[Line]:
         if leak.slope_per_h is not None:
             lines.append(((f"   {_slope(leak)}", ""), (f"  n {step(leak.n)}", "muted")))
         if leak.to_limit_s is not None and leak.limit is not None:
-            soonest = f", {duration(leak.soonest_s)} at the earliest" if leak.soonest_s is not None else ""
-            lines += prose(
-                f"limit {_level(leak, leak.limit)} in {duration(leak.to_limit_s)}{soonest}", width, "warn", "   "
-            )
+            lines += prose(f"limit {_level(leak, leak.limit)} {_when(leak.to_limit_s, leak)}", width, "warn", "   ")
         elif leak.limit is not None:
             lines.append(((f"   limit {_level(leak, leak.limit)}", "muted"),))
         if leak.note:
@@ -130,6 +127,11 @@ def leak_lines(analysis: Analysis, width: int) -> list[Line]:
     return lines or prose(
         "No level was sampled: --watch-pid tells memory, /metrics the KV cache, NVML the GPU.", width, "muted", " "
     )
+
+
+def _when(to_limit_s: float, leak: Leak) -> str:
+    soonest = f", {duration(leak.soonest_s)} at the earliest" if leak.soonest_s is not None else ""
+    return f"in {duration(to_limit_s)}{soonest}" if to_limit_s > 0 else "reached"
 
 
 def _level(leak: Leak, value: float) -> str:

@@ -60,7 +60,8 @@ def leak(
         note = (
             f"{n} samples after the first {span(warm * 3600)}: at least {LEAST} are needed" if last is not None else ""
         )
-        return Leak(name, unit, n, last, None, None, limit, None, "nodata", None, note)
+        reached = 0.0 if _reached(limit, last) else None
+        return Leak(name, unit, n, last, None, None, limit, reached, "nodata", reached, note)
     slope, interval = theil_sen(x, y)
     level = 1.0 if unit == "share" else float(np.median(np.abs(y))) or float(np.max(np.abs(y)))
     verdict, why = _verdict(x, y, slope, interval, level, max(planned_h, HORIZON_H))
@@ -165,10 +166,17 @@ def _floor(x: Numbers, y: Numbers, slope: float) -> tuple[float, bool]:
     return steepness / abs(slope), bool((np.diff(ends) > 0).all())
 
 
+def _reached(limit: float | None, last: float | None) -> bool:
+    """Whether a level is at its limit, wherever it leads."""
+    return limit is not None and last is not None and last >= limit
+
+
 def _to_limit(
     y: Numbers, slope: float, high: float, limit: float | None, last: float | None, verdict: str
 ) -> tuple[float | None, float | None]:
     """Return the seconds until the limit at the slope and at the interval's end; None where it leads elsewhere."""
+    if _reached(limit, last):
+        return 0.0, 0.0
     if limit is None or last is None or verdict not in ("growing", "undecided"):
         return None, None
     room = max(limit - max(last, float(y[-1])), 0.0)

@@ -130,6 +130,8 @@ def limit(one: Leak) -> str:
     if one.limit is None:
         return "no limit known"
     far = level(one.limit, one.unit)
+    if one.to_limit_s == 0:
+        return f"{far}: reached"
     if one.verdict == "nodata":
         return f"{far}: nobody knows yet"
     if one.to_limit_s is None and one.soonest_s is None:
