@@ -218,6 +218,20 @@ def test_two_keys_of_one_person_are_one_approver(desk):
     assert desk.sign(who="bob").standing.text == "1 of 2 GO"
 
 
+def test_a_name_in_other_letters_of_the_same_look_is_the_same_person(desk):
+    desk.rules = {"approvals": 2}
+    wide = "".join(chr(ord(one) + 0xFEE0) if one.isalpha() else one for one in "ada@example.org")
+    desk.allowed.write_text(f"ada@example.org {desk.public('ada')}\n{wide} {desk.public('bob')}\n")
+    desk.sign(who="ada")
+    assert desk.sign(who="bob").standing.text == "1 of 2 GO"
+
+
+@pytest.mark.parametrize("name", ["ada", "ada@example.org", "Ada Lovelace", "jörg.müller@example.org", "анна"])
+def test_a_plain_name_may_sign(desk, name):
+    desk.allowed.write_text(f'"{name}" {desk.public("ada")}\n', encoding="utf-8")
+    assert list(load(desk.allowed).principals.values()) == [name]
+
+
 def test_another_ones_no_go_on_the_same_evidence_stands(desk):
     desk.sign("NO-GO", "bob")
     done = desk.sign(who="ada")
@@ -435,6 +449,9 @@ def test_signatures_of_something_else_make_no_record(desk):
         ("ca cert-authority {ada}", "a certificate authority lets in"),
         ("ada {broken}", ":1: it holds no key"),
         ("ada", ":1: it holds no key"),
+        ('"ada " {ada}', "holds a blank or a character that is not seen and could pass for another's"),
+        ("ad\u200ba {ada}", "not seen"),
+        ("\u0430da {ada}", r"mixes letters of several alphabets \(cyrillic, latin\)"),
         ("", "it names nobody"),
     ],
 )

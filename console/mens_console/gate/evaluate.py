@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.gate.choose import AHEAD_S
 from mens_console.gate.judge import judge_metric, worst
+from mens_console.gate.people import person
 from mens_console.gate.types import VERDICTS, Evaluation, Judgement
 from mens_console.gate.wording import age
 from mens_console.signals.human import some
@@ -208,7 +209,7 @@ def _unapproved(profile: Profile, said: tuple[str, ...]) -> tuple[str, ...]:
 
 def principals(approvals: Sequence[str]) -> tuple[str, ...]:
     """Return who said GO: each once, however spelt; a principal that stands for anybody stands for nobody."""
-    named = {one.strip().casefold(): one.strip() for one in sorted(approvals, reverse=True)}
+    named = {person(one): one.strip() for one in sorted(approvals, reverse=True)}
     return tuple(named[key] for key in sorted(named) if key and "*" not in key and "?" not in key)
 
 

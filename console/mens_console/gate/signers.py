@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mens_console.gate.people import disguised
 from mens_console.ingest.safeopen import explain, read_small
 from mens_console.ingest.text import safe_text
 
@@ -122,6 +123,10 @@ def _entry(where: str, text: str) -> tuple[str, str]:
     if "cert-authority" in rest[: rest.find("AAAA")].lower():
         raise SignersError(f"{where}: a certificate authority lets in whom nobody named here; list the people's keys")
     first = next((name for name in names.split(",") if name), "")
+    if why := disguised(first):
+        raise SignersError(
+            f"{where}: the name {safe_text(first, 80)!r} {why} and could pass for another's; write it plainly"
+        )
     if not first:
         raise SignersError(f"{where}: it names nobody; write: ada@example.org ssh-ed25519 AAAA…")
     return first, fingerprint(blob)

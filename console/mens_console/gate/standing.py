@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mens_console.gate.people import person
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -96,7 +98,7 @@ def _standing(counted: Sequence[Entry]) -> Standing:
 def _approved(counted: Iterable[Entry], digest: str) -> tuple[str, ...]:
     """Return who said GO on `digest`: a person once, and all that is UNSIGNED as one, for nobody tells them apart."""
     going = [one for one in counted if one.decision.decision == "GO" and one.decision.digest == digest]
-    named = {one.decision.by.principal.casefold() if one.signed else "": one for one in going}
+    named = {person(one.decision.by.principal) if one.signed else "": one for one in going}
     return tuple(one.decision.by.principal + ("" if one.signed else " (UNSIGNED)") for one in named.values())
 
 
@@ -106,5 +108,5 @@ def _lapsing(standing: Iterable[Entry], principal: str, digest: str, *, signed: 
         one.head
         for one in standing
         if (signed or not one.signed)
-        and (one.decision.by.principal.casefold() == principal.casefold() or one.decision.digest != digest)
+        and (person(one.decision.by.principal) == person(principal) or one.decision.digest != digest)
     }
