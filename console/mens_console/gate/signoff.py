@@ -224,15 +224,30 @@ def record(
 
 
 def _standing(chain: Chain, mine: Entry, signers: Signers | None) -> Standing:
-    """Return where the release stands: a GO before this one counts only where its signatures hold, a NO-GO anyhow."""
-    own = mine.decision
-    believed = [
+    """Return where the release stands: a GO before this one counts only where its signatures hold, a NO-GO anyhow.
+
+    Signatures are checked of what could count and of what could make it lapse, from the newest back: a release may have
+    hundreds of words, most of which lapsed by the newest.
+    """
+    own = [
         one
-        for one in chain.entries
-        if (one.decision.profile.id, one.decision.release) == (own.profile.id, own.release)
-        and (one is mine or one.decision.decision == "NO-GO" or not signatures(one, signers, unsigned=True)[1])
+        for one in chain.entries[: mine.number]
+        if (one.decision.profile.id, one.decision.release) == (mine.decision.profile.id, mine.decision.release)
     ]
-    return standing.standings(believed)[0]
+    known: dict[str, bool] = {mine.head: True}
+
+    def believed(one: Entry) -> bool:
+        if one.head not in known:
+            known[one.head] = one.decision.decision == "NO-GO" or not signatures(one, signers, unsigned=True)[1]
+        return known[one.head]
+
+    counting = [
+        one
+        for place, one in enumerate(own)
+        if not any(standing.lapses(one, newer) and believed(newer) for newer in reversed(own[place + 1 :]))
+        and believed(one)
+    ]
+    return standing.standings(counting)[0]
 
 
 def _sealed(envelope: Envelope, key: str, made: bytes) -> Envelope:

@@ -64,6 +64,12 @@ def superseded(
     return tuple(one for one in standing if one.head in lapsing)
 
 
+def lapses(older: Entry, newer: Entry) -> bool:
+    """Whether a word ceases to count by a later one: by the same person's, or by one on other evidence."""
+    made = newer.decision
+    return _lapses(older, made.by.principal, made.digest, signed=newer.signed)
+
+
 def standings(entries: Sequence[Entry]) -> tuple[Standing, ...]:
     """Return where each release stands, the one that was decided on last first."""
     last = {(one.decision.profile.id, one.decision.release): one.number for one in entries}
@@ -104,9 +110,10 @@ def _approved(counted: Iterable[Entry], digest: str) -> tuple[str, ...]:
 
 def _lapsing(standing: Iterable[Entry], principal: str, digest: str, *, signed: bool) -> set[str]:
     """Return the heads of what a word of `principal` on `digest` makes lapse."""
-    return {
-        one.head
-        for one in standing
-        if (signed or not one.signed)
-        and (person(one.decision.by.principal) == person(principal) or one.decision.digest != digest)
-    }
+    return {one.head for one in standing if _lapses(one, principal, digest, signed=signed)}
+
+
+def _lapses(older: Entry, principal: str, digest: str, *, signed: bool) -> bool:
+    if older.signed and not signed:
+        return False
+    return older.decision.digest != digest or person(older.decision.by.principal) == person(principal)

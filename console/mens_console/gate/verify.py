@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Evidence = Literal["same", "changed", "gone"]
 State = Literal["holds", "does not hold", "UNSIGNED", "not checked"]
 _BLOCK: Final = 1 << 20
+_WORKERS: Final = 4
 _HEAD: Final = re.compile(r"[0-9a-f]{12,64}")
 EMPTY: Final = hashlib.sha256().hexdigest()
 
@@ -82,9 +84,11 @@ def verify(
     if not chain.entries and not problems:
         problems.append(f"{chain.path}: it holds no record: nothing was decided, or all of it was cut off")
     hashes: dict[str, str | None] = {}
+    with ThreadPoolExecutor(_WORKERS) as workers:  # ssh-keygen is a process of its own for each signature
+        states = list(workers.map(lambda entry: signatures(entry, signers, unsigned=unsigned), chain.entries))
     checked = tuple(
-        Checked(entry, *signatures(entry, signers, unsigned=unsigned), tuple(_evidence(entry, root, hashes)))
-        for entry in chain.entries
+        Checked(entry, *state, tuple(_evidence(entry, root, hashes)))
+        for entry, state in zip(chain.entries, states, strict=True)
     )
     problems += [f"{chain.path}:{one.entry.line}: {one.problem}" for one in checked if one.problem]
     standing = standings([one.entry for one in checked if not one.problem])
