@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.cli.errors import CommandError
-from mens_console.cli.parser import natural, positive
 from mens_console.cli.soak_options import tag, wait
+from mens_console.cli.values import natural, positive
 
 if TYPE_CHECKING:
     from mens_console.benchmark.plan import Plan

@@ -17,7 +17,7 @@ from mens_console.cli.errors import NO, OK, CommandError
 from mens_console.cli.gate_key import key_of, needed
 from mens_console.cli.gate_records import ledger_option, ledger_path, loaded, signers_of, signers_options, standing_line
 from mens_console.cli.gate_show import loaded as profile_of
-from mens_console.cli.parser import positive
+from mens_console.cli.values import positive
 from mens_console.ingest.text import safe_text
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mens_console.cli.errors import OK, CommandError
-from mens_console.cli.parser import natural
+from mens_console.cli.values import natural
 
 if TYPE_CHECKING:
     import argparse

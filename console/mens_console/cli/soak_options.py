@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from mens_console.cli.parser import duration, natural, positive
+from mens_console.cli.values import duration, natural, positive
 
 URL_VARIABLE: Final = "MENS_SOAK_URL"
 """For an address with a password, which has no place in a list of processes."""
