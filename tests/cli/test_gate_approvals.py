@@ -49,3 +49,16 @@ def test_a_go_counts_for_what_it_was_given_to(cli, covered, box, tmp_path, desk)
     status, out, err = cli(*check, "--json")
     assert json.loads(out)["approvals"] == []
     assert "no approval counts: " in err
+
+
+def test_a_ledger_that_is_not_there_yet_holds_no_approval(cli, covered, box, tmp_path):  # noqa: F811
+    """The verdict is the same as without it, with a note; nothing is green by it."""
+    profile = tmp_path / "small.toml"
+    profile.write_text(PROFILE)
+    check = ("gate", "check", profile, covered(95), "--release", "1", "--marks", marks(box), "--json")
+    status, out, _ = cli(*check)
+    named = cli(*check, "--ledger", tmp_path / "later.jsonl")
+    assert named[0] == status
+    assert "no ledger yet, so no approval counts" in named[2]
+    assert (json.loads(named[1])["approvals"], json.loads(out)["approvals"]) == ([], [])
+    assert not (tmp_path / "later.jsonl").exists()

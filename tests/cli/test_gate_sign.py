@@ -448,3 +448,24 @@ def test_a_ledger_that_is_not_there_or_no_file_is_a_sentence(desk, cli, action):
     assert (status, out) == (2, "") and "nothing.jsonl: there is no ledger" in err
     status, out, err = cli("gate", action, desk.folder)
     assert (status, out) == (2, "") and "not a regular file" in err
+
+
+def test_a_ledger_is_named_alone_or_as_an_option(desk, cli):
+    assert at_terminal(*WORDS, *ADA, answer=phrase(cli) + "\n")[0] == 0
+    for action in ("verify", "ledger"):
+        more = ("--allowed-signers", "allowed_signers") if action == "verify" else ()
+        alone = cli("gate", action, "ledger.jsonl", *more)
+        assert alone[0] == 0
+        assert cli("gate", action, "--ledger", "ledger.jsonl", *more) == alone
+        assert cli("gate", action, "ledger.jsonl", "--ledger", "ledger.jsonl", *more) == alone
+        status, _, err = cli("gate", action, "ledger.jsonl", "--ledger", "other.jsonl", *more)
+        assert (status, "two ledgers are named" in err) == (2, True)
+
+
+def test_it_is_told_where_evidence_was_looked_for(desk, cli, tmp_path):
+    assert at_terminal(*WORDS, *ADA, answer=phrase(cli) + "\n")[0] == 0
+    words = ("gate", "verify", "ledger.jsonl", "--allowed-signers", "allowed_signers")
+    assert "was looked for" not in cli(*words)[1]
+    (tmp_path / "elsewhere").mkdir()
+    out = cli(*words, "--evidence", tmp_path / "elsewhere")[1]
+    assert f"evidence was looked for below {tmp_path / 'elsewhere'}; --evidence DIR" in out

@@ -64,7 +64,7 @@ def _approved(evaluation: Evaluation, arguments: argparse.Namespace) -> Evaluati
     path = ledger_path(arguments)
     if not os.path.lexists(path):
         if arguments.ledger is not None:
-            raise CommandError(f"{path}: there is no ledger; name one, or record a decision first (gate sign)")
+            complain(f"{path}: no ledger yet, so no approval counts; gate sign makes it")
         return evaluation
     chain = loaded(path)
     profile = evaluation.profile

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def ledger_option(parser: argparse.ArgumentParser, *, positional: bool) -> None:
-    """Declare where the ledger is."""
+    """Declare where the ledger is: as `--ledger` everywhere, and by its name alone where there is no other file."""
     told = "the ledger (default: $MENS_LEDGER, or gate/ledger.jsonl in the user's state folder)"
     if positional:
-        parser.add_argument("ledger", nargs="?", type=Path, metavar="LEDGER", help=told)
-    else:
-        parser.add_argument("--ledger", type=Path, metavar="FILE", help=told)
+        parser.add_argument("named_ledger", nargs="?", type=Path, metavar="LEDGER", help=told)
+        told = "the same"
+    parser.add_argument("--ledger", type=Path, metavar="FILE", help=told)
 
 
 def signers_options(parser: argparse.ArgumentParser, default: str) -> None:
@@ -45,10 +45,14 @@ def signers_options(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def ledger_path(arguments: argparse.Namespace) -> Path:
-    """Return where the ledger is, or would be."""
+    """Return where the ledger is, or would be. Raises `CommandError` where two are named."""
     from mens_console.gate import desk
 
-    return Path(arguments.ledger).expanduser() if arguments.ledger else desk.ledger_path()
+    named: Path | None = getattr(arguments, "named_ledger", None)
+    if named and arguments.ledger and named != arguments.ledger:
+        raise CommandError(f"two ledgers are named, {named} and {arguments.ledger}: name one")
+    chosen: Path | None = arguments.ledger or named
+    return chosen.expanduser() if chosen else desk.ledger_path()
 
 
 def existing(path: Path) -> Path:

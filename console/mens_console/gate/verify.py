@@ -95,6 +95,8 @@ def verify(
     counted = set(standing[0].counted) if standing else set()
     for one in checked:
         _tell_evidence(one, chain, problems if one.entry.head in counted else notes, notes)
+    if any(state != "same" and not os.path.isabs(path) for one in checked for path, state in one.evidence):  # noqa: PTH117
+        notes.append(f"evidence was looked for below {root.resolve()}; --evidence DIR names another folder")
     _expect(expect_head, chain, problems, notes)
     notes += [
         f"{chain.path}:{one.line}: UNSIGNED: whoever can write the file can have written it"
