@@ -300,6 +300,24 @@ def test_which_mark_counts():
     assert said(mark("bugs", at=NOW + DAY)) == "UNDERFED"
     assert said(mark("bugs", at=math.nan)) == "UNDERFED"
     assert said(mark("other")) == "UNDERFED"
+    for when in (NOW + DAY, math.nan):  # a no is a no, whatever the clock of the one who said it
+        assert said(mark("bugs"), mark("bugs", passed=False, at=when)) == "FAIL"
+        assert said(mark("bugs", passed=False, at=when), mark("bugs")) == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ([], "nobody marked it"),
+        ([{"at": NOW + DAY}], "the mark of ann is dated ahead of this clock"),
+        ([{"note": ""}], "the mark of ann lacks a name or a note"),
+        ([{"by": ""}], "the mark of nobody lacks a name or a note"),
+    ],
+)
+def test_it_is_told_why_a_mark_counts_for_nothing(given, why):
+    marks = [mark("bugs", **more) for more in given]
+    (found,) = evaluate(profile(MANUAL), manifest(), release="1", now=NOW, marks=marks).judgements
+    assert found.reason.endswith(why)
 
 
 def test_a_mark_does_not_stand_for_evidence():

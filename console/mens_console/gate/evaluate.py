@@ -134,23 +134,42 @@ def _manual(
         )  # fmt: skip
     if mark is None:
         verdict: Verdict = worst(("UNDERFED", *(one.verdict for one in also)))
-        return replace(blank, verdict=verdict, reason=f"a person has to check it, and nobody marked it{besides}")
+        return replace(blank, verdict=verdict, reason=f"{_nobody(criterion, marks)}{besides}")
     verdict = worst(("PASS" if mark.passed else "FAIL", *(one.verdict for one in also)))
     word = "passed" if mark.passed else "failed"
     return replace(blank, verdict=verdict, reason=f"{mark.by} marked it {word}: {mark.note}{besides}", mark=mark)
 
 
+def _dated(mark: Mark) -> float:
+    """Return when a mark was made; one without a date is the newest, for it is believed only where it fails."""
+    return math.inf if math.isnan(mark.at) else mark.at
+
+
+def _nobody(criterion: Criterion, marks: Sequence[Mark]) -> str:
+    """Say that no mark counts, and where there are some, why not."""
+    ignored = [one for one in marks if one.criterion == criterion.id]
+    if not ignored:
+        return "a person has to check it, and nobody marked it"
+    newest = max(ignored, key=lambda one: (_dated(one), one.by))
+    named = newest.by.strip() and newest.note.strip()
+    why = "is dated ahead of this clock" if named else "lacks a name or a note"
+    return f"a person has to check it, and the mark of {newest.by.strip() or 'nobody'} {why}"
+
+
 def _mark_of(criterion: Criterion, marks: Sequence[Mark], now: float) -> Mark | None:
     """Return the newest mark that has a name and a note and is not from the future; of two at once, the one that fails.
 
-    A mark without them is nobody's word.
+    A mark without them is nobody's word. One that fails counts whatever its date: clocks differ, and no is no.
     """
     own = [
         one
         for one in marks
-        if one.criterion == criterion.id and one.by.strip() and one.note.strip() and one.at <= now + AHEAD_S
+        if one.criterion == criterion.id
+        and one.by.strip()
+        and one.note.strip()
+        and (one.at <= now + AHEAD_S or not one.passed)
     ]
-    return max(own, key=lambda one: (one.at, not one.passed, one.by, one.note), default=None)
+    return max(own, key=lambda one: (_dated(one), not one.passed, one.by, one.note), default=None)
 
 
 def _with_waiver(judgement: Judgement, profile: Profile, waivers: Sequence[Waiver], now: float) -> Judgement:
