@@ -71,6 +71,17 @@ def test_alerts_about_a_soak_name_it(box, capsys):
     main(["alerts", "list", "--all", str(box)])
     shown = capsys.readouterr().out
     assert "soak_uptime  soak" in shown
+    assert ", threshold 99.5 %" in shown, "a share is told in percent"
+    assert "seen once" in shown
+
+
+def test_one_look_at_a_box_with_nothing_but_a_soak_tells_figures(box, capsys):
+    write_soak(box / "soak", Scene(hours=0.2, rate=1.0, until=500.0, finished=False, troubles=(Trouble(120.0, 360.0),)))
+    assert main(["watch", "--once", str(box)]) == 1
+    shown = capsys.readouterr()
+    assert "no runs" not in shown.err
+    assert "error rate of the soak is 48 %, above 0.5 % (240 of 500)" in shown.out
+    assert "uptime of the soak is 52.00 %, below 99.50 % (24 of 50 failed)" in shown.out
 
 
 def test_the_short_line_reads_no_soak(box, capsys):

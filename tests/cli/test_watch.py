@@ -102,6 +102,7 @@ def test_an_alert_is_told_once_and_history_never(box, state, tmp_path):
         fires = [line for line in watch.lines if " fires " in line]
         assert len(fires) == 1
         assert "✖ critical fires        late" in fires[0]
+        assert watch.lines[watch.lines.index(fires[0]) + 1].startswith("    → "), "and what to do"
         ((_, told),) = chat.told
         assert told["title"].startswith("CRITICAL late: ")
         with Watch(box, "--notify", "--log", log) as again:
@@ -216,7 +217,8 @@ def test_once_tells_what_fires_and_was_not_told_before(box, state, tmp_path, cli
         assert code == 1
         assert len(chat.told) == 1
         assert chat.told[0][1]["title"].startswith("CRITICAL late: ")
-        assert sorted(" ".join(line.split()[3:7]) for line in out.splitlines()) == [
+        heads = [line for line in out.splitlines() if not line.startswith(" ")]
+        assert sorted(" ".join(line.split()[3:7]) for line in heads) == [
             "critical fires late loss",
             "critical was on old",
         ]

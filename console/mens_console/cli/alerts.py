@@ -106,12 +106,13 @@ def _lines(place: Place, view: AlertView, now: float, ink: Callable[[str, str], 
     axis = "batch" if view.entity.startswith(f"{GENERATION}:") else "step"
     at = "" if view.since_step is None else f", {axis} {step(view.since_step)}"
     head = f"{glyph} {word:<8}  {where:<12}  {view.fingerprint}  {view.rule}  {safe_text(place.name, 80)}"
-    limit = f" · value {number(view.value)}, threshold {number(view.threshold)} {view.unit}".rstrip()
+    limit = f" · value {_reading(view.value, view.unit)}, threshold {_reading(view.threshold, view.unit)}"
     limit = limit if math.isfinite(view.threshold) else ""
+    times = "once" if view.count == 1 else f"{step(view.count)} times"
     lines = [
         ink(head, tint if _is_on(view) else "muted"),
         f"    {safe_text(view.message, 300)}",
-        ink(f"    since {age(view.since, now)}{at} · seen {view.count} times{limit}", "muted"),
+        ink(f"    since {age(view.since, now)}{at} · seen {times}{limit}", "muted"),
     ]
     if view.acknowledged:
         by = f" by {safe_text(view.acknowledged_by, 80)}" if view.acknowledged_by else ""
@@ -123,6 +124,11 @@ def _lines(place: Place, view: AlertView, now: float, ink: Callable[[str, str], 
     if _is_on(view):
         lines.append(f"    → {safe_text(view.recommendation)}")
     return lines
+
+
+def _reading(value: float, unit: str) -> str:
+    """Return a value in its unit; a share in percent."""
+    return f"{100 * value:.4g} %" if unit == "share" and math.isfinite(value) else f"{number(value)} {unit}".rstrip()
 
 
 def _document(snapshot: Snapshot, found: Iterable[tuple[Place, AlertView]]) -> dict[str, Any]:

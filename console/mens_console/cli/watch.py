@@ -1,4 +1,4 @@
-"""`mens-console watch`: the engine without a screen; one line an alert, and with `--notify` messages to the operator.
+"""`mens-console watch`: the engine without a screen; one line an alert, below it what to do; messages with `--notify`.
 
 What is worth a message, and how it gets there, is the business of `notify`.
 """
@@ -108,7 +108,7 @@ def _once(settings: Settings, told: Teller, dispatcher: Dispatcher | None) -> in
     vigil.look()
     if dispatcher is not None:
         dispatcher.close()
-    if not snapshot.runs and not snapshot.health:
+    if not (snapshot.runs or snapshot.health or snapshot.soaks):
         complain(f"no runs found: {why_none(snapshot)}")
         return WRONG
     failed = dispatcher is not None and dispatcher.failed
@@ -180,6 +180,8 @@ def _ended_by_signals(end: Callable[[], None]) -> Iterator[list[str]]:
 
 class Teller:
     """Tells what happens: a line on standard output, a JSON object there with `--json`, and one in the log file.
+
+    Below the line of an alert that fires or gets worse stands what to do about it.
 
     Neither a closed output nor a full disk ends a watch: what cannot be told is left out. `on_gone` is called when
     nobody reads standard output any more.
@@ -271,7 +273,8 @@ class Teller:
         name = safe_text(seen.run or view.entity, 60)
         turn = "held to end" if change.kind == "resolved" and view.held else _WORDS[change.kind]
         head = f"{glyph} {word:<8} {turn:<12} {name}"
-        return f"{stamp}  {self._ink(head, 'muted' if calm else ink)}  {safe_text(view.message, 300)}{at}{quiet}"
+        line = f"{stamp}  {self._ink(head, 'muted' if calm else ink)}  {safe_text(view.message, 300)}{at}{quiet}"
+        return line if calm or quiet else f"{line}\n    → {safe_text(view.recommendation, 300)}"
 
     def _print(self, line: str) -> None:
         if self._is_gone:

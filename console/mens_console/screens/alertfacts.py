@@ -9,7 +9,15 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
-from mens_console.screens.alertrows import EVENTS, limit_text, measure, severity_look, standing_look, value_text
+from mens_console.screens.alertrows import (
+    EVENTS,
+    TOLD,
+    limit_text,
+    measure,
+    severity_look,
+    standing_look,
+    value_text,
+)
 from mens_console.screens.sheet import LABEL, Line, fact, heading, prose
 from mens_console.screens.words import age, moment_text, silenced
 from mens_console.signals.human import step
@@ -127,7 +135,7 @@ def _course(alert: AlertView, now: float, width: int, zone: tzinfo | None) -> li
 
 
 def _rule_lines(alert: AlertView, rule: Rule | None, width: int) -> list[Line]:
-    bare = math.isnan(alert.value) or alert.unit in (*EVENTS, "s")
+    bare = math.isnan(alert.value) or alert.unit in (*EVENTS, *TOLD)
     lines = [
         fact("rule", safe_text(alert.rule, 40)),
         fact("value", value_text(alert), "strong", "" if bare else safe_text(alert.unit, 40)),
@@ -141,7 +149,7 @@ def _rule_lines(alert: AlertView, rule: Rule | None, width: int) -> list[Line]:
     entry += f", critical at {measure(rule.critical, rule.unit)}" if rule.critical is not None else ""
     holds = [f"{rule.for_points} points"] if rule.for_points > 1 else []
     holds += [measure(rule.for_s, "s")] if rule.for_s else []
-    lines.append(fact("entry", entry, "", "" if entry == "once" or rule.unit == "s" else safe_text(rule.unit, 40)))
+    lines.append(fact("entry", entry, "", "" if entry == "once" or rule.unit in TOLD else safe_text(rule.unit, 40)))
     if rule.latched:
         lines.append(fact("exit", "latched", "", "ends when acknowledged and over, or with a new run"))
     else:

@@ -259,10 +259,16 @@ def _cells(entry: Entry, now: float) -> tuple[Cell | str, ...]:
     )
 
 
+TOLD: Final = ("s", "share")
+"""Units that `measure` writes behind the value itself."""
+
+
 def measure(value: float, unit: str) -> str:
-    """Return a value in its unit, seconds as a duration."""
+    """Return a value in its unit, seconds as a duration, a share in percent."""
     if unit == "s" and math.isfinite(value):
         return duration(value)
+    if unit == "share" and math.isfinite(value):
+        return f"{100 * value:.4g} %"
     return number(value)
 
 
@@ -279,7 +285,7 @@ def limit_text(alert: AlertView) -> str:
         return "—"
     if alert.unit in EVENTS and alert.threshold <= 1:
         return "once"
-    unit = "" if alert.unit == "s" else f" {alert.unit}"
+    unit = "" if alert.unit in TOLD else f" {alert.unit}"
     return measure(alert.threshold, alert.unit) + unit
 
 

@@ -16,6 +16,7 @@ from mens_console.screens.soakbins import frozen
 from mens_console.screens.soakwords import LEVELS, NAMES, SHORT, down, elapsed, ms, up
 from mens_console.screens.words import moment_text
 from mens_console.signals.human import number, percent, size, some, step
+from mens_console.soak.types import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,7 +96,7 @@ def minute_lines(analysis: Analysis, wanted: range, width: int, zone: tzinfo | N
         return [title, ((" nothing was recorded", "muted"),)]
     lines = [
         title,
-        *_requests(minutes, live=analysis.state in LIVE),
+        *_requests(minutes, observed(minutes, analysis.now_s), live=analysis.state in LIVE),
         *_latencies(minutes),
         *_probes(minutes),
         *_levels(minutes),
@@ -106,7 +107,12 @@ def minute_lines(analysis: Analysis, wanted: range, width: int, zone: tzinfo | N
     return lines
 
 
-def _requests(minutes: Sequence[Minute], *, live: bool) -> list[Line]:
+def observed(minutes: Iterable[Minute], now_s: float) -> float:
+    """Return the seconds of some minutes in which somebody looked, in a soak that has come to `now_s`."""
+    return sum(max(min(now_s - MINUTE * one.index, MINUTE) - one.unobserved_s, 0.0) for one in minutes)
+
+
+def _requests(minutes: Sequence[Minute], seconds: float, *, live: bool) -> list[Line]:
     due, sent = sum(one.due for one in minutes), sum(one.sent for one in minutes)
     ended, failed = sum(one.ended for one in minutes), sum((Counter(one.failed) for one in minutes), Counter())
     total = sum(failed.values())
@@ -126,7 +132,8 @@ def _requests(minutes: Sequence[Minute], *, live: bool) -> list[Line]:
     if blind:
         lines.append(fact(" unobserved", elapsed(blind), "warn"))
     tokens, open_ones = sum(one.output_tokens for one in minutes), sum(not one.closed for one in minutes)
-    lines.append(fact(" tokens out", f"{step(tokens)} ({number(tokens / (60 * len(minutes)), 3)}/s)"))
+    rate = f" ({number(tokens / seconds, 3)}/s)" if seconds >= 1.0 else ""
+    lines.append(fact(" tokens out", f"{step(tokens)}{rate}"))
     if open_ones and live:
         lines.append(((" the newest minute is still open: more will come to it", "muted"),))
     return lines

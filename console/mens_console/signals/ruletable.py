@@ -162,13 +162,13 @@ EVALUATION: Final = (
         ("eval_json_validity", "eval_json_errors"), asks=_RISING,
     ),
     Rule(
-        "soak_uptime", _CRITICAL, "Soak uptime is below its floor", "uptime of the soak below 99.5 %", "ratio",
+        "soak_uptime", _CRITICAL, "Soak uptime is below its floor", "uptime of the soak below 99.5 %", "share",
         0.995, 0.9955,
         "Find what the incidents have in common before going on: a release fails below 99.5 %.",
         ("soak/uptime",), asks=_RISING,
     ),
     Rule(
-        "soak_errors", _CRITICAL, "Soak error rate is above its ceiling", "error rate of the soak above 0.5 %", "ratio",
+        "soak_errors", _CRITICAL, "Soak error rate is above its ceiling", "error rate of the soak above 0.5 %", "share",
         0.005, 0.0045,
         "Group the failed requests by error and by minute: a release fails above 0.5 %.",
         ("soak/error_rate",), asks=_RISING,

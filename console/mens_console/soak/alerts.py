@@ -10,8 +10,9 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from mens_console.signals.alerts import Observation, Signal
-from mens_console.signals.human import percent, some
+from mens_console.signals.human import some, step
 from mens_console.soak.verdicts import bounds, hours
+from mens_console.soak.wording import down, up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,8 +47,9 @@ def _uptime(entity: str, analysis: Analysis, rules: Mapping[str, Rule], at: floa
     n = analysis.probes if by_probe else analysis.requests
     failed = analysis.probes_failed if by_probe else sum(analysis.failed.values())
     if bounds(n - failed, n)[1] < rule.entry:
-        return _breach(UPTIME, entity, analysis, at, value, (f"{some(failed, 'failure')} of {n} "
-                       f"{'probes' if by_probe else 'requests'}: {percent(value)} up",))  # fmt: skip
+        told = f"{some(failed, 'failure')} of {some(n, 'probe' if by_probe else 'request')}"
+        line = f"uptime of the soak is {up(value)}, below {up(rule.entry)} ({step(failed)} of {step(n)} failed)"
+        return _breach(UPTIME, entity, analysis, at, value, line, told)
     return Observation(UPTIME, entity, Signal.CLEAR, at, value=value) if value >= rule.exit else None
 
 
@@ -59,8 +61,10 @@ def _errors(entity: str, analysis: Analysis, rules: Mapping[str, Rule], at: floa
         return Observation(ERRORS, entity, Signal.NODATA, at)
     if bounds(failed, analysis.requests)[0] > rule.entry:
         classes = ", ".join(f"{n} {name}" for name, n in sorted(analysis.failed.items(), key=lambda one: -one[1])[:4])
-        told = f"{failed} of {analysis.requests} requests failed ({percent(value)}): {classes}"
-        return _breach(ERRORS, entity, analysis, at, value, (told,))
+        told = f"{step(failed)} of {some(analysis.requests, 'request')} failed: {classes}"
+        share = f"{step(failed)} of {step(analysis.requests)}"
+        line = f"error rate of the soak is {down(value)}, above {down(rule.entry)} ({share})"
+        return _breach(ERRORS, entity, analysis, at, value, line, told)
     return Observation(ERRORS, entity, Signal.CLEAR, at, value=value) if value <= rule.exit else None
 
 
@@ -71,12 +75,15 @@ def _died(entity: str, analysis: Analysis, rules: Mapping[str, Rule], at: float)
         return Observation(DIED, entity, Signal.CLEAR, at)
     left = max((analysis.target_s or 0.0) - analysis.now_s, 0.0)
     lost = (f"{hours(left)} of {hours(analysis.target_s)} were still to come",) if analysis.target_s else ()
-    return Observation(DIED, entity, Signal.BREACH, at, value=1.0, evidence=(analysis.why, *lost), standing=True)
+    line = f"the driver of the soak died: {analysis.why}"
+    return Observation(
+        DIED, entity, Signal.BREACH, at, value=1.0, message=line, evidence=(analysis.why, *lost), standing=True
+    )
 
 
-def _breach(
-    rule: str, entity: str, analysis: Analysis, at: float, value: float, evidence: tuple[str, ...]
-) -> Observation:
+def _breach(rule: str, entity: str, analysis: Analysis, at: float, value: float, line: str, told: str) -> Observation:
     newest = analysis.incidents[-1] if analysis.incidents else None
     last = (f"last of {some(len(analysis.incidents), 'incident')}: {newest.cause}",) if newest is not None else ()
-    return Observation(rule, entity, Signal.BREACH, at, value=value, evidence=(*evidence, *last), standing=True)
+    return Observation(
+        rule, entity, Signal.BREACH, at, value=value, message=line, evidence=(told, *last), standing=True,
+    )  # fmt: skip
