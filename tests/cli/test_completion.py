@@ -42,6 +42,10 @@ def complete(words, cwd):
         (["mens-console", "gate", "check", "a "], {"a run"}),
         (["mens-console", "gate", "check", "web4-ship", ""], {"a run", "$(touch x)"}),
         (["mens-console", "watch", "--on"], {"--once"}),
+        (["mens-console", "soak", "st"], {"status", "stop"}),
+        (["mens-console", "soak", "stop", "--"], {"--help", "--now", "--json"}),
+        (["mens-console", "soak", "report", "d", "--h"], {"--help", "--html"}),
+        (["mens-console", "soak", "run", "--arrivals", "p"], {"poisson"}),
         (["mens-console", "export", "a", "-o", "a"], {"a run"}),
     ],
 )

@@ -35,6 +35,25 @@ def test_every_command_helps_with_examples_and_exit_codes(cli, name):
     assert len(told) == 1 and told[0].startswith("exit status: 0 ")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("status", "--foo"), "unrecognized arguments: --foo"),
+        (("soak", "run", "--rate", "0"), "'0' is no rate"),
+        (("gate", "chek"), "invalid choice: 'chek'"),
+        (("alerts", "silence"), "the following arguments are required"),
+        (("status", "--foo\x1b[2J"), "unrecognized arguments"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line_that_names_the_help(cli, words, said):
+    status, out, err = cli(*words)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    assert said in err
+    assert "--help` tells its options" in err
+    assert "\x1b" not in err
+
+
 def test_help_lists_every_command(cli):
     status, out, _ = cli("--help")
     assert status == 0

@@ -29,12 +29,22 @@ class Option:
 class Grammar:
     """One command: its options, and the words its first argument is chosen from (empty: files).
 
-    `after` tells for each of its actions, if it has any, the words of what follows that (empty: files).
+    `within` tells the same of each of its actions, if it has any; its options are then those of them all.
     """
 
     options: tuple[Option, ...]
     words: tuple[str, ...]
-    after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    within: Mapping[str, Grammar] = field(default_factory=dict)
+
+    @property
+    def after(self) -> Mapping[str, tuple[str, ...]]:
+        """Return for each action the words of what follows it (empty: files)."""
+        return {name: grammar.words for name, grammar in self.within.items()}
+
+    @property
+    def flags(self) -> str:
+        """Return every option as it is written."""
+        return " ".join(flag for option in self.options for flag in option.flags)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,14 +78,13 @@ def _names() -> dict[str, tuple[str, ...]]:
 def _grammar(parser: argparse.ArgumentParser, completes: tuple[str, ...]) -> Grammar:
     options: list[Option] = []
     words = list(completes)
-    after: dict[str, tuple[str, ...]] = {}
+    within: dict[str, Grammar] = {}
     names = _names()
     for action in parser._actions:
         named = (*action.option_strings[-1:], action.dest)[0]
         choices = tuple(map(str, action.choices or names.get(f"{parser.prog.removeprefix(PROG).strip()} {named}", ())))
         if isinstance(action, argparse._SubParsersAction):
             within = {name: _grammar(one, ()) for name, one in action.choices.items()}
-            after = {name: grammar.words for name, grammar in within.items()}
             inner = [option for grammar in within.values() for option in grammar.options]
             options += {option.flags: option for option in inner if option.flags != ("-h", "--help")}.values()
         if not action.option_strings:
@@ -83,21 +92,18 @@ def _grammar(parser: argparse.ArgumentParser, completes: tuple[str, ...]) -> Gra
             continue
         values = None if action.nargs == 0 else choices
         options.append(Option(tuple(action.option_strings), (action.help or "").partition(" (")[0], values))
-    return Grammar(tuple(options), tuple(words), after)
+    return Grammar(tuple(options), tuple(words), within)
 
 
 def bash() -> str:
     """Return the script for bash: a function that looks up the command, then its options or files."""
     cases, inner, values = [], [], []
     for name, grammar in grammars().items():
-        flags = " ".join(flag for option in grammar.options for flag in option.flags)
-        cases.append(f"        {_label(name)}) options='{flags}'; words='{' '.join(grammar.words)}' ;;")
-        for action, named in grammar.after.items():  # what follows an action's first argument are files
-            if named:
-                inner.append(
-                    f"        '{name} {action}') words=''; (( COMP_CWORD == 3 )) && words='{' '.join(named)}' ;;"
-                )
-        inner += [f"        '{name} '*) words='' ;;"] if grammar.after else []
+        cases.append(f"        {_label(name)}) options='{grammar.flags}'; words='{' '.join(grammar.words)}' ;;")
+        for action, one in grammar.within.items():  # what follows an action's first argument are files
+            named = f"; (( COMP_CWORD == 3 )) && words='{' '.join(one.words)}'" if one.words else ""
+            inner.append(f"        '{name} {action}') options='{one.flags}'; words=''{named} ;;")
+        inner += [f"        '{name} '*) words='' ;;"] if grammar.within else []
         for option in grammar.options:
             if option.values is not None:
                 words = " ".join(option.values)
@@ -167,16 +173,19 @@ def _fish_lines() -> Iterator[str]:
             if words:
                 second = f"{condition[:-1]}; and __fish_seen_subcommand_from {action}'"
                 yield f"complete -c {PROG} -n {second} -f -a {_quoted(' '.join(words))}"
-        for option in grammar.options:
-            names = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
-            takes = (
-                ""
-                if option.values is None
-                else f" -x -a {_quoted(' '.join(option.values))}"
-                if option.values
-                else " -r"
-            )
-            yield f"complete -c {PROG} -n {condition} {names}{takes} -d {_quoted(option.help)}"
+        if not grammar.within:
+            yield from _fish_options(condition, grammar)
+        for action, one in grammar.within.items():
+            yield from _fish_options(f"{condition[:-1]}; and __fish_seen_subcommand_from {action}'", one)
+
+
+def _fish_options(condition: str, grammar: Grammar) -> Iterator[str]:
+    for option in grammar.options:
+        names = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
+        takes = (
+            "" if option.values is None else f" -x -a {_quoted(' '.join(option.values))}" if option.values else " -r"
+        )
+        yield f"complete -c {PROG} -n {condition} {names}{takes} -d {_quoted(option.help)}"
 
 
 def _quoted(text: str) -> str:

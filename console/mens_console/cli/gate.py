@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
+from mens_console.cli.options import Terse
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -41,9 +43,7 @@ ACTIONS: Final = {action.name: action for action in _TABLE}
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Give `parser` every action with its own options."""
-    actions = parser.add_subparsers(
-        dest="action", required=True, metavar="ACTION", parser_class=argparse.ArgumentParser, title="actions"
-    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Terse, title="actions")
     for action in ACTIONS.values():
         one = actions.add_parser(
             action.name,

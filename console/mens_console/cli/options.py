@@ -10,6 +10,17 @@ from mens_console.cli.values import positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
+
+
+class Terse(argparse.ArgumentParser):
+    """An argument parser that complains in one line, which names the help, instead of a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong on standard error, and leave with 2."""
+        from mens_console.ingest.text import safe_text
+
+        self.exit(2, f"mens-console: {safe_text(message, 2000)}; `{self.prog} --help` tells its options\n")
 
 
 def paths(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +79,7 @@ def search_in(parser: argparse.ArgumentParser) -> None:
 def actions(parser: argparse.ArgumentParser) -> Callable[[str, str], argparse.ArgumentParser]:
     """Let `parser` take an action; what is returned declares one, by its name and what it does in a line."""
     declared = parser.add_subparsers(
-        dest="action", required=True, metavar="ACTION", parser_class=argparse.ArgumentParser, title="actions"
+        dest="action", required=True, metavar="ACTION", parser_class=Terse, title="actions"
     )
 
     def action(name: str, summary: str) -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Final
 
 from mens_console.cli.commands import COMMANDS, CONSOLE, Command
+from mens_console.cli.options import Terse
 from mens_console.cli.runoptions import STAGES
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ("COMMANDS", "CONSOLE", "PROG", "STAGES", "Parser", "parser_of")
 PROG: Final = "mens-console"
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(Terse):
     """An argument parser that never abbreviates options and fails in one line."""
 
     def __init__(self, command: Command) -> None:

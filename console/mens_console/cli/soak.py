@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from mens_console.cli.options import Terse
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -37,9 +39,7 @@ ACTIONS: Final = {action.name: action for action in _TABLE}
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Give `parser` every action with its own options."""
-    actions = parser.add_subparsers(
-        dest="action", required=True, metavar="ACTION", parser_class=argparse.ArgumentParser, title="actions"
-    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Terse, title="actions")
     for action in ACTIONS.values():
         one = actions.add_parser(
             action.name,
