@@ -5,12 +5,14 @@ It only finds commands; what they do is the app's and the screens' business.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual.await_complete import AwaitComplete
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.binding import Binding, BindingType
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.room import ROOMS
@@ -31,6 +33,18 @@ Command = tuple[str, str, "Callable[[], object]"]
 
 class Palette(CommandPalette):
     """Textual's palette, closed once however often Enter bounces, and only open where there is room for it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+    ]
+
+    def action_page(self, pages: int) -> None:
+        """Go a page up or down; a list of which the lines are not laid out yet knows no page, and raises."""
+        found = self.query_one(CommandList)
+        turn: Callable[[], None] = found.action_page_down if pages > 0 else found.action_page_up
+        with suppress(LookupError):
+            turn()
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close, unless it is closed already."""
