@@ -125,7 +125,7 @@ async def test_a_laptop_signs_what_was_written_out(console, release, people):
         await shows(app, pilot, "Where to write")
         app.screen.query_one(Input).value = str(release.evidence / "x.pae")
         await pilot.press("enter")
-        await shows(app, pilot, "what is exported lies")
+        await shows(app, pilot, "would change it")
         assert not (release.evidence / "x.pae").exists()
         await pilot.press("enter")
         for text in ("GO: it ships", "On the laptop of bob@example.org"):
@@ -263,6 +263,36 @@ async def test_with_blockers_only_a_no_go_is_offered(console, unsigned):
         assert [(one.decision.decision, one.decision.reason) for one in records()] == [
             ("NO-GO", "coverage fell under what was agreed")
         ]
+
+
+async def test_a_complaint_is_gone_once_it_is_met(console, unsigned):
+    unsigned.coverage(70.0)
+    async with console(unsigned.snapshot(), (120, 40)) as (app, pilot):
+        await signed_off(app, pilot)
+        await choose(app, pilot, "NO-GO: it does not")
+        await choose(app, pilot, "UNSIGNED, as")
+        await shows(app, pilot, "Why not?")
+        await pilot.press("enter")
+        await shows(app, pilot, "a reason of at least 10 characters")
+        app.screen._how = "laptop"
+        app.screen.query_one(Input).value = "coverage fell under what was agreed"
+        await pilot.press("enter")
+        await shows(app, pilot, "Where to write what is to be signed?")
+        assert "a reason of at least" not in text_of(app)
+
+
+async def test_a_no_go_that_stands_is_told_where_the_approvals_are(console, unsigned):
+    async with console(unsigned.snapshot(), (120, 40)) as (app, pilot):
+        await signed_off(app, pilot)
+        await choose(app, pilot, "NO-GO: it does not")
+        await choose(app, pilot, "UNSIGNED, as")
+        await shows(app, pilot, "Why not?")
+        app.screen.query_one(Input).value = "the tracker holds a new bug"
+        await pilot.press("enter")
+        await shows(app, pilot, "UNSIGNED  NO-GO  1.2.0")
+        await pilot.press("escape")
+        await shows(app, pilot, "stands on this evaluation")
+        assert "a GO is complete" not in text_of(app)
 
 
 async def test_an_unmarked_check_lets_no_go_through(console, unsigned):

@@ -155,7 +155,8 @@ class GateScreen(AskingRoom):
         else:
             self._write("#facts", lambda width: detail_lines(chosen, evaluation, now, width))
         most = 8 if self.has_class("-tall") else 4
-        self._write("#readiness", lambda width: ready_lines(evaluation, obstacles(evaluation), width, most))
+        odd = judged.ledger_problem
+        self._write("#readiness", lambda width: ready_lines(evaluation, obstacles(evaluation), width, most, odd))
 
     def _nothing(self, snapshot: Snapshot, width: int) -> list[Line]:
         bench = self.bench

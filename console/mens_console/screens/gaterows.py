@@ -200,25 +200,35 @@ def approvals_text(evaluation: Evaluation) -> str:
     return f"{len(evaluation.approvals)} of {evaluation.profile.approvals}"
 
 
-def _approvals(evaluation: Evaluation) -> list[Line]:
-    """Return who said GO already, and whether another person's word is missing; nothing where nobody did."""
+def _approvals(evaluation: Evaluation, *, complete: bool) -> list[Line]:
+    """Return who said GO already, and whether another person's word is missing; nothing where nobody did.
+
+    Enough of them are `complete` only where nothing else in the ledger speaks against it.
+    """
     said = evaluation.approvals
     if not said and evaluation.profile.approvals < 2:
         return []
     names = ": " + ", ".join(safe_text(name, 60) for name in said) if said else ""
     missing = evaluation.profile.approvals - len(said)
-    more = f"; {missing} more to sign (s), each another person" if missing > 0 else "; a GO is complete"
-    return [((f"   approvals {approvals_text(evaluation)}{names}{more}", "warn" if missing > 0 else "good"),)]
+    whole = complete and missing <= 0
+    more = f"; {missing} more to sign (s), each another person" if missing > 0 else "; a GO is complete" * whole
+    return [((f"   approvals {approvals_text(evaluation)}{names}{more}", "good" if whole else "warn"),)]
 
 
-def ready_lines(evaluation: Evaluation, obstacles: Sequence[str], width: int, most: int) -> list[Line]:
-    """Return whether a GO can be said, and what stands in its way, in at most `most` lines."""
+def ready_lines(
+    evaluation: Evaluation, obstacles: Sequence[str], width: int, most: int, against: str = ""
+) -> list[Line]:
+    """Return whether a GO can be said, and what stands in its way, in at most `most` lines.
+
+    `against` is what the ledger says besides: a NO-GO that stands, or why no approval counts.
+    """
     look = VERDICT_LOOKS[evaluation.verdict]
     verdict = (f" {look.glyph} {look.word} ", look.ink)
     if not obstacles:
         text = "nothing stands in the way of a GO: s opens sign-off"
         head: list[Line] = [(verdict, *counts(evaluation)), ((f" ✔ {text}", "good"),)]
-        return [*head, *_approvals(evaluation)][:most]
+        odd: list[Line] = [((fit(f" ! {safe_text(against, 400)}", width), "bad"),)] if against else []
+        return [*head, *odd, *_approvals(evaluation, complete=not against)][:most]
     marks = sum(unmarked(one) for one in evaluation.judgements if one.criterion.decides)
     blocking = len(obstacles) - marks if marks <= len(obstacles) else len(obstacles)
     told = [f"{blocking} block" + "s" * (blocking == 1)] * bool(blocking) + [f"{marks} to mark"] * bool(marks)

@@ -298,6 +298,7 @@ class SignScreen(ModalScreen[str]):
                 self._told = (f"a NO-GO needs a reason of at least {LEAST_REASON} characters: say why",)
                 self._show()
             else:
+                self._told = ()
                 self._commit(Said("NO-GO", reason=text))
         elif text:
             path = Path(text).expanduser()

@@ -168,7 +168,7 @@ def subtitle(step: str) -> str:
     return {
         "freezing": "Esc leaves it",
         "phrase": "typed by hand · Enter · Esc back",
-        "reason": "Enter records it · Esc back",
+        "reason": "Enter goes on · Esc back",
         "signing": "Esc gives up",
         "done": "Esc closes",
         "failed": "Enter back · Esc leaves it",
