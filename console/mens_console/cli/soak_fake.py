@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from mens_console.cli.errors import OK, CommandError
 from mens_console.cli.values import natural
@@ -20,12 +20,19 @@ if TYPE_CHECKING:
 
 _OWN = ("errors", "key")
 """Knobs whose option differs from their name."""
+_EPILOG: Final = """examples:
+  mens-console soak fake-server --port 8000 --ttft-ms 40 --gap-ms 15 --log truth.ndjson
+  mens-console soak fake-server --script bad-night.toml
+  mens-console soak run --url http://127.0.0.1:8000 --model fake-model --rate 5 --duration 10m --out try   # beside it
+
+exit status: 0 it was ended · 2 wrong use, or the port is taken"""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the options: one for each knob, and where it listens."""
     from mens_console.load.fake.knobs import Knobs
 
+    parser.epilog = _EPILOG
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where it listens (default 127.0.0.1)")
     parser.add_argument("--port", type=natural, default=0, metavar="N", help="the port (default: any that is free)")
     parser.add_argument("--any-host", action="store_true", help="allow an address that others can reach")

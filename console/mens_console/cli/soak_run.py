@@ -37,7 +37,10 @@ _EPILOG: Final = """examples:
 Requests are sent when they are due, whether or not earlier ones were answered (an open loop), so that a stall of the
 server shows in full. Ctrl-C, SIGTERM and `mens-console soak stop` let requests in flight end; a second one does not.
 A terminal that goes away ends nothing; `loginctl enable-linger` is needed where systemd ends all of a user's processes
-at logout (KillUserProcesses=yes). The API key is read from $MENS_API_KEY or $OPENAI_API_KEY, and kept nowhere."""
+at logout (KillUserProcesses=yes). The API key is read from $MENS_API_KEY or $OPENAI_API_KEY, and kept nowhere.
+
+exit status: 0 it came to its end, or was left running by itself · 2 wrong use, no server, another driver
+· 130, 143 stopped by SIGINT, SIGTERM"""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     from mens_console.cli.soak_plan import planned, words
 
     folder, plan, there, endpoint = planned(arguments)
+    if there:
+        _refuse_over(folder)
     prompts, key = _prompts(plan), _key(arguments)
     _refuse_held(folder)
     _refuse_blind(plan, arguments, there=there)
@@ -89,6 +94,24 @@ def _refuse_held(folder: Path) -> None:
 
     if (pid := holder(folder)) is not None:
         raise _held(folder, pid)
+
+
+def _refuse_over(folder: Path) -> None:
+    """Refuse a soak that came to its end, before the server is asked anything."""
+    from mens_console.soak.record import Record
+
+    record = Record(folder)
+    record.poll(time.time())
+    while record.more:
+        record.poll(time.time())
+    record.close()
+    if record.state == "finished":
+        raise _over(folder)
+
+
+def _over(folder: Path) -> CommandError:
+    told = f"`mens-console soak report {folder}` tells what it came to, and another needs another --out DIR"
+    return CommandError(f"{folder}: this soak has come to its end; {told}")
 
 
 def _refuse_blind(plan: Plan, arguments: argparse.Namespace, *, there: bool) -> None:
@@ -166,8 +189,7 @@ async def _drive(job: _Job, arguments: argparse.Namespace) -> int:
         book = Recorder(Writer(folder, plan, max_disk=arguments.max_disk))
         if book.ended:
             book.close()
-            told = f"`mens-console soak report {folder}` tells what it came to, and another needs another --out DIR"
-            raise CommandError(f"{folder}: this soak has come to its end; {told}")
+            raise _over(folder)
         telling = Telling(folder, plan, as_json=arguments.json)
         terms = Terms(most_in_flight=arguments.max_in_flight, watch_pid=arguments.watch_pid)
         drive = Drive(folder, plan, book, client, job.prompts.of, telling.look, terms)

@@ -43,6 +43,11 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="directories of soaks, or folders that hold some (default: as for `mens-console status`)",
     )
     parser.add_argument("--json", action="store_true", help=f"print the document {SCHEMA}")
+    parser.epilog = (
+        "examples:\n  mens-console soak status soak-r16\n"
+        "  mens-console soak status /data/soaks --json | jq '.soaks[].state'\n\n"
+        "exit status: 0 fine · 1 a soak died, its server fails now, or nobody can say · 2 no soak was found"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -25,8 +25,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", action="store_true", help="cut short the requests that are in flight")
     parser.add_argument("--json", action="store_true", help="print what came of it as JSON")
     parser.epilog = (
+        "examples:\n  mens-console soak stop soak-r16\n  mens-console soak stop soak-r16 --now\n\n"
         "The soak can be resumed: `mens-console soak run --resume DIR`. Requests in flight may end first, which takes\n"
-        "their time limit at most; a request that is cut short counts neither as good nor as bad."
+        "their time limit at most; a request that is cut short counts neither as good nor as bad.\n\n"
+        "exit status: 0 it has ended · 1 it still lives · 2 there is none, or it is not on this box"
     )
 
 
@@ -56,4 +58,4 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             complain(f"{folder}: {done.text}")
         return NO
-    raise CommandError(f"{folder}: {done.text}")
+    raise CommandError(f"{folder}: {done.text}; `mens-console soak status {folder}` tells how it stands")

@@ -133,14 +133,16 @@ def _budget(budget: Budget | None, width: int) -> list[Piece]:
     if budget is None:
         return []
     ink = "bad" if budget.left <= 0 else "warn" if budget.left < 0.25 else "good"
-    text = f"{budget.left * 100:.0f} % left" if budget.left > 0 else f"overdrawn by {-budget.left * 100:.0f} %"
+    text = f"{budget.left * 100:.0f} % left" if budget.left > 0 else f"overdrawn by {step(round(-budget.left * 100))} %"
     cells = max(6, min(16, width // 12))
     piece: Piece = [("budget ", "muted"), (bar(min(max(budget.left, 0.0), 1.0), cells), ink), (f" {text}", ink)]
     piece.append((f" of {duration(budget.allowed_s)}", "muted"))
     told = [piece]
     if budget.burn is not None:
-        hour = f", last hour {budget.burn_hour:.2g}×" if budget.burn_hour is not None else ""
-        told.append([("burn ", "muted"), (f"{budget.burn:.2g}×", "warn" if budget.burn > 1 else ""), (hour, "muted")])
+        hour = f", last hour {number(budget.burn_hour, 3)}×" if budget.burn_hour is not None else ""
+        told.append(
+            [("burn ", "muted"), (f"{number(budget.burn, 3)}×", "warn" if budget.burn > 1 else ""), (hour, "muted")]
+        )
     return told
 
 

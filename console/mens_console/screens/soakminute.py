@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
@@ -59,14 +60,8 @@ def readout(analysis: Analysis, wanted: range, zone: tzinfo | None, width: int) 
     if not minutes:
         return [*pieces, ("  nothing was recorded", "muted")]
     ended, failed = sum(one.ended for one in minutes), sum(one.failures for one in minutes)
-    for name in ("ttft", "itl", "e2e"):
-        found = merged(minutes, name)
-        if found.n:
-            values = "/".join(ms(found.quantile(q)).replace(" ", "") for q in QUANTILES[: 3 if width >= 110 else 2])
-            pieces.append((f"  {SHORT[name]} {values}", ""))
-    pieces.append((f"  {step(ended)} req", "muted"))
-    if failed:
-        pieces.append((f" {step(failed)} failed", "bad"))
+    if failed:  # first, for what does not fit at the end is left out
+        pieces.append((f"  {step(failed)} of {step(ended)} failed", "bad"))
     probes = [probe for one in minutes for probe in one.probes]
     bad = sum(not probe.ok for probe in probes)
     if bad:
@@ -74,7 +69,20 @@ def readout(analysis: Analysis, wanted: range, zone: tzinfo | None, width: int) 
     blind = sum(one.unobserved_s for one in minutes)
     if blind:
         pieces.append((f"  {elapsed(blind)} unobserved", "warn"))
-    return pieces
+    for name in ("ttft", "itl", "e2e"):
+        found = merged(minutes, name)
+        if found.n:
+            values = "/".join(ms(found.quantile(q)).replace(" ", "") for q in QUANTILES[: 3 if width >= 110 else 2])
+            pieces.append((f"  {SHORT[name]} {values}", ""))
+    if not failed:
+        pieces.append((f"  {step(ended)} req", "muted"))
+    return _fitting(pieces, width)
+
+
+def _fitting(pieces: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+    """Return the first pieces that fit whole: half a number would be another one."""
+    ends = accumulate(len(text) for text, _ in pieces)
+    return [piece for piece, end in zip(pieces, ends, strict=True) if end <= width] or pieces[:1]
 
 
 def when(analysis: Analysis, wanted: range, zone: tzinfo | None) -> str:

@@ -117,7 +117,7 @@ def _dense(minutes: Sequence[Minute]) -> list[str]:
     for number, row in enumerate(rows):
         level = _level(row, most, len(_DENSE) - 1)
         lines.append(f"{ms(float(EDGES[low + number * thick])):>8} {''.join(_DENSE[one] for one in level)}")
-    return [*lines[::-1], f"a letter: {_minutes(width)}, by the logarithm of their number"]
+    return [*lines[::-1], f"one character is {_minutes(width)}"]
 
 
 def _shades(counted: Whole, high: int) -> list[tuple[str, str]]:
@@ -206,7 +206,7 @@ def _letters(name: str, minutes: Sequence[Minute]) -> list[str]:
             low, high = float(known.min()), float(known.max())
             bars = "".join(_bar(value, low, max(high, low * _RANGE)) for value in values.tolist())
             lines.append(f"{label} {bars} {ms(low)} to {ms(high)}")
-    return [*lines, f"a letter: {_minutes(width)}"] if lines else []
+    return [*lines, f"one character is {_minutes(width)}"] if lines else []
 
 
 def _bar(value: float, low: float, high: float) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from mens_console.signals.human import span
+from mens_console.signals.human import some, span
 from mens_console.soak.types import Leak
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def leak(
     x, y = _medians(x, y)
     if len(y) < LEAST:
         note = (
-            f"{n} samples after the first {span(warm * 3600)}: at least {LEAST} are needed" if last is not None else ""
+            f"{some(n, 'sample')} after the first {span(warm * 3600)}: at least {LEAST} are needed"
+            if last is not None
+            else ""
         )
         reached = 0.0 if _reached(limit, last) else None
         return Leak(name, unit, n, last, None, None, limit, reached, "nodata", reached, note)
