@@ -26,6 +26,13 @@ def test_links_lead_somewhere(page):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
+def test_every_page_is_listed_and_leads_on():
+    readme = (ROOT / "README.md").read_text()
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        assert f"](docs/{page.name})" in readme, page.name
+        assert re.search(r"\]\((?!https:|#)[^)]+\.md", page.read_text()), f"{page.name} is a dead end"
+
+
 def test_the_readme_names_every_command_and_format():
     text = (ROOT / "README.md").read_text() + (ROOT / "docs/headless.md").read_text()
     for name in COMMANDS:

@@ -181,7 +181,7 @@ _SOAK: Final = (
     _gauge("mens_soak_info", "1; the model under load and the tool that made the load are labels.", "soak", "model",
            "source"),
     _gauge("mens_soak_state", "1 for the state that the soak is in, 0 for the others.", "soak", "state"),
-    _gauge("mens_soak_updated_timestamp_seconds", "How far the soak has come.", "soak"),
+    _gauge("mens_soak_updated_timestamp_seconds", "Time of the newest second that the soak recorded.", "soak"),
     _gauge("mens_soak_elapsed_seconds", "How long it has gone on.", "soak"),
     _gauge("mens_soak_target_seconds", "How long it is to go on.", "soak"),
     _gauge("mens_soak_offered_requests_per_second", "Requests a second by schedule.", "soak"),
