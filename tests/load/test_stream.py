@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from load.rawserver import GOOD, chat, said, sse, usage
 
-from mens_console.load.stream import CHUNKS_MOST, LINE_MOST, Answer, Lines, StreamError
+from mens_console.load.stream import CHUNKS_MOST, COUNT_MOST, LINE_MOST, Answer, Lines, StreamError
+from mens_console.load.types import Outcome
+from mens_console.soak import rows
 
 
 def decoded(*pieces):
@@ -153,7 +155,7 @@ def test_usage_in_every_event_counts_as_last_told_and_null_is_none():
     events = [{**chat("a"), "usage": None}, {**chat("b"), "usage": {"completion_tokens": 2, "prompt_tokens": 1}}]
     answer = answered(sse(*events, chat(finish="stop")))
     assert answer.output_tokens == 2
-    odd = [{**chat("a"), "usage": {"completion_tokens": value}} for value in (True, -1, "3", 1.5, None)]
+    odd = [{**chat("a"), "usage": {"completion_tokens": value}} for value in (True, -1, "3", 1.5, None, 5_000_000_000)]
     assert answered(sse(*odd)).output_tokens is None
 
 
@@ -212,3 +214,9 @@ def test_chunks_without_end_are_refused():
     answer.take(data, 0.0)
     with pytest.raises(StreamError, match="chunks in one answer"):
         answer.take(data, 0.0)
+
+
+def test_no_count_that_a_server_may_claim_is_too_much_for_the_record():
+    most = answered(sse(chat("a"), {"choices": [], "usage": {"completion_tokens": COUNT_MOST}}, chat(finish="stop")))
+    outcome = Outcome("1", ttft_s=0.1, e2e_s=0.1, output_tokens=most.output_tokens, tokens_by="server", chunks=1)
+    assert rows.fault(rows.request(outcome, (0, 0), 0.0, 0.0)) is None

@@ -23,6 +23,8 @@ TEXT_MOST: Final = 8 << 20
 """Characters of text that are kept."""
 DONE: Final = b"[DONE]"
 CHUNKS_MOST: Final = 1 << 18
+COUNT_MOST: Final = 1_000_000_000
+"""Tokens of one answer that a server may claim; what says more is no count."""
 _BOM: Final = b"\xef\xbb\xbf"
 _FIELD: Final = re.compile(rb"[A-Za-z][\w-]*:|:|(?:data|event|id|retry)$")
 """A comment, or a field of an event; those that are unknown are passed over, as the standard has it."""
@@ -273,7 +275,7 @@ def _plain(value: Any) -> str:
 
 
 def _count(value: Any, before: int | None) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else before
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= COUNT_MOST else before
 
 
 def _status(event: Any) -> int | None:
