@@ -39,7 +39,7 @@ def test_who_feeds_generation_is_read_from_its_logs(cli, box):
     code, out, _ = cli("doctor", box)
     assert code == 0
     assert "Health · repair rate: fed by repairs (feel, 1.20k points)" in out
-    assert "nothing feeds the readers" not in out
+    assert "nothing feeds their readers" not in out
 
 
 def test_json_holds_the_same(cli, box):
@@ -132,6 +132,14 @@ def test_gpus_and_what_they_do_not_tell(tmp_path):
 def test_a_missing_package_fails(monkeypatch):
     monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
     assert [finding.level for finding in doctor.program()] == ["ok", "ok", "fail"]
+
+
+def test_what_some_commands_need_beside_is_told_with_its_cure(monkeypatch):
+    here = ("load", "pytest", "`soak run` makes requests")
+    monkeypatch.setattr(doctor, "EXTRAS", (here, ("exporter", "no-such-package", "`exporter` publishes metrics")))
+    there, missing = doctor.extras()
+    assert there.level == "ok" and there.text.startswith("pytest ")
+    assert (missing.level, missing.cure) == ("note", "pip install 'mens-console[exporter]'")
 
 
 def told(findings, level=None):

@@ -37,17 +37,14 @@ GLYPHS: Final[dict[Level, tuple[str, str]]] = {
     "fail": ("✖", "bad"),
 }
 PACKAGES: Final = (
-    "mens-console",
-    "textual",
-    "rich",
-    "numpy",
-    "orjson",
-    "pydantic",
-    "psutil",
-    "watchdog",
-    "plotext",
-    "nvidia-ml-py",
+    "mens-console", "textual", "rich", "numpy", "orjson", "msgspec", "pydantic", "psutil", "watchdog", "plotext",
+    "jsonschema", "ddsketch", "nvidia-ml-py",
+)  # fmt: skip
+EXTRAS: Final = (
+    ("load", "aiohttp", "`soak run` and `bench` make requests"),
+    ("exporter", "prometheus-client", "`exporter` publishes metrics"),
 )
+"""Extras by name, the package that each brings, and what needs it; that of notifications is looked at with them."""
 _INOTIFY: Final = Path("/proc/sys/fs/inotify")
 _ENOUGH_WATCHES: Final = 8192
 _ENOUGH_INSTANCES: Final = 128
@@ -69,7 +66,7 @@ class Finding:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print all findings; 1 if one of them keeps the console from working."""
-    findings = [*terminal(os.environ), *program(), *watcher(_INOTIFY)]
+    findings = [*terminal(os.environ), *program(), *extras(), *watcher(_INOTIFY)]
     try:
         settings = settings_from(arguments)
     except ConfigError as error:
@@ -148,6 +145,16 @@ def program() -> Iterator[Finding]:
     yield Finding("program", "ok", ", ".join(found))
     if missing:
         yield Finding("program", "fail", f"not installed: {', '.join(missing)}", "install mens-console again")
+
+
+def extras() -> Iterator[Finding]:
+    """Look at what some commands need beside; without it everything else works."""
+    for extra, package, use in EXTRAS:
+        try:
+            yield Finding("program", "ok", f"{package} {version(package)}: {use}")
+        except PackageNotFoundError:
+            cure = f"pip install 'mens-console[{extra}]'"
+            yield Finding("program", "note", f"{package} is not installed, and only with it {use}", cure)
 
 
 def watcher(limits: Path) -> Iterator[Finding]:

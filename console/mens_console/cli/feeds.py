@@ -27,7 +27,7 @@ def drift(settings: Settings) -> Iterator[tuple[Level, str]]:
     """Yield level and sentence for every reader; one sentence where there is nothing to read."""
     by_reader = _feeds(settings)
     if not by_reader:
-        yield "note", "no runs, attempt logs or KPI records were found, so nothing feeds the readers"
+        yield "note", "no runs, attempt logs or KPI records were found, so nothing feeds their readers"
     for reader, feeds in by_reader.items():
         yield _said(reader, feeds)
 
