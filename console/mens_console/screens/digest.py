@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from mens_console.ingest.text import safe_text
+from mens_console.screens.modal import OnceScreen
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Line, Sheet, heading, prose
 from mens_console.screens.words import SEVERITY_LOOKS, look, moment_text
@@ -141,7 +141,7 @@ def _rest(found: Digest) -> str:
     return f"{going}{quiet}Nothing {'' if found.empty else 'else '}happened."
 
 
-class DigestScreen(ModalScreen[None]):
+class DigestScreen(OnceScreen[None]):
     """The digest over the screen beneath."""
 
     AUTO_FOCUS = ""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from mens_console.ingest.text import safe_text
+from mens_console.screens.modal import OnceScreen
 from mens_console.screens.sheet import Line, Sheet, prose
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
-class ChooseScreen(ModalScreen[str | None]):
+class ChooseScreen(OnceScreen[str | None]):
     """Asks for one of a list of (answer, what it is)."""
 
     AUTO_FOCUS = ""
@@ -78,7 +78,7 @@ class ChooseScreen(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class AskScreen(ModalScreen[str | None]):
+class AskScreen(OnceScreen[str | None]):
     """Asks for a line of text; `wrong` says what is wrong with one, "" where it may be taken."""
 
     AUTO_FOCUS = "Input"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from mens_console.gate import frozen as acts
@@ -24,6 +23,7 @@ from mens_console.ingest.text import safe_text
 from mens_console.screens import gatesteps as steps
 from mens_console.screens.gatephrase import Typed
 from mens_console.screens.gatework import Finished, in_background
+from mens_console.screens.modal import OnceScreen
 from mens_console.screens.sheet import Line, Sheet
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ WATCH_S: Final = 1.0
 LEAST_REASON: Final = 10
 
 
-class SignScreen(ModalScreen[str]):
+class SignScreen(OnceScreen[str]):
     """One sign-off. Its answer is a sentence on what came of it, "" where it was left."""
 
     AUTO_FOCUS = ""

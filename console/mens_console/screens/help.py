@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 
+from mens_console.screens.modal import OnceScreen
 from mens_console.screens.sheet import Line, Sheet
 from mens_console.screens.words import legend
 
@@ -124,7 +124,7 @@ def signs(width: int) -> list[Line]:
     return lines
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(OnceScreen[None]):
     """The keys of the screen beneath, and the glyphs of all."""
 
     CSS = """

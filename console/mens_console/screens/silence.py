@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.alertfacts import until
 from mens_console.screens.alertrows import called
+from mens_console.screens.modal import OnceScreen
 from mens_console.screens.sheet import Line, Sheet, prose
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def scopes_of(targets: Sequence[Entry]) -> list[Scope]:
     ]
 
 
-class SilenceScreen(ModalScreen[Choice | None]):
+class SilenceScreen(OnceScreen[Choice | None]):
     """Asks for a span and a comment; Tab goes on to a wider scope."""
 
     AUTO_FOCUS = ""

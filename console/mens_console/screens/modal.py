@@ -1,0 +1,20 @@
+"""A screen on top of another that answers once, however often a key bounces."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from textual.await_complete import AwaitComplete
+from textual.screen import ModalScreen
+
+Answer = TypeVar("Answer")
+
+
+class OnceScreen(ModalScreen[Answer], Generic[Answer]):
+    """A modal screen: a second answer, on its way while the first one closed it, would close what lies beneath."""
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Close with an answer, unless it is closed already, or something lies on top of it."""
+        if self.app.screen is not self:
+            return AwaitComplete()
+        return super().dismiss(result)
