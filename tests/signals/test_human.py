@@ -87,3 +87,9 @@ def test_every_float_has_short_texts(value):
     for text in (human.number(value), human.percent(value), human.duration(value)):
         assert text
         assert text.isprintable()
+
+
+def test_a_threshold_has_its_unit_and_shares_are_told_in_percent():
+    assert human.against(12.1, 3.0, "nats") == "value 12.1, threshold 3 nats"
+    assert human.against(0.9949, 0.995, "share") == "value 99.49 %, threshold 99.5 %"
+    assert human.against(float("nan"), 1.0, "") == "value NaN, threshold 1"

@@ -20,7 +20,7 @@ from mens_console.cli.status import paint, plain
 from mens_console.config.state import state_folder
 from mens_console.ingest.text import safe_text
 from mens_console.screens.words import ALERT_OVER, SEVERITY_LOOKS, STANDINGS, age, standing
-from mens_console.signals.human import number, some, span, step
+from mens_console.signals.human import against, number, some, span, step
 from mens_console.store.snapshot import GENERATION
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _lines(place: Place, view: AlertView, now: float, ink: Callable[[str, str], 
     axis = "batch" if view.entity.startswith(f"{GENERATION}:") else "step"
     at = "" if view.since_step is None else f", {axis} {step(view.since_step)}"
     head = f"{glyph} {word:<8}  {where:<12}  {view.fingerprint}  {view.rule}  {safe_text(place.name, 80)}"
-    limit = f" · value {_reading(view.value, view.unit)}, threshold {_reading(view.threshold, view.unit)}"
+    limit = f" · {against(view.value, view.threshold, view.unit)}"
     limit = limit if math.isfinite(view.threshold) else ""
     times = "once" if view.count == 1 else f"{step(view.count)} times"
     lines = [
@@ -124,11 +124,6 @@ def _lines(place: Place, view: AlertView, now: float, ink: Callable[[str, str], 
     if _is_on(view):
         lines.append(f"    → {safe_text(view.recommendation)}")
     return lines
-
-
-def _reading(value: float, unit: str) -> str:
-    """Return a value in its unit; a share in percent."""
-    return f"{100 * value:.4g} %" if unit == "share" and math.isfinite(value) else f"{number(value)} {unit}".rstrip()
 
 
 def _document(snapshot: Snapshot, found: Iterable[tuple[Place, AlertView]]) -> dict[str, Any]:

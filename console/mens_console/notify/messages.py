@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from mens_console.ingest.text import safe_text
-from mens_console.signals.human import number, span, step
+from mens_console.signals.human import against, span, step
 from mens_console.signals.rules import Severity
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ def _lines(notice: Notice, now: float) -> list[str]:
     lines[0] += ", and held until its run ended" if view.held else ", and is over again" if over else ""
     lines.append(foreign(view.message))
     if math.isfinite(view.threshold):
-        lines.append(
-            f"value {number(view.value)}, threshold {number(view.threshold)} {foreign(view.unit, 40)}".rstrip()
-        )
+        lines.append(against(view.value, view.threshold, foreign(view.unit, 40)))
     lines.append(f"since {when(view.since, view.since_step, now, view.unit_of_progress)}")
     if notice.kind == "resolved" and math.isfinite(view.resolved_at):
         lines.append(f"until {when(view.resolved_at, None, now)}")

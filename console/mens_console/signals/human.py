@@ -81,6 +81,13 @@ def percent(share: float | None) -> str:
     return _DASH if share is None or not math.isfinite(share) else f"{share * 100:.3g} %"
 
 
+def against(value: float, threshold: float, unit: str) -> str:
+    """Return a value beside its threshold, shares in percent: ``value 12.1, threshold 3 nats``."""
+    if unit == "share":
+        return f"value {100 * value:.4g} %, threshold {100 * threshold:.4g} %"
+    return f"value {number(value)}, threshold {number(threshold)} {unit}".rstrip()
+
+
 def step(value: int | None) -> str:
     """Format a step with thin groups: ``8 120``."""
     return _DASH if value is None else f"{value:,}".replace(",", " ")
