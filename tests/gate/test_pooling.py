@@ -107,3 +107,16 @@ def test_a_loss_of_exactly_its_limit_is_the_limit(tmp_path):
         results = {"mmlu": {"acc,none": share}}
         write(tmp_path, f"{role}.json", {"results": results, "n-shot": {"mmlu": 5}, "versions": {"mmlu": 2}})
     assert only(gather([str(tmp_path)], now=NOW), "mmlu_loss").value == 1.5
+
+
+def test_a_run_written_anew_with_other_blanks_is_the_same_run(tmp_path):
+    for place in range(5):
+        write(tmp_path, f"r{place}.json", json.dumps(vllm()) + " " * place + "\n")
+    item = only(gather([str(tmp_path)], now=NOW), "throughput_single")
+    assert (item.n, len(item.sources)) == (1, 0)
+
+
+def test_runs_of_other_times_are_several_though_their_figures_agree(tmp_path):
+    for place in range(5):
+        write(tmp_path, f"r{place}.json", vllm(date=f"20261121-05553{place}"))
+    assert only(gather([str(tmp_path)], now=NOW), "throughput_single").n == 5

@@ -35,11 +35,28 @@ def order(item: Item) -> tuple[object, ...]:
 
 
 def once(items: Iterable[Item]) -> list[Item]:
-    """Leave out copies: the same bytes under another name say the same once, where they say it with the same tags."""
+    """Leave out copies: the same bytes under another name say the same once, where they say it with the same tags.
+
+    A run of a benchmark that was written anew with other blanks is a copy too: all that it says is the same, its time
+    included.
+    """
     kept: dict[tuple[object, ...], Item] = {}
     for item in sorted(items, key=order):
         kept.setdefault((item.metric, item.sha256, item.pointer, tuple(sorted(item.tags.items()))), item)
-    return list(kept.values())
+    copies = _copies(kept.values())
+    return [one for one in kept.values() if one.sha256 not in copies]
+
+
+def _copies(items: Iterable[Item]) -> set[str]:
+    """Return the digests of files of benchmarks that say in all of their values what another one says."""
+    files: dict[str, list[object]] = defaultdict(list)
+    for one in items:
+        if one.tags.get("source") == "bench":
+            tags = tuple(sorted(one.tags.items()))
+            said = (one.metric, one.pointer, repr(one.value), one.n, one.successes, one.at, one.trouble)
+            files[one.sha256].append((*said, one.samples, one.counts, tags))
+    first: dict[tuple[object, ...], str] = {}
+    return {sha256 for sha256, said in sorted(files.items()) if first.setdefault(tuple(said), sha256) != sha256}
 
 
 def groups(items: Iterable[Item]) -> dict[tuple[object, ...], list[Item]]:
