@@ -177,6 +177,23 @@ async def test_a_health_check_that_cannot_be_made_is_no_failed_one():
     assert "no local port" in told
 
 
+async def test_time_without_health_checks_in_which_requests_end_is_observed():
+    class Short(Answers):
+        async def probe(self):
+            self.probes += 1
+            return Probe(False, 0.01, "on this side: too many files are open here", local=True)
+
+    asker = Short()
+    made, book = driver(asker)
+    prober = Prober(made, asker)
+    await prober.look(0.0)
+    assert await made.run()
+    await prober.look(1.0)
+    assert "held" not in book.kinds()
+    await prober.look(2.0)
+    assert "held" in book.kinds()
+
+
 @pytest.mark.parametrize("times", [1, 2])
 async def test_stopping(times):
     asker = Answers(takes=0.5)

@@ -331,3 +331,20 @@ def test_a_row_with_bytes_that_anybody_wrote_is_a_row_or_refused(row, data):
 def test_a_byte_that_is_no_utf8_is_refused_with_its_row(line):
     with pytest.raises(rows.BadRowError):
         rows.decode(line)
+
+
+def test_what_is_written_is_told_though_no_file_is_left_to_sync_it(tmp_path, monkeypatch):
+    now, real = Now(), os.dup
+
+    def none_left(_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with contextlib.closing(Journal(tmp_path, monotonic=now)) as journal:
+        now.at = 6.0
+        monkeypatch.setattr(os, "dup", none_left)
+        assert [stored.row for stored in journal.append(beat(1))] == [beat(1)]
+        assert "cannot be synced" in journal.problem
+        monkeypatch.setattr(os, "dup", real)
+        now.at = 12.0
+        journal.append(beat(2))
+    assert journal.problem is None

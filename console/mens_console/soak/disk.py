@@ -34,11 +34,15 @@ class Disk:
         self._thread: threading.Thread | None = None
 
     def sync(self, fd: int) -> None:
-        """Have a file synced, unless the last time still lasts."""
+        """Have a file synced, unless the last time still lasts; raises nothing, for what was written is written."""
         if self._syncing.is_set():
             return
+        try:
+            mine = os.dup(fd)
+        except OSError as error:
+            self.problem = f"the journal cannot be synced: {describe(error)[0]}"
+            return
         self._syncing.set()
-        mine = os.dup(fd)
         self._do(lambda: self._sync(mine, done=self._syncing))
 
     def leave(self, fd: int) -> None:

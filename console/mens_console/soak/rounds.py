@@ -45,8 +45,8 @@ class Prober:
 
     def __init__(self, driver: Driver, asker: Asker) -> None:
         self._driver, self._asker = driver, asker
-        self._blind: float | None = None
-        """Since when no health check can be made, for want of something on this side."""
+        self._blind: tuple[float, int] | None = None
+        """Since when no health check can be made, for want of something on this side; and what had ended by then."""
 
     async def look(self, _at: float) -> None:
         """Make one health check, and record it unless the driver was held up meanwhile, or could not make it."""
@@ -55,14 +55,20 @@ class Prober:
         seen = await self._asker.probe()
         driver.notice()
         if self._blind is not None:
-            text = f"no health check could be made for {began - self._blind:.1f} s, for want of something on this side"
-            driver.book.write(rows.happened(driver.clock.now(), "held", text, begin=self._blind, end=began))
-        self._blind = began if seen.local else None
+            self._unseen(*self._blind, began)
+        self._blind = (began, driver.window.requests) if seen.local else None
         if seen.local:
             driver.want(seen.detail)
         elif driver.held_at < began:
             driver.window.up = seen.ok
             driver.book.write(rows.probe(seen, began))
+
+    def _unseen(self, begin: float, ended: int, end: float) -> None:
+        """Tell of a time without health checks: nothing was observed in it, unless requests were answered."""
+        driver = self._driver
+        if driver.window.requests == ended:
+            text = f"nothing could be asked for {end - begin:.1f} s, for want of something on this side"
+            driver.book.write(rows.happened(driver.clock.now(), "held", text, begin=begin, end=end))
 
 
 class Sampler:
