@@ -28,6 +28,16 @@ async def test_a_page_in_a_list_that_is_not_laid_out_yet_does_no_harm(console, k
         assert app.is_running
 
 
+async def test_a_palette_that_is_closed_before_it_is_there_does_no_harm(console):
+    async with console(snapshot(box())) as (app, pilot):
+        for _ in range(3):
+            app.action_command_palette()
+            app.screen.dismiss()
+            await until(pilot, lambda: len(app.screen_stack) == 1)
+        assert app.is_running
+        assert "Fleet" in text_of(app)
+
+
 async def test_pages_lead_through_the_palette(console):
     async with console(snapshot(box())) as (app, pilot):
         await pilot.press("ctrl+p")

@@ -46,11 +46,23 @@ class Palette(CommandPalette):
         with suppress(LookupError):
             turn()
 
+    _opened = False
+
+    def on_mount(self) -> None:
+        """Note that it is there."""
+        self._opened = True
+
     def dismiss(self, result: Any = None) -> AwaitComplete:
-        """Close, unless it is closed already."""
+        """Close, unless it is closed already; one that is not there yet opens first: it asks for what it covers."""
         if self.app.screen is not self:
             return AwaitComplete()
+        if not self._opened:
+            self.call_later(self._close, result)
+            return AwaitComplete()
         return super().dismiss(result)
+
+    def _close(self, result: Any) -> None:
+        self.dismiss(result)
 
     def on_resize(self) -> None:
         """Close where the list would have no line left."""
