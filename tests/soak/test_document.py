@@ -40,6 +40,7 @@ def test_a_busy_soak_keeps_its_contract():
     assert report.memory.peak_bytes == 8_000_000_000
     assert report.target.gpus == 2
     assert made["minutes"][12]["lost"] == 3
+    assert "how 3 requests ended is not known: they count as neither good nor bad" in made["notes"]
     assert "ttft_ms" not in made["minutes"][12]
     assert "a torn line" in made["notes"]
     assert any("20.0 s were not observed" in note for note in made["notes"])

@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.load.histogram import RELATIVE_ERROR
+from mens_console.signals.human import some
 from mens_console.soak.types import MINUTE, PROBE_EVERY_S
 from mens_console.soak.verdicts import bounds
 
@@ -86,7 +87,8 @@ def notes(found: Analysis) -> list[str]:
     if found.unobserved_s > 0:
         said.append(f"{found.unobserved_s:.1f} s were not observed: they are in no rate and in no availability")
     if found.lost:
-        said.append(f"{found.lost} requests were lost with their driver: they count as neither good nor bad")
+        counted = "it counts" if found.lost == 1 else "they count"
+        said.append(f"how {some(found.lost, 'request')} ended is not known: {counted} as neither good nor bad")
     others = {name: n for name, n in found.counted_by.items() if name != "server"}
     if others:
         told = ", ".join(f"{n} by {name}" for name, n in sorted(others.items()))
