@@ -117,7 +117,7 @@ def failing(**changes):
 
 
 def died(**changes):
-    why = "no beat for 11 m, and pid 4121 is gone: resume it with `mens-console soak run --resume /box/runs/died`"
+    why = "process 4121 runs no more, and the journal has no end; its last sign of life is 11 min old"
     return failing(state="died", why=why, path="/box/runs/died", **changes)
 
 

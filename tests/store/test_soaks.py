@@ -191,7 +191,7 @@ def test_a_driver_that_died_fires_with_its_evidence_until_it_is_resumed():
     soaks = alerts_of(soakbox.died())
     died = next(alert for alert in soaks.alerts.views if alert.rule == "soak_died")
     assert died.active
-    assert "no beat for 11 m" in died.evidence[0]
+    assert "process 4121 runs no more" in died.evidence[0]
     assert "71 h of 72 h were still to come" in died.evidence[1]
     assert "soak_died" not in {rule for rule, _ in on(alerts_of(soakbox.died(), soakbox.failing()))}
 

@@ -213,11 +213,14 @@ def _is_soak(path: Path) -> bool:
 def _lines(one: Seen, ink: Callable[[str, str], str]) -> Iterator[str]:
     from mens_console.cli.soak_telling import clock
     from mens_console.ingest.text import safe_text
+    from mens_console.soak.wording import cure
 
     target = f" / {clock(one.duration_s)}" if one.duration_s is not None else ""
     state = ink(one.state, _INK.get(one.state, "bad") if one.fine else "bad")
     yield f"{state}  {ink(safe_text(one.dir, 400), 'strong')}  {clock(one.now_s)}{target}"
     yield f"  {safe_text(one.why, 400)}"
+    if told := cure(one.state, one.dir):
+        yield f"  {told}"
     if one.failing is not None:
         yield f"  {ink('! ' + safe_text(one.failing, 400), 'bad')}"
     if one.lately is not None:

@@ -8,6 +8,7 @@ from mens_console.ingest.text import safe_text
 from mens_console.screens.soakwords import BANDS, down, elapsed, state_look, up
 from mens_console.signals.human import some
 from mens_console.soak.verdicts import errors, uptime
+from mens_console.soak.wording import cure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,5 +34,5 @@ def _line(view: SoakView, ink: Callable[[str, str], str]) -> str:
     is_open = any(one.closed is None for one in report.incidents)
     parts.append(some(len(report.incidents), "incident") + " (one is open)" * is_open)
     if report.state in ("died", "unknown", "stopped") and report.why:
-        parts.append(safe_text(report.why, 200))
+        parts.append("; ".join(filter(None, (safe_text(report.why, 200), cure(report.state, str(view.path))))))
     return "  ".join(parts)

@@ -14,6 +14,7 @@ from mens_console.screens.sheet import Line
 from mens_console.screens.soakwords import BANDS, down, elapsed, ms, state_look, up
 from mens_console.signals.human import duration, number, percent, some, step
 from mens_console.soak.verdicts import errors, failures, uptime
+from mens_console.soak.wording import cure
 from mens_widgets.bar import bar
 from mens_widgets.text import fit
 
@@ -36,6 +37,8 @@ def head_lines(view: SoakView, analysis: Analysis, width: int, place: tuple[int,
     lines = [_progress(view, analysis, width, place)]
     if analysis.state not in CALM and analysis.why:
         lines.append(((fit(f" {safe_text(analysis.why, 300)}", width), state_look(analysis.state).ink),))
+    if onward := cure(analysis.state, str(view.path)):
+        lines.append(((fit(f" {onward}", width), "strong"),))
     lines.append(_joined(_load(analysis), width))
     lines.append(_joined(_availability(analysis), width))
     lines.append(_joined(_failures(analysis), width))

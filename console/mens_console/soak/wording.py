@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from mens_console.ingest.text import safe_text
 from mens_console.signals.human import number, percent, size, span
 
 if TYPE_CHECKING:
@@ -55,6 +57,13 @@ def ms(value: float | None) -> str:
     if value < 999.5:
         return f"{value:.3g} ms" if value < 99.95 else f"{value:.0f} ms"
     return f"{value / 1000:.3g} s" if value < 99_950 else f"{value / 1000:.0f} s"
+
+
+def cure(state: str, folder: str) -> str:
+    """Say how a soak that nobody drives any more goes on; "" where it needs nothing."""
+    if state not in {"died", "stopped"}:
+        return ""
+    return f"resume it with `mens-console soak run --resume {shlex.quote(safe_text(folder, 400))}`"
 
 
 def up(share: float | None) -> str:
