@@ -54,6 +54,12 @@ def test_wrong_use_is_told_in_one_line_that_names_the_help(cli, words, said):
     assert "\x1b" not in err
 
 
+def test_a_misspelt_command_is_told_of_where_there_is_no_terminal(cli):
+    status, _, err = cli("stauts")
+    assert status == 2
+    assert "did you mean `mens-console status`?" in err
+
+
 def test_help_lists_every_command(cli):
     status, out, _ = cli("--help")
     assert status == 0

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Watch until the operator quits."""
+    settings = settings_from(arguments)  # first, for what is no folder may be a command that was misspelt
     need_terminal()
-    settings = settings_from(arguments)
     return show(LateEngine(settings), settings)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mens_console.ingest.text import safe_text
 from mens_console.screens.bands import BANDS, NAMES, band_look, interval_text, latency_text, severity, value_text
 from mens_console.signals.generation import INDICATORS, MIN_ATTEMPTS, OTHERS
-from mens_console.signals.human import count, percent
+from mens_console.signals.human import count, percent, some
 from mens_console.signals.tiers import named
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _place(judged: Judged, by: str = "batch", *, alone: bool) -> str:
 
 
 def _run(tier: TierFigures, batches: Sequence[Judged], ink: Ink, *, alone: bool) -> list[str]:
-    said = [ink(f"run {safe_text(named(tier.tier), 60)}", "accent") + f"  {len(batches)} batches"]
+    said = [ink(f"run {safe_text(named(tier.tier), 60)}", "accent") + f"  {some(len(batches), 'batch')}"]
     if not alone and tier.drift:
         said[0] += "  " + ink("✖ drift", "bad")
     if not batches:

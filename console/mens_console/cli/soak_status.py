@@ -213,6 +213,7 @@ def _is_soak(path: Path) -> bool:
 def _lines(one: Seen, ink: Callable[[str, str], str]) -> Iterator[str]:
     from mens_console.cli.soak_telling import clock
     from mens_console.ingest.text import safe_text
+    from mens_console.signals.human import span
     from mens_console.soak.wording import cure
 
     target = f" / {clock(one.duration_s)}" if one.duration_s is not None else ""
@@ -226,7 +227,7 @@ def _lines(one: Seen, ink: Callable[[str, str], str]) -> Iterator[str]:
     if one.lately is not None:
         yield f"  {_lately_line(one.lately)}"
     if one.unobserved_s > 0:
-        yield f"  {clock(one.unobserved_s)} of it were not observed"
+        yield f"  {span(one.unobserved_s)} of it were not observed"
     for problem in one.problems:
         yield f"  {ink('! ' + safe_text(problem, 400), 'warn')}"
 
