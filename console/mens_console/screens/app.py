@@ -392,7 +392,7 @@ class ConsoleApp(App[None]):
         if self.size.height < PALETTE_ROWS:
             self.notify("The window is too small for the palette", markup=False)
         elif not isinstance(self.screen, CommandPalette):
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette())  # without an id: the one before may not be gone yet
 
     def action_help(self) -> None:
         """Show the keys of this screen."""
