@@ -10,7 +10,7 @@ import pytest
 from mens_console.cli.parser import COMMANDS, parser_of
 from mens_console.cli.soak_line import Printer
 from mens_console.cli.soak_plan import planned, words
-from mens_console.cli.soak_status import _failing
+from mens_console.cli.soak_status import _failing, _lately, _lately_line
 from mens_console.cli.soak_telling import line
 from mens_console.soak import plan as plans
 from mens_console.soak.types import Minute, Plan, ProbeAt
@@ -166,6 +166,17 @@ def test_status_of_one_that_nobody_drives(cli, tmp_path):
 
 def record(*minutes, state="running"):
     return SimpleNamespace(state=state, minutes=list(minutes))
+
+
+def test_status_tells_what_waits_for_a_server_that_stands_still():
+    first, second = minute(0), minute(1, ended=12)
+    first.lost, first.ended = 3, 57
+    seen = record(first, second)
+    seen.now_s, seen.plan = 120.0, None
+    assert _lately(seen).in_flight == 48
+    assert "(0 %) · 48 in flight · 12 of 12 health checks good" in _lately_line(_lately(seen))
+    second.ended = 60
+    assert "in flight" not in _lately_line(_lately(seen))
 
 
 def minute(index, *, ended=60, failed=None, reasons=None, probes="......"):

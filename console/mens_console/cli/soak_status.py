@@ -86,6 +86,8 @@ class Lately:
     lag_p99_ms: float | None
     probes: int
     probes_failed: int
+    in_flight: int
+    """Requests that were sent, of which the end is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def _lately(record: Record) -> Lately | None:
         round(seconds, 3), _rate(sum(one.due - one.skipped for one in minutes), seconds),
         _rate(ended - failed, seconds), ended, failed, sums["ttft"].quantile(0.5), sums["ttft"].quantile(0.99),
         sums["lag"].quantile(0.99), len(probes), sum(not probe.ok for probe in probes),
+        sum(one.sent - one.ended - one.lost for one in minutes),
     )  # fmt: skip
 
 
@@ -237,10 +240,11 @@ def _lately_line(lately: Lately) -> str:
     from mens_console.signals.human import percent, span
 
     share = percent(lately.failed / lately.ended) if lately.ended else "none ended"
+    waiting = f" · {lately.in_flight} in flight" if lately.in_flight else ""
     answered = f"{each_second(lately.achieved_rate)} of {each_second(lately.offered_rate)}/s answered"
     return (
-        f"last {span(max(lately.seconds, 0.0))}: {answered} · {lately.failed} of {lately.ended} failed ({share}) · "
-        f"{lately.probes - lately.probes_failed} of {lately.probes} health checks good · "
+        f"last {span(max(lately.seconds, 0.0))}: {answered} · {lately.failed} of {lately.ended} failed ({share})"
+        f"{waiting} · {lately.probes - lately.probes_failed} of {lately.probes} health checks good · "
         f"ttft p50 {milliseconds(lately.ttft_p50_ms)} p99 {milliseconds(lately.ttft_p99_ms)} · "
         f"lag p99 {milliseconds(lately.lag_p99_ms)}"
     )
