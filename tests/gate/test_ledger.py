@@ -554,3 +554,16 @@ def test_what_is_no_pae_is_refused(change):
 def test_what_is_no_envelope_is_refused(document):
     with pytest.raises(DsseError):
         envelope(document)
+
+
+def test_where_no_file_can_be_made_it_is_said_so(tmp_path):
+    from pathlib import Path
+
+    from mens_console.gate.append import append
+    from mens_console.gate.ledger import LedgerError
+
+    with pytest.raises(LedgerError, match=r"nothing can be recorded there: .*; name another \(--ledger FILE\)"):
+        append(Path("/proc/ledger.jsonl"), b"{}\n", "0" * 64)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match="nothing can be recorded there: (not a directory|file exists)"):
+        append(tmp_path / "file" / "ledger.jsonl", b"{}\n", "0" * 64)

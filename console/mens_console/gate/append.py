@@ -63,7 +63,10 @@ def _opened(path: Path) -> Iterator[int]:
             raise NotRegularFileError(errno.EINVAL, "not a regular file", str(path))
         fd = os.open(path, flags, 0o600)
     except OSError as error:
-        raise LedgerError(f"{path}: nothing can be recorded there: {explain(error)}") from None
+        why = (
+            explain(error) if isinstance(error, NotRegularFileError) else f"{_why(error)}; name another (--ledger FILE)"
+        )
+        raise LedgerError(f"{path}: nothing can be recorded there: {why}") from None
     try:
         _lock(fd, path)
         there, held = path.stat(), os.fstat(fd)
