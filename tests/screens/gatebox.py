@@ -128,9 +128,9 @@ async def opened(app, pilot, *keys):
 
 
 async def shows(app, pilot, text):
-    """Wait for a text on screen."""
+    """Wait for a text on screen, wherever the lines of it break."""
     try:
-        await until(pilot, lambda: text in text_of(app))
+        await until(pilot, lambda: text in text_of(app) or text in " ".join(text_of(app).replace("│", " ").split()))
     except AssertionError:
         raise AssertionError(f"{text!r} is not on:\n{text_of(app)}") from None
 
