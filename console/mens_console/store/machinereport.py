@@ -13,6 +13,7 @@ from mens_console.store.report import moment, number
 
 if TYPE_CHECKING:
     from mens_console.signals.fill import Fill
+    from mens_console.signals.gpu import GpuProcess
     from mens_console.signals.machine import GpuSample, HostSample, MachineView, ProcessSample, VolumeSample
 
 
@@ -78,20 +79,19 @@ def _gpu(gpu: GpuSample) -> dict[str, Any]:
             }
             for one in gpu.mig
         ],
-        "processes": None
-        if gpu.processes is None
-        else [
-            {
-                "pid": process.pid,
-                "kind": process.kind,
-                "name": safe_text(process.name) or None,
-                "run": safe_text(process.run) or None,
-                "memory_bytes": process.memory,
-                "mig_gpu_instance": process.instance,
-            }
-            for process in gpu.processes
-        ],
+        "processes": None if gpu.processes is None else [_gpu_process(one) for one in gpu.processes],
         "not_available": {name: safe_text(why) for name, why in gpu.missing},
+    }
+
+
+def _gpu_process(process: GpuProcess) -> dict[str, Any]:
+    return {
+        "pid": process.pid,
+        "kind": process.kind,
+        "name": safe_text(process.name) or None,
+        "run": safe_text(process.run) or None,
+        "memory_bytes": process.memory,
+        "mig_gpu_instance": process.instance,
     }
 
 

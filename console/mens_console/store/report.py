@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mens_console.signals.alerts import AlertView, Silence
+    from mens_console.store.series import SeriesView
     from mens_console.store.snapshot import RunView, Snapshot, SourceView
 
 SCHEMA = "mens-status/1"
@@ -88,16 +89,7 @@ def run_document(run: RunView) -> dict[str, Any]:
         if eta is None
         else {"low": number(eta.low), "high": number(eta.high), "confidence": eta.confidence},
         "segments": [{"start_step": s.start_step, "end_step": s.end_step} for s in run.segments],
-        "series": {
-            safe_text(name): {
-                "points": series.points,
-                "last_step": series.last_step,
-                "last": number(series.last) if series.points else None,
-                "rewound_points": sum(piece.points for piece in series.rewound),
-                "source": series.source,
-            }
-            for name, series in run.series.items()
-        },
+        "series": {safe_text(name): _series(series) for name, series in run.series.items()},
         "alerts": [alert_document(alert) for alert in run.alerts],
         "checkpoints": [
             {"path": _relative(c.path, run.path), "step": c.step, "bytes": c.bytes, "written_at": moment(c.mtime)}
@@ -111,6 +103,16 @@ def run_document(run: RunView) -> dict[str, Any]:
             for feed in run_feeds(run)
         ],
         "backlog": None if run.backlog is None else {"bytes_read": run.backlog.done, "bytes_total": run.backlog.total},
+    }
+
+
+def _series(series: SeriesView) -> dict[str, Any]:
+    return {
+        "points": series.points,
+        "last_step": series.last_step,
+        "last": number(series.last) if series.points else None,
+        "rewound_points": sum(piece.points for piece in series.rewound),
+        "source": series.source,
     }
 
 
