@@ -565,5 +565,5 @@ def test_where_no_file_can_be_made_it_is_said_so(tmp_path):
     with pytest.raises(LedgerError, match=r"nothing can be recorded there: .*; name another \(--ledger FILE\)"):
         append(Path("/proc/ledger.jsonl"), b"{}\n", "0" * 64)
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError, match="nothing can be recorded there: (not a directory|file exists)"):
+    with pytest.raises(LedgerError, match=r"nothing can be recorded there: (not a directory|file exists)"):
         append(tmp_path / "file" / "ledger.jsonl", b"{}\n", "0" * 64)
