@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 EVIDENCE ?= build/evidence
+JOBS ?= 3
 SOURCES := console/mens_console widgets/mens_widgets contracts/mens_contracts
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
@@ -12,9 +13,12 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 run: $(VENV)/.run ## open the console on the recorded demo
 	@$(BIN)/mens-console demo
 
+# Several tests at a time, for many wait; those that drive the program in a pseudo-terminal have the box to themselves.
 test: $(VENV)/.dev ## run all tests with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 \
-	  --cov-report=json:$(EVIDENCE)/coverage.json --junitxml=$(EVIDENCE)/junit.xml
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not training and not e2e" --cov --cov-report= \
+	  --junitxml=$(EVIDENCE)/junit.xml
+	$(BIN)/python -m pytest -m e2e --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90 \
+	  --cov-report=json:$(EVIDENCE)/coverage.json --junitxml=$(EVIDENCE)/junit-e2e.xml
 
 test-training: $(VENV)/.training ## run the tests of the training side on real small models (needs PyTorch)
 	$(BIN)/python -m pytest -m training

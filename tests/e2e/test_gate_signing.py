@@ -5,12 +5,15 @@ import re
 import time
 from pathlib import Path
 
+import pytest
 from e2e.terminal import Terminal
 from gate.signing import needs_openssh
 from screens.gatebox import COVERAGE, MANUAL, Release
 
 from gate import signing
 from mens_console.gate import ledger, signers, verify
+
+pytestmark = pytest.mark.e2e
 
 
 def typed(terminal: Terminal, text: str) -> None:
