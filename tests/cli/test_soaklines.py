@@ -26,6 +26,7 @@ def test_a_line_tells_state_progress_and_verdicts():
     assert "3 incidents" in long
     assert "resume it with" in died
     assert "up 96.15 %" in foreign
+    assert "incidents —" in foreign, "nobody looked"
 
 
 def test_what_cannot_be_read_is_said():
