@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 from soak.handmade import STARTED, Record, minute, plan, quick
 
+from mens_console.load.histogram import Histogram
 from mens_console.soak.analyse import Analyst
 from mens_console.soak.types import Event, Minute, ProbeAt
 
@@ -189,3 +190,16 @@ def test_an_incident_over_the_edge_of_closed_minutes():
     assert first.incidents == again.incidents
     found = analyst.update(Record(minutes=closed, now_s=180.0))
     assert [(one.opened, one.closed, one.probes_failed) for one in found.incidents] == [(50, 80, 3)]
+
+
+@pytest.mark.parametrize(("at_once", "told"), [(5, False), (6, True), (100, True)])
+def test_gaps_that_nobody_saw_do_not_make_a_server_fast(at_once, told):
+    made = quick(0)
+    made.latencies["itl"] = Histogram.of_values([0.0] * at_once + [20.0 + n for n in range(100 - at_once)])
+    found = analysed(Record(minutes=[made], now_s=60.0))
+    itl = found.latencies["itl"]
+    assert itl.n == (100 - at_once if told else 100)
+    assert any("came in one read" in one for one in found.problems) == told
+    if told and itl.n:
+        assert itl.quantile(1e-9) >= 19.8
+    assert found.minutes[0].latencies["itl"].n == 100

@@ -15,6 +15,7 @@ from mens_console.soak.columns import Table, sheets_of
 from mens_console.soak.incidents import Watch
 from mens_console.soak.leaks import HORIZON_H, UNITS, leak
 from mens_console.soak.reliability import HOUR_S, Sums, budget, mtbf, mttr, since
+from mens_console.soak.seengaps import seen
 from mens_console.soak.types import LATENCIES, PROBE_EVERY_S, Analysis
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class Analyst:
         observed = max(now - sums.unobserved_s, 0.0)
         incidents = watch.incidents(gaps)
         columns = self._table.columns(more, sheets, now)
+        latencies = self._latencies(sheets)
+        latencies["itl"], unseen = seen(latencies["itl"])
         between, bound, needs = mtbf(observed, len(incidents))
         ended = record.now_s if record.state in OVER else None
         return Analysis(
@@ -135,13 +138,13 @@ class Analyst:
             probes=sums.probes, probes_failed=sums.probes_failed, unobserved_s=sums.unobserved_s,
             incidents=incidents, mttr_s=mttr(incidents), mtbf_s=between, mtbf_lower_bound_s=bound, mtbf_needs_s=needs,
             budget=budget(plan, sums, now, since(record.minutes, now - HOUR_S)) if plan else None,
-            latencies=self._latencies(sheets),
+            latencies=latencies,
             output_tokens=sums.output_tokens if sums.counted_by else None,
             output_tokens_per_s=_per(sums.output_tokens, observed) if sums.counted_by else None,
             counted_by=dict(sums.counted_by), leaks=self._leaks_now(record, columns),
             gpu_peak_bytes=None if sums.gpu_peak is None else int(sums.gpu_peak),
             columns=columns, minutes=tuple(record.minutes), events=tuple(record.events),
-            problems=tuple(record.problems), tags=dict(plan.tags) if plan else {},
+            problems=(*record.problems, *([unseen] if unseen else ())), tags=dict(plan.tags) if plan else {},
             extra={"observed_s": observed} | _drain(record),
         )  # fmt: skip
 
