@@ -27,5 +27,5 @@ def seen(gaps: Histogram) -> tuple[Histogram, str]:
         made.total, made.least, made.greatest = gaps.total, value(min(made.counts)), gaps.greatest
     return made, (
         f"{percent(at_once / gaps.n)} of the chunks came in one read with the one before (something gathers them, or "
-        "the driver's box was busy): such gaps of 0 are in no percentile of all raw gaps, but in those of single minutes"
+        "this box was busy): such gaps of 0 are in no percentile of all raw gaps, but in those of single minutes"
     )
