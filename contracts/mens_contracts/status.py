@@ -304,7 +304,7 @@ class Soak(_Model):
     requests: int = Field(default=0, description="requests that ended")
     errors: dict[str, int] = Field(default={}, description="requests that failed, by class")
     verdicts: dict[str, SoakVerdict] = Field(default={}, description="uptime, error_rate and failures")
-    incidents: int = 0
+    incidents: int | None = Field(default=0, description="null where nobody looked for any")
     incident_open: bool = False
     problems: list[str] = []
 

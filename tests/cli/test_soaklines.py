@@ -10,6 +10,7 @@ from mens_console.cli.main import main
 from mens_console.cli.soaklines import soak_lines
 from mens_console.cli.status import plain
 from mens_console.store.snapshot import SoakView
+from mens_console.store.soakreport import soak_document
 from mens_contracts.status import Status
 
 
@@ -27,6 +28,11 @@ def test_a_line_tells_state_progress_and_verdicts():
     assert "resume it with" in died
     assert "up 96.15 %" in foreign
     assert "incidents —" in foreign, "nobody looked"
+
+
+def test_incidents_that_nobody_looked_for_are_null():
+    assert soak_document(soakbox.view(soakbox.imported()))["incidents"] is None
+    assert soak_document(soakbox.view(soakbox.young()))["incidents"] == 0
 
 
 def test_what_cannot_be_read_is_said():

@@ -16,12 +16,12 @@ from mens_console.screens.soakbins import EDGES, Heats, Lens, Stack, grouped, st
 from mens_console.screens.soakface import SoakFace
 from mens_console.screens.soakfacts import incident_lines, leak_lines, plan_lines
 from mens_console.screens.soakhead import head_lines
-from mens_console.screens.soakminute import merged, minutes_of
+from mens_console.screens.soakminute import merged, minute_lines, minutes_of
 from mens_console.screens.soakpick import matching
 from mens_console.screens.soakwords import down, elapsed, ms, up
 from mens_console.signals.alerts import AlertReducer
 from mens_console.soak.alerts import soak_observations
-from mens_console.soak.types import Incident
+from mens_console.soak.types import Incident, Minute
 from mens_console.store.snapshot import SoakView
 
 ODD = {
@@ -465,3 +465,12 @@ def test_soaks_are_found_by_what_is_typed():
     assert len(names["-failing"]) == 4
     assert names["x y"] == []
     assert NOW > 0
+
+
+def test_what_another_tool_does_not_tell_of_a_minute_is_no_zero():
+    told = Minute(index=0, sent=5, ended=5, failed={"http": 1})
+    report = replace(soakbox.imported(), minutes=(told,))
+    text = "\n".join("".join(piece for piece, _ in line) for line in minute_lines(report, range(1), 80, None))
+    assert "— due, 5 sent, 5 ended" in text
+    assert re.search(r"tokens out +—$", text, re.MULTILINE)
+    assert "no latency is told of these answers" in text

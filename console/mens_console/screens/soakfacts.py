@@ -74,7 +74,8 @@ def latency_lines(analysis: Analysis, width: int) -> list[Line]:
     known = [(name, found) for name, found in known if found.n]
     foreign = told_lines(analysis, {name for name, _ in known}, width)
     if not known:
-        return foreign or [((" no request succeeded yet", "muted"),)]
+        good = analysis.requests - sum(analysis.failed.values())
+        return foreign or [((" no latency is told" if good else " no request succeeded yet", "muted"),)]
     most, n = (10, 12) if width >= 64 else (0, 10)
     heads = "".join(f"{name:>9}" for name in ("p50", "p95", "p99")) + f"{'greatest':>{most}}" * bool(most)
     lines: list[Line] = [((f" {'':<12}{heads}{'n':>{n}}", "muted"),)]

@@ -124,7 +124,7 @@ def _requests(minutes: Sequence[Minute], seconds: float, *, live: bool) -> list[
     due, sent = sum(one.due for one in minutes), sum(one.sent for one in minutes)
     ended, failed = sum(one.ended for one in minutes), sum((Counter(one.failed) for one in minutes), Counter())
     total = sum(failed.values())
-    lines = [fact(" requests", f"{step(due)} due, {step(sent)} sent, {step(ended)} ended")]
+    lines = [fact(" requests", f"{step(due) if due or not sent else '—'} due, {step(sent)} sent, {step(ended)} ended")]
     if total:
         classes = ", ".join(f"{step(n)} {safe_text(name, 16)}" for name, n in failed.most_common(6))
         lines.append(fact(" failed", f"{step(total)} ({down(total / ended if ended else None)}): {classes}", "bad"))
@@ -141,7 +141,8 @@ def _requests(minutes: Sequence[Minute], seconds: float, *, live: bool) -> list[
         lines.append(fact(" unobserved", elapsed(blind), "warn"))
     tokens, open_ones = sum(one.output_tokens for one in minutes), sum(not one.closed for one in minutes)
     rate = f" ({number(tokens / seconds, 3)}/s)" if seconds >= 1.0 else ""
-    lines.append(fact(" tokens out", f"{step(tokens)}{rate}"))
+    counted = tokens or ended == total or any(one.counted_by for one in minutes)
+    lines.append(fact(" tokens out", f"{step(tokens)}{rate}" if counted else "—"))
     if open_ones and live:
         lines.append(((" the newest minute is still open: more will come to it", "muted"),))
     return lines
@@ -154,7 +155,10 @@ def _latencies(minutes: Sequence[Minute]) -> list[Line]:
         if found.n:
             values = "".join(f"{ms(found.quantile(q)):>9}" for q in QUANTILES)
             lines.append(((f" {NAMES[name]:<13}", ""), (values, "strong"), (f"{step(found.n):>11}", "")))
-    return lines if len(lines) > 1 else [((" no request succeeded", "muted"),)]
+    if len(lines) > 1:
+        return lines
+    good = sum(one.ended - one.failures for one in minutes)
+    return [((" no latency is told of these answers" if good else " no request succeeded", "muted"),)]
 
 
 def _probes(minutes: Sequence[Minute]) -> list[Line]:

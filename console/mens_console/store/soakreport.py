@@ -61,7 +61,7 @@ def _known(report: Analysis) -> dict[str, Any]:
             "failures": _verdict(failures(report)),
         },
         "budget": None if report.budget is None else {k: number(v) for k, v in asdict(report.budget).items()},
-        "incidents": len(report.incidents),
+        "incidents": None if plan is None else len(report.incidents),
         "incident_open": newest is not None and newest.closed is None,
         "mttr_s": number(report.mttr_s),
         "mtbf_s": number(report.mtbf_s),
