@@ -7,10 +7,12 @@ from typing import Generic, TypeVar
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen
 
+from mens_console.screens.steady import Steady
+
 Answer = TypeVar("Answer")
 
 
-class OnceScreen(ModalScreen[Answer], Generic[Answer]):
+class OnceScreen(Steady, ModalScreen[Answer], Generic[Answer]):
     """A modal screen: a second answer, on its way while the first one closed it, would close what lies beneath."""
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:

@@ -16,6 +16,7 @@ from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.room import ROOMS
+from mens_console.screens.steady import Steady
 from mens_console.screens.themes import SHORT
 from mens_console.screens.words import look
 
@@ -31,7 +32,7 @@ Command = tuple[str, str, "Callable[[], object]"]
 """Name, help, what it does."""
 
 
-class Palette(CommandPalette):
+class Palette(Steady, CommandPalette):
     """Textual's palette, closed once however often Enter bounces, and only open where there is room for it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from textual.screen import Screen
 
 from mens_console.screens.sheet import Header, Line
+from mens_console.screens.steady import Steady
 from mens_console.screens.words import clock_text, loud
 from mens_widgets.heading import Keys
 
@@ -31,7 +32,7 @@ ROOMS: Final = (
 """Key, mode and title of each screen."""
 
 
-class Room(Screen[None]):
+class Room(Steady, Screen[None]):
     """A screen of the console. The app calls `present` with each snapshot while the screen is the current one."""
 
     MODE: ClassVar[str] = ""
