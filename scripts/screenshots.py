@@ -51,6 +51,7 @@ VIEWS = {
     "patterns": View(("3", "tab"), "llama-lora-r8-watched"),
     "health": View(("4",)),
     "kpi": View(("5",)),
+    "soak": View(("6",)),
     "alerts": View(("8",)),
     "gate": View(("9",)),
     "compare": View(("1", "c")),
