@@ -122,7 +122,8 @@ def _look(folder: Path) -> Seen:
     return Seen(
         str(folder), plan.id if plan else None, record.state, record.why,
         record.state in {"running", "starting", "finished", "stopped"} and failing is None,
-        failing, round(record.now_s, 3), plan.duration_s if plan else None,
+        failing, round(min(record.now_s, plan.duration_s) if plan else record.now_s, 3),
+        plan.duration_s if plan else None,
         round(sum(minute.unobserved_s for minute in record.minutes), 3), lately, record.problems,
     )  # fmt: skip
 
@@ -227,7 +228,7 @@ def _lines(one: Seen, ink: Callable[[str, str], str]) -> Iterator[str]:
         yield f"  {told}"
     if one.failing is not None:
         yield f"  {ink('! ' + safe_text(one.failing, 400), 'bad')}"
-    if one.lately is not None:
+    if one.lately is not None and one.lately.seconds > 0:
         yield f"  {_lately_line(one.lately)}"
     if one.unobserved_s > 0:
         yield f"  {span(one.unobserved_s)} of it were not observed"

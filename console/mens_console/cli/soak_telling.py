@@ -36,7 +36,7 @@ class Telling:
             return
         plan, what = self._plan, "going on with" if resumed else "soak"
         self._say(
-            f"{what} {plan.id}: {plan.rate:g} requests a second ({plan.arrivals}) for "
+            f"{what} {plan.id}: {plan.rate:g} request{'s' * (plan.rate != 1)} a second ({plan.arrivals}) for "
             f"{clock(plan.duration_s)} to {plan.model} at {plan.url}, recorded in {self._folder}"
         )
 
@@ -63,7 +63,8 @@ class Telling:
                 self._say(f"! {unwritten} rows are lost: the disk did not take them")
             share = f" ({percent(look.errors / look.requests)})" if look.requests else ""
             self._say(
-                f"{state} after {clock(look.now_s)}: {count(look.requests)} requests ended since this driver began, "
+                f"{state} after {clock(min(look.now_s, self._plan.duration_s))}: "
+                f"{count(look.requests)} requests ended since this driver began, "
                 f"{count(look.errors)} of them failed{share}"
             )
             self._say(f"  mens-console soak report {self._folder}")
