@@ -95,3 +95,14 @@ def test_the_short_line_reads_no_soak(box, capsys):
     write_soak(box / "soak", Scene(hours=0.2, rate=1.0))
     assert main(["status", "--line", str(box)]) == 2
     assert "no runs" in capsys.readouterr().out
+
+
+def test_a_soak_that_was_resumed_after_its_end_is_no_longer_than_planned(box, capsys):
+    written = write_soak(box / "soak", Scene(hours=0.05, rate=1.0, until=100.0, finished=False))
+    journal = max(written.folder.glob("journal-*.ndjson"))
+    with journal.open("a") as file:
+        for kind, at in (("resume", 900.0), ("end", 900.5)):
+            file.write(json.dumps({"k": "e", "t": at, "kind": kind, "text": kind}) + "\n")
+    assert main(["soak", "status", str(box / "soak")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("finished") and "0:03:00 / 0:03:00" in shown
