@@ -13,7 +13,7 @@ from mens_console.store.report import moment, number
 
 if TYPE_CHECKING:
     from mens_console.load.histogram import Histogram
-    from mens_console.soak.types import Analysis
+    from mens_console.soak.types import Analysis, Leak
     from mens_console.soak.verdicts import Verdict
     from mens_console.store.snapshot import SoakView
 
@@ -69,19 +69,20 @@ def _known(report: Analysis) -> dict[str, Any]:
         **{f"{name}_ms": _percentiles(found) for name, found in report.latencies.items()},
         "goodput": number(report.goodput),
         "output_tokens_per_s": number(report.output_tokens_per_s),
-        "leaks": {
-            safe_text(one.name): {
-                "verdict": one.verdict,
-                "unit": safe_text(one.unit),
-                "last": number(one.last),
-                "per_h": number(one.slope_per_h),
-                "interval": None if one.interval is None else [number(end) for end in one.interval],
-                "n": one.n,
-                "to_limit_s": number(one.to_limit_s),
-            }
-            for one in report.leaks
-        },
+        "leaks": {safe_text(one.name): _leak(one) for one in report.leaks},
         "problems": [safe_text(one) for one in report.problems],
+    }
+
+
+def _leak(one: Leak) -> dict[str, Any]:
+    return {
+        "verdict": one.verdict,
+        "unit": safe_text(one.unit),
+        "last": number(one.last),
+        "per_h": number(one.slope_per_h),
+        "interval": None if one.interval is None else [number(end) for end in one.interval],
+        "n": one.n,
+        "to_limit_s": number(one.to_limit_s),
     }
 
 
