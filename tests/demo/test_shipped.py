@@ -22,6 +22,7 @@ RECORDINGS = {path.stem: path for path in shipped()}
 SCENARIOS = {"healthy", "diverged", "diverged-unfiltered", "killed-resumed", "stalled", "finished"}
 WATCHED = {"adapters", "dead-layers", "exploding", "plateau", "entropy-collapse"}
 GENERATED = {"personas", "code-lane"}
+LOADED = {"soak"}
 
 
 @functools.cache
@@ -52,7 +53,7 @@ def history(scenario: str, name: str = "trainer_state.json") -> list[dict[str, A
 
 
 def test_every_scenario_is_there_and_together_they_are_small():
-    assert RECORDINGS.keys() == SCENARIOS | WATCHED | GENERATED
+    assert RECORDINGS.keys() == SCENARIOS | WATCHED | GENERATED | LOADED
     assert sum(path.stat().st_size for path in RECORDINGS.values()) < 3_000_000
     assert len({opened(scenario)[0].header.name for scenario in RECORDINGS}) == len(RECORDINGS)
 
@@ -78,7 +79,7 @@ def test_what_every_recording_has(scenario, tmp_path):
     assert there.items() <= header.files.items()
 
 
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS | WATCHED | GENERATED))
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS | WATCHED | GENERATED | LOADED))
 def test_no_recording_names_the_machine_it_was_made_on(scenario):
     recording, events = opened(scenario)
     absolute = re.compile(rb"""(?:^|[\s"'=(])/(?:[\w.-]{3,}/)+[\w.-]{3,}""")
@@ -205,3 +206,22 @@ def test_what_a_watched_run_raises(scenario, rules):
     fired = judged(scenario)[1]
     assert rules <= fired
     assert not fired & {"lora_dead", "lora_vanishing", "nan_loss", "nan_grad", "crash", "oom"}
+
+
+def test_the_soak_is_an_hour_of_load_with_its_faults():
+    """By the script: down from 1020 to 1110 s, errors to 1900, slow to 2580, a stall from 3240 to 3290."""
+    replay = Replay([opened("soak")[0]], Settings())
+    try:
+        early = replay.run_to(10).soaks[0].report
+        last = replay.run().soaks[0].report
+    finally:
+        replay.stop()
+    assert (early.state, last.state) == ("running", "finished")
+    assert early.now_s > 2900 and last.now_s >= 3600
+    assert last.requests == 3600 and not last.problems
+    spans = [(one.opened, one.closed) for one in last.incidents]
+    assert len(spans) == 3
+    for (begin, end), (opens, closes) in zip(spans, ((1020, 1110), (1860, 1900), (3240, 3290)), strict=True):
+        assert abs(begin - opens) <= 15 and abs(end - closes) <= 15
+    assert last.failed.keys() >= {"connect", "http"} and last.degraded
+    assert {leak.name: leak.verdict for leak in last.leaks}["rss"] == "growing"
