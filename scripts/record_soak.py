@@ -25,9 +25,7 @@ from mens_console.demo.recorder import Recorder
 from mens_console.demo.recording import Recording, shipped
 
 NAME: Final = "soak-llama-r8"
-SUMMARY: Final = (
-    "an hour of one request a second: an outage, a burst of errors, slow minutes, a stall, growing memory"
-)
+SUMMARY: Final = "an hour of one request a second: an outage, a burst of errors, slow minutes, a stall, growing memory"
 BEFORE_S: Final = 3000.0
 MINUTES: Final = 60
 POLL_S: Final = 0.5
