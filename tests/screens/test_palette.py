@@ -38,6 +38,17 @@ async def test_a_palette_that_is_closed_before_it_is_there_does_no_harm(console)
         assert "Fleet" in text_of(app)
 
 
+async def test_a_room_s_key_from_before_the_palette_was_there_does_no_harm(console):
+    async with console(snapshot(box())) as (app, pilot):
+        app.action_command_palette()
+        app.action_room("gate")
+        await until(pilot, lambda: "Screen: Fleet" in text_of(app))
+        await pilot.press("escape")
+        app.action_room("gate")
+        await until(pilot, lambda: "Gate" in text_of(app) and len(app.screen_stack) == 1)
+        assert app.is_running
+
+
 async def test_pages_lead_through_the_palette(console):
     async with console(snapshot(box())) as (app, pilot):
         await pilot.press("ctrl+p")

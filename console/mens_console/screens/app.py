@@ -365,7 +365,9 @@ class ConsoleApp(App[None]):
     # Routes
 
     def action_room(self, mode: str) -> None:
-        """Go to a screen."""
+        """Go to a screen; a key from before the palette was there leaves it open, for it looks for what it covers."""
+        if isinstance(self.screen, Palette) and not self.screen.opened:
+            return
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.switch_mode(mode)

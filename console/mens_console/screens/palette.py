@@ -47,17 +47,18 @@ class Palette(Steady, CommandPalette):
         with suppress(LookupError):
             turn()
 
-    _opened = False
+    opened = False
+    """Whether it has found what it covers."""
 
     def on_mount(self) -> None:
         """Note that it is there."""
-        self._opened = True
+        self.opened = True
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close, unless it is closed already; one that is not there yet opens first: it asks for what it covers."""
         if self.app.screen is not self:
             return AwaitComplete()
-        if not self._opened:
+        if not self.opened:
             self.call_later(self._close, result)
             return AwaitComplete()
         return super().dismiss(result)
