@@ -44,6 +44,11 @@ class Terminal:
         self.process.wait()
         os.close(self._master)
 
+    def hang_up(self) -> None:
+        """Let the terminal go away, as a dropped connection does."""
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDWR)
+
     def pump(self, seconds: float) -> int:
         """Take in what the program prints for so long; return how many bytes came."""
         before, until = self.received, time.monotonic() + seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -152,6 +153,18 @@ def test_a_polite_kill_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
         assert terminal.process.returncode == 143
         assert b"\x1b[?1049l" in seen  # the alternate screen is left
         assert b"\x1b[?25h" in seen  # the cursor is back
+
+
+def test_a_terminal_that_goes_away_ends_it_though_the_signal_is_ignored(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.jsonl", rows(0, 20))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        with Terminal(str(tmp_path), cwd=tmp_path) as terminal:
+            terminal.wait_for("19")
+            terminal.hang_up()
+            assert terminal.process.wait(20) == 129
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_idle_sends_nothing_and_a_resize_redraws(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mens_console.cli.common import settings_from
-from mens_console.cli.errors import OK, TERMINATED, CommandError
+from mens_console.cli.errors import HUNG_UP, OK, TERMINATED, CommandError
 from mens_console.store.snapshot import EMPTY
 
 if TYPE_CHECKING:
@@ -139,5 +139,6 @@ def show(engine: Source, settings: Settings) -> int:
     app = ConsoleApp(engine, settings)
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         loop.add_signal_handler(signal.SIGTERM, app.exit, None, TERMINATED)
+        loop.add_signal_handler(signal.SIGHUP, app.exit, None, HUNG_UP)
         app.run(loop=loop)
     return app.return_code or OK

@@ -12,6 +12,7 @@ WRONG = 2
 """Wrong use, or nothing readable."""
 INTERRUPTED = 130
 TERMINATED = 143
+HUNG_UP = 129
 """128 and the signal's number, as shells say it."""
 
 
