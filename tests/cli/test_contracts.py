@@ -125,4 +125,4 @@ def test_a_document_makes_no_table(cli, box):
 
 def test_help_has_examples_and_exit_codes(cli):
     out = cli("contracts", "--help")[1]
-    assert "mens-console contracts check generation.log" in out and "2 where one cannot be read" in out
+    assert "mens-console contracts check generation.log" in out and "2 wrong use, or one cannot be read" in out

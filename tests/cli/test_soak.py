@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -273,3 +274,9 @@ def test_a_line_in_place_gives_way_to_one_that_stays():
     seen += os.read(reading, 4096)
     os.close(reading)
     assert seen == b"first\r\x1b[2Kstays\n"
+
+
+def test_the_signal_of_a_lost_terminal_is_as_it_was_afterwards(cli, tmp_path):
+    before = signal.getsignal(signal.SIGHUP)
+    assert cli("soak", "run", "--resume", tmp_path / "none")[0] == 2
+    assert signal.getsignal(signal.SIGHUP) == before

@@ -51,7 +51,14 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run it here, or leave it running by itself."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        return _run(arguments)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         import aiohttp  # noqa: F401 (said now, not in the middle)
     except ImportError:
