@@ -100,8 +100,9 @@ class Terminal:
         left = until - time.monotonic()
         if left <= 0:
             return False
-        ready, _, _ = select.select([self._master], [], [], left)
-        if not ready:
+        poller = select.poll()
+        poller.register(self._master, select.POLLIN)
+        if not poller.poll(left * 1000):
             return False
         try:
             data = os.read(self._master, 65536)

@@ -1,5 +1,6 @@
 """Drivers that are killed anywhere and go on: nothing that was recorded is lost, and nothing counts twice."""
 
+import os
 import random
 
 import pytest
@@ -19,6 +20,14 @@ holds = st.tuples(st.floats(1, 150), st.floats(5.1, 45))
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+def die(writer):
+    """Let go of its files as a killed process does."""
+    writer.journal._disk.close()
+    for fd in (writer._fd, writer.journal._fd):
+        if fd >= 0:
+            os.close(fd)
+
+
 def drive(folder, made, lives_, *, harm=lambda folder, number: None, held=()):
     """Write what drivers that live in turn write; each but the last is killed, and `harm` is done after that."""
     plan.write(folder, made.plan)
@@ -32,7 +41,7 @@ def drive(folder, made, lives_, *, harm=lambda folder, number: None, held=()):
         if last:
             writer.close()
         else:
-            writer.journal._disk.close()
+            die(writer)
         harm(folder, number)
 
 
@@ -162,7 +171,7 @@ def test_a_reader_that_looks_while_it_is_written_comes_to_the_same_as_one_that_l
                     flying = minute.due - minute.ended - minute.lost - minute.skipped
                     assert flying >= 0
                     assert not (minute.closed and flying)
-        writer.journal._disk.close()
+        die(writer)
     watching.poll(0.0)
     after = Record(folder)
     after.poll(0.0)
@@ -186,7 +195,7 @@ def test_minutes_that_were_not_written_before_a_death_are_written_by_the_next_dr
     assert written.count(b"\n") == 2
     (tmp_path / minutes.NAME).unlink()
     assert [one.minute.index for one in recover(str(tmp_path), made.plan).unwritten] == [0, 1]
-    Writer(tmp_path, made.plan).journal._disk.close()
+    die(Writer(tmp_path, made.plan))
     assert (tmp_path / minutes.NAME).read_bytes() == written
 
 
