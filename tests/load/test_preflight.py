@@ -28,7 +28,7 @@ async def found(*, raw=None, drip=False, close=True, path="", model="meta/Llama-
 
 
 async def test_a_server_that_is_well_is_measured_without_a_word():
-    seen = await found()
+    seen = await found(gap_ms=20)
     assert (seen.problems, seen.warnings) == ([], [])
     assert seen.models == ["meta/Llama-3.1-8B"]
     assert seen.probe_path == "/health"
