@@ -91,10 +91,9 @@ def record_of(folder):
 
 
 def rows_of(folder):
-    """Return every row of the journal, each of which must be whole."""
-    return [
-        json.loads(line) for path in sorted(Path(folder).glob("journal-*")) for line in path.read_text().splitlines()
-    ]
+    """Return every row of the journal, each of which must be whole but for one that is being written."""
+    texts = [path.read_text() for path in sorted(Path(folder).glob("journal-*"))]
+    return [json.loads(line) for text in texts for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def starved(record):

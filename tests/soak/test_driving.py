@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from soak.drives import length
 from soak.driving import Box, adds_up, agrees, record_of, rows_of, starved, wait_for
 
 from mens_console.soak.control import told
@@ -78,9 +79,11 @@ def test_a_driver_that_is_halted_blames_nobody_else(box):
     process.send_signal(signal.SIGCONT)
     assert ended(process)[0] == 0
     record, _, _ = agrees(box, folder)
-    held = next(event for event in record.events if event.kind == "held")
+    unseen = [event for event in record.events if event.kind in ("held", "gap")]  # a slow box has more than ours
+    held = max((event for event in unseen if event.kind == "held"), key=lambda event: event.end - event.begin)
     assert held.end - held.begin > 6.0
-    assert sum(minute.unobserved_s for minute in record.minutes) == pytest.approx(held.end - held.begin, abs=1e-3)
+    spans = [(event.begin, event.end) for event in unseen]
+    assert sum(minute.unobserved_s for minute in record.minutes) == pytest.approx(length(spans, 0.0, 11.0), abs=1e-3)
     assert sum(minute.failures for minute in record.minutes) == 0
     late = [row for row in rows_of(folder) if row["k"] == "r" and held.begin <= row["due"] < held.end]
     assert late
@@ -90,7 +93,7 @@ def test_a_driver_that_is_halted_blames_nobody_else(box):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_lets_requests_end(box, number):
-    _, url = box.server("--gap-ms", 200)
+    _, url = box.server("--gap-ms", 1000)
     process, folder = box.drive(url, rate=200, seconds=60)
     wait_for("requests", answered(folder, 50))
     process.send_signal(number)

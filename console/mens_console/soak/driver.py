@@ -133,29 +133,31 @@ class Driver:
 
     async def _pace(self) -> None:
         slots = Slots(self.plan, self._wake)
-        while (now := self.clock.now()) < self.plan.duration_s or slots.head is not None:
+        now = self.notice()
+        while now < self.plan.duration_s or slots.head is not None:
             due = slots.head.due if slots.head is not None else self.plan.duration_s
             self._wake = min(due, now + _TICK_S)
-            await asyncio.sleep(max(self._wake - now, 0.0))
-            self.notice()
+            await asyncio.sleep(max(self._wake - self.clock.now(), 0.0))
+            now = self.notice()
             slots.skip(self.held_at - HELD_S)
-            now = self.clock.now()
             while slots.head is not None and slots.head.due <= now:
                 self._send(slots.take())
 
-    def notice(self) -> None:
-        """Look whether the driver was held up, and record it.
+    def notice(self) -> float:
+        """Look whether the driver was held up, and record it; return the moment of the look.
 
         Whoever is about to record a measurement looks first: after a halt it may come to run before the pace does.
+        What is planned from the moment returned stays in the past through a halt after it, which the next look tells.
         """
         now = self.clock.now()
         if now - self._wake <= HELD_S:
-            return
+            return now
         begin, self.held_at, self._wake = self._wake, now, now
         for flight in self._flights.values():
             flight.held = True
         text = f"the driver did not run for {now - begin:.1f} s (halted, suspended or starved)"
         self.book.write(rows.happened(now, "held", text, begin=begin, end=now))
+        return now
 
     def _send(self, slot: Slot) -> None:
         if len(self._flights) >= self._most:
@@ -178,7 +180,8 @@ class Driver:
 
     async def _request(self, slot: Slot) -> None:
         number = (slot.minute, slot.place)
-        sent = self.clock.now()
+        sent = self.notice()
+        self._flights[slot].held = False  # whatever held the driver up before it was sent is its lag
         self.book.write(rows.Sent(number, slot.due, round(sent, 6)))
         self.window.sent(sent, sent - slot.due)
         try:
