@@ -117,6 +117,15 @@ def _gone(metric: str, manifest: Manifest) -> list[str]:
     return [path for path, count in promised.items() if there[path] < count]
 
 
+def unread(manifest: Manifest) -> tuple[tuple[str, str], ...]:
+    """Return the files that could not be read, with the reason: nobody knows what they say, and it may be a FAIL.
+
+    A file that was promised is left to the criteria of what it promised: damaged or taken away, it is gone.
+    """
+    promised = {path for _, path in manifest.listed}
+    return tuple((one.path, one.problem) for one in manifest.files if one.problem and one.path not in promised)
+
+
 def _paths(item: Item) -> list[str]:
     """Return the files that a value comes from: several where runs were put together."""
     return [path for path, _, _ in item.sources] or [item.path]

@@ -1,7 +1,8 @@
 """The verdict on a profile: every criterion judged, people's marks and waivers counted, the worst of all. Pure.
 
 The same profile, evidence, words and moment give the same evaluation in whatever order they come. FAIL and UNDERFED
-both block, and listed evidence that is taken away leaves UNDERFED at best: nothing is won by removing it.
+both block, and listed evidence that is taken away leaves UNDERFED at best: nothing is won by removing it. Nor by
+damaging it: evidence that cannot be read blocks as a whole.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import math
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from mens_console.gate.choose import AHEAD_S
+from mens_console.gate.choose import AHEAD_S, unread
 from mens_console.gate.judge import judge_metric, worst
 from mens_console.gate.people import person
 from mens_console.gate.types import VERDICTS, Evaluation, Judgement
 from mens_console.gate.wording import age
+from mens_console.ingest.text import safe_text
 from mens_console.signals.human import some
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from mens_console.gate.types import Criterion, Manifest, Mark, Profile, Verdict, Waiver
 
 _DIGESTED: Final = "mens-gate-evaluation/1"
+_CURE: Final = "it is evidence that nobody can read: repair it, or take it away"
 
 
 def evaluate(
@@ -48,6 +51,8 @@ def evaluate(
     )
     deciding = [one for one in judgements if one.criterion.decides]
     blockers = tuple(_blocker(one, profile, waivers, now) for one in _worst_first(deciding) if blocks(one))
+    damaged = tuple(f"{safe_text(path)} UNDERFED: {why}; {_CURE}" for path, why in unread(manifest))
+    blockers = (*blockers, *damaged)
     if profile.template:
         blockers = (f"{profile.id} is a template: fill in what it leaves open before it judges", *blockers)
     if not deciding:
@@ -58,7 +63,7 @@ def evaluate(
         release,
         manifest,
         judgements,
-        "UNDERFED" if profile.template else worst([one.verdict for one in deciding]),
+        "UNDERFED" if profile.template else worst([*(one.verdict for one in deciding), *_underfed(damaged)]),
         blockers,
         ready=not blockers,
         at=now,
@@ -68,6 +73,10 @@ def evaluate(
         marks=tuple(marks),
         waivers=tuple(waivers),
     )
+
+
+def _underfed(damaged: Sequence[str]) -> tuple[Verdict, ...]:
+    return ("UNDERFED",) if damaged else ()
 
 
 def with_approvals(evaluation: Evaluation, approvals: Sequence[str]) -> Evaluation:

@@ -78,9 +78,10 @@ class _Reading:
             return self._failed("it is empty") if self._named or self._like_evidence() else None
         if head.startswith(_PACKED):
             why = "it is compressed: unpack it first, the gate reads plain files"
-            return self._failed(why) if self._named else None
+            return self._failed(why) if self._named or self._like_evidence() else None
         if b"\0" in head[:4096]:
-            return self._failed("it is binary: no reader knows it") if self._named else None
+            why = "it holds zero bytes, as a crash leaves them, or is binary: no reader knows it"
+            return self._failed(why) if self._named or self._like_evidence() else None
         rows = self._row_reader(head)
         if rows is not None:
             return self._rows(head, rows)

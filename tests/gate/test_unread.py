@@ -1,0 +1,70 @@
+"""Evidence that nobody can read: damaging a file must never win what deleting a promised one does not."""
+
+import pytest
+from gate.made import criterion, manifest, profile
+from gate.shapes import NOW, write
+
+from mens_console.gate.evaluate import evaluate
+from mens_console.gate.evidence import gather
+from mens_console.gate.types import EvidenceFile
+
+TESTS = criterion("tests_failed", "<=0", unit="tests")
+GOOD = '<testsuites><testsuite tests="1" failures="0"><testcase name="a"/></testsuite></testsuites>'
+BAD = '<testsuites><testsuite tests="1" failures="1"><testcase name="b"><failure/></testcase></testsuite></testsuites>'
+
+
+def judged(folder, *more):
+    return evaluate(profile(TESTS), gather([str(folder), *more], now=NOW), release="1", now=NOW)
+
+
+def test_a_whole_shard_beside_a_failing_one_fails(tmp_path):
+    write(tmp_path, "a.xml", GOOD)
+    write(tmp_path, "b.xml", BAD)
+    assert judged(tmp_path).verdict == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("damaged", "why"),
+    [
+        (BAD[:60].encode(), "damaged"),
+        (b"", "it is empty"),
+        (b"\0" * 512, "zero bytes"),
+        (b"\x1f\x8b\x08\x00rest", "compressed"),
+    ],
+)
+def test_a_damaged_shard_blocks_and_is_named_with_the_cure(tmp_path, damaged, why):
+    write(tmp_path, "a.xml", GOOD)
+    (tmp_path / "b.xml").write_bytes(damaged)
+    evaluation = judged(tmp_path)
+    assert (evaluation.verdict, evaluation.ready) == ("UNDERFED", False)
+    (blocker,) = evaluation.blockers
+    assert "b.xml UNDERFED: " in blocker
+    assert why in blocker
+    assert "repair it, or take it away" in blocker
+
+
+def test_a_file_that_is_named_and_missing_blocks(tmp_path):
+    write(tmp_path, "a.xml", GOOD)
+    evaluation = judged(tmp_path, str(tmp_path / "b.xml"))
+    assert evaluation.verdict == "UNDERFED"
+    assert "there is no such file" in evaluation.blockers[0]
+
+
+def test_a_file_that_no_reader_knows_blocks_nothing(tmp_path):
+    write(tmp_path, "a.xml", GOOD)
+    write(tmp_path, "settings.json", '{"editor": "vi"}')
+    assert judged(tmp_path).ready
+
+
+def test_a_failure_stays_one_beside_what_cannot_be_read(tmp_path):
+    write(tmp_path, "a.xml", BAD)
+    write(tmp_path, "b.xml", "")
+    assert judged(tmp_path).verdict == "FAIL"
+
+
+def test_a_promised_file_that_is_damaged_counts_as_the_same_one_taken_away():
+    whole = manifest(files=(EvidenceFile("b.json", "s", 1, NOW, "", "cut short"),), listed=[("coverage", "b.json")])
+    gone = manifest(files=(), listed=[("coverage", "b.json")])
+    verdicts = [evaluate(profile(TESTS), one, release="1", now=NOW).blockers for one in (whole, gone)]
+    assert [len(one) for one in verdicts] == [1, 1]
+    assert all(one[0].startswith("tests_failed UNDERFED") for one in verdicts)
