@@ -64,6 +64,14 @@ def test_workers_give_what_reading_here_gives_to_the_last_bit(tmp_path, monkeypa
     assert here.tier.attempts > 2000
 
 
+def test_workers_call_a_log_what_it_was_asked_for_by(tmp_path, monkeypatch):
+    write_attempts(tmp_path / "attempts.jsonl", rows=1000, seed=3)
+    monkeypatch.chdir(tmp_path)
+    small_ranges(monkeypatch)
+    report = aggregate(["attempts.jsonl"], batch_size=150, workers=2)
+    assert {judged.batch.first[0] for judged in report.batches} == {"attempts.jsonl"}
+
+
 @pytest.mark.parametrize("by", ["persona", "run", "tier"])
 def test_workers_count_other_groups_alike(tmp_path, monkeypatch, by):
     path = tmp_path / "attempts.jsonl"

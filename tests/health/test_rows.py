@@ -231,6 +231,13 @@ def test_windows_lines_and_a_byte_order_mark_are_read(end, mark):
         assert places == sorted(set(places))
 
 
+def test_a_byte_order_mark_in_the_middle_is_where_another_log_was_appended():
+    marked = b"\xef\xbb\xbf" + line(persona_id="1")
+    block = decode(line(persona_id="0"), marked, line(persona_id="2"), b"\xef\xbb\xbfno row")
+    assert [values(row, block.layout)["persona_id"] for row in block.rows] == list("012")
+    assert block.bad_rows == 1
+
+
 def test_objects_that_share_a_line_or_span_two_are_no_attempts_in_a_block_either():
     reader = RowReader()
     decode(line(), reader=reader)

@@ -242,7 +242,7 @@ class Backlog:
         self._send(
             child,
             Job(
-                number, self._absolute, self._identity, start, end,
+                number, self._absolute, self.path, self._identity, start, end,
                 options.batch_size, options.usd_per_1000, options.by, first, before,
             ),
         )  # fmt: skip

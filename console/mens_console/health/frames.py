@@ -25,7 +25,9 @@ _MOST: Final = 1 << 30
 
 
 class Job(Struct, tag=True):
-    """Count whole lines: bytes `[start, end)` of the file that is `identity` (device, inode).
+    """Count whole lines: bytes `[start, end)` of the file that is `identity` (device, inode) and lies at `path`.
+
+    `named` is what reports call the log, as it was asked for: a worker stands in another folder.
 
     `first` says what is told before (`Lines` or `Runs`, and `Begin` is waited for); with "nothing" counting begins at
     once, `before` being the attempts of each run before the range.
@@ -33,6 +35,7 @@ class Job(Struct, tag=True):
 
     number: int
     path: str
+    named: str
     identity: tuple[int, int]
     start: int
     end: int

@@ -24,6 +24,7 @@ _OPEN: Final = msgspec.json.Decoder(OpenRow)
 _NAMES: Final = msgspec.json.Decoder(dict[str, Raw])
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _PRESENT: Final = Raw(b"null")
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class BadLineError(ValueError):
@@ -34,8 +35,10 @@ def read_line(line: bytes) -> dict[str, Any]:
     """Return the readable fields of a line by name, unknown ones as `Raw`. Raises `BadLineError`.
 
     Scores are a dictionary here. What the typed decoder would read, were the names foreseen, is read by it, so that a
-    row gives the same attempt whatever was learned before.
+    row gives the same attempt whatever was learned before. A byte order mark may stand before any line: logs that
+    each begin with one are put together with `cat`.
     """
+    line = line.removeprefix(_BOM)
     try:
         row = _OPEN.decode(line)
         names = _NAMES.decode(line)

@@ -77,7 +77,7 @@ class _Count:
         """Count the attempts of the next block."""
         job = self.job
         self._note(block)
-        for name in grow(block, job.path, self.run, batch_size=job.batch_size, by=job.by):
+        for name in grow(block, job.named, self.run, batch_size=job.batch_size, by=job.by):
             self._take(name, self.runs[name])
 
     def finish(self) -> Folded:
