@@ -159,6 +159,20 @@ def test_scaler_steps_do_not_explode_but_lasting_infinity_does():
     assert scene.on == {"lora_exploding"}
 
 
+def test_the_movement_of_a_skipped_step_is_not_measured_and_it_is_no_explosion():
+    skipped = (INF, INF, NAN)  # as the collectors tell of a step that a loss scaler skipped
+    scene = Scene().look(5)
+    for _ in range(4):
+        scene.look(2, all=skipped)
+        assert set(scene.states.values()) == {ACTIVE}
+        scene.look()
+    assert scene.alerts.views == ()
+    assert set(scene.look(3, all=skipped).states.values()) == {EXPLODING}
+    assert scene.on == {"lora_exploding"}
+    assert set(scene.look().states.values()) == {ACTIVE}
+    assert set(scene.look(2, all=skipped).states.values()) == {ACTIVE}
+
+
 def test_a_model_that_never_moves_is_dead_as_a_whole_and_said_so_once():
     scene = Scene().look(6, all=STILL)
     assert set(scene.states.values()) == {DEAD}

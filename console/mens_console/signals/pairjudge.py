@@ -25,6 +25,8 @@ WARMUP_STEPS: Final = 10
 ALL_STILL: Final = 10
 """Looks in a row in which a model that moved before stands still as a whole, before all of it is called dead; also
 those in which a pair that had gradients before has none (an expert that no token was sent to)."""
+OVERFLOWS: Final = 3
+"""Looks in a row with gradients that are not finite and nothing moved, before that is no skipped step any more."""
 _BEHIND: Final = 3
 """Looks in a row at earlier steps that mean a resume; fewer are another source that lags."""
 
@@ -51,12 +53,13 @@ class PairJudge:
     look in which no trainable pair moved (learning rate 0, a step that the loss
     scaler skipped) proves nothing about single pairs and is left out; only where a warm model never moved, or stands
     still for ten looks, at a learning rate that is not 0, are all pairs dead. *Vanishing*: gradient norm below 1e-5 in
-    three looks; *exploding*: above 100, or not finite once warm. Both end past the exit threshold of their rule.
+    three looks; *exploding*: above 100, or not finite once warm (where no movement was measured, in three looks in a
+    row). Both end past the exit threshold of their rule.
     """
 
     __slots__ = (
-        "_behind", "_cold", "_fed", "_last", "_low", "_moved", "_none", "_odd", "_place", "_reached", "_rules",
-        "_still_looks", "by", "grads", "states", "step", "still", "table", "trainable", "zero",
+        "_behind", "_cold", "_fed", "_last", "_low", "_moved", "_none", "_odd", "_overflows", "_place", "_reached",
+        "_rules", "_still_looks", "by", "grads", "states", "step", "still", "table", "trainable", "zero",
     )  # fmt: skip
 
     table: PairTable
@@ -142,7 +145,7 @@ class PairJudge:
         self.grads = ()
         self._cold = {}
         self._moved = False
-        self._still_looks = self._behind = 0
+        self._still_looks = self._overflows = self._behind = 0
         self._last: int | None = None
         for i in self.trainable:
             self._chill(i, None if step is None else step - 1)
@@ -237,11 +240,11 @@ class PairJudge:
         if update is None:
             return True
         if any(update[i] > 0.0 for i in look.among):
-            self._still_looks = 0
+            self._still_looks = self._overflows = 0
             self._moved = self._moved or not self._cold
             return True
         if not any(update[i] == 0.0 for i in look.among):
-            return True
+            return not self._overflowed(look)
         self._note_reached(look)
         if self._cold:
             return False
@@ -252,6 +255,17 @@ class PairJudge:
             if update[i] == 0.0:
                 self.still[i], self._odd[i] = self._still_looks - 1, 1
         return True
+
+    def _overflowed(self, look: _Look) -> bool:
+        """Say whether a look without any movement is one that a loss scaler skipped, since gradients were not finite.
+
+        That is how a scaler finds its scale, all along a run. In so many looks in a row it is a fault.
+        """
+        if look.grad is None or not any(look.grad[i] == math.inf for i in look.among):
+            return False
+        self._note_reached(look)
+        self._overflows += 1
+        return self._overflows < OVERFLOWS
 
     def _note_reached(self, look: _Look) -> None:
         """Learn which pairs have a gradient at all from a look that says nothing else of single pairs."""

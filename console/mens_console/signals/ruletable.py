@@ -133,7 +133,8 @@ LAYERS: Final = (
     ),
     Rule(
         "lora_exploding", _WARNING, "Gradients of LoRA pairs explode",
-        "gradient norm of a pair above 100, or not finite after the warm-up", "norm", 100.0, 50.0,
+        "gradient norm of a pair above 100, or not finite after the warm-up (where nothing moved, in three looks)",
+        "norm", 100.0, 50.0,
         "Turn on gradient clipping at 1.0 and lower the learning rate or lora_alpha.",
         ("lora pairs",), recover_s=60.0, inhibited_by=(*_NAN, "nan_grad", "grad_exploding"),
     ),
