@@ -1,3 +1,4 @@
+import json
 import os
 import pty
 import resource
@@ -47,6 +48,7 @@ def test_a_soak_from_its_beginning_to_its_end(box):
     assert sum(minute.output_tokens for minute in record.minutes) == 4 * len(served)
     assert [probe.ok for minute in record.minutes for probe in minute.probes] == [True]
     assert [event.kind for event in record.events] == ["start", "end"]
+    assert json.loads((folder / "report.json").read_text())["requests"] == len(served)
 
 
 def test_killed_in_the_middle_and_gone_on_with(box):

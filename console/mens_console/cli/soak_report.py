@@ -121,7 +121,8 @@ def _tell(found: Analysis, arguments: argparse.Namespace) -> None:
     from mens_console.soak.report import report, title
 
     if arguments.json:
-        _json(found, whole=not arguments.follow)
+        sys.stdout.write(written(found, whole=not arguments.follow).decode())
+        sys.stdout.flush()
     elif arguments.markdown is not None:
         _write(arguments.markdown, markdown(report(found)))
     elif arguments.html is not None:
@@ -130,14 +131,14 @@ def _tell(found: Analysis, arguments: argparse.Namespace) -> None:
         _page(found, in_place=arguments.follow)
 
 
-def _json(found: Analysis, *, whole: bool) -> None:
+def written(found: Analysis, *, whole: bool) -> bytes:
+    """Return the report as `mens-soak/1`: one object, on lines of its own where `whole`, else on one."""
     import orjson
 
     from mens_console.soak.document import document
 
     ours = _version() if found.source == "mens-console" else None
-    sys.stdout.write(orjson.dumps(document(found, ours), option=orjson.OPT_INDENT_2 if whole else 0).decode() + "\n")
-    sys.stdout.flush()
+    return orjson.dumps(document(found, ours), option=orjson.OPT_INDENT_2 if whole else 0) + b"\n"
 
 
 def _version() -> str | None:

@@ -177,6 +177,7 @@ def _here(job: _Job, arguments: argparse.Namespace) -> int:
 
 
 async def _drive(job: _Job, arguments: argparse.Namespace) -> int:
+    from mens_console.cli.soak_left import leave, withdraw
     from mens_console.load.client import Client
     from mens_console.soak.drive import Drive, Terms
     from mens_console.soak.recorder import Recorder
@@ -201,8 +202,9 @@ async def _drive(job: _Job, arguments: argparse.Namespace) -> int:
         terms = Terms(most_in_flight=arguments.max_in_flight, watch_pid=arguments.watch_pid)
         drive = Drive(folder, plan, book, client, job.prompts.of, telling.look, terms)
         telling.begin(resumed=book.begun)
+        withdraw(folder)
         state = await drive.run()
-        telling.end(state, drive.look, book.waiting)
+        telling.end(state, drive.look, book.waiting, leave(folder))
     if state == "finished":
         return OK
     return INTERRUPTED if "SIGINT" in drive.why else TERMINATED

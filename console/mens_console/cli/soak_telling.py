@@ -54,10 +54,10 @@ class Telling:
                 self._turn(look, problem)
             self._next = (look.now_s // _EVERY_S + 1) * _EVERY_S
 
-    def end(self, state: str, look: Look, unwritten: int) -> None:
-        """Tell that it ended, how many rows the disk never took, and how to go on."""
+    def end(self, state: str, look: Look, unwritten: int, unreported: str) -> None:
+        """Tell that it ended, how many rows the disk never took, why there is no report, and how to go on."""
         if self._json:
-            self._object("end", state=state, unwritten_rows=unwritten, **asdict(look))
+            self._object("end", state=state, unwritten_rows=unwritten, unreported=unreported, **asdict(look))
         else:
             if unwritten:
                 self._say(f"! {unwritten} rows are lost: the disk did not take them")
@@ -67,6 +67,8 @@ class Telling:
                 f"{count(look.requests)} requests ended since this driver began, "
                 f"{count(look.errors)} of them failed{share}"
             )
+            if unreported:
+                self._say(f"! report.json could not be written: {unreported}; `soak report --json` makes it later")
             self._say(f"  mens-console soak report {self._folder}")
             if state != "finished":
                 self._say(f"  mens-console soak run --resume {self._folder}")
