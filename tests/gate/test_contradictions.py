@@ -1,6 +1,8 @@
 """Documents that contradict themselves, or hold no number where one belongs: what rests on them is never green."""
 
 import copy
+import json
+import math
 
 import pytest
 from contracts.load_samples import BENCH, SOAK
@@ -61,10 +63,43 @@ def test_a_few_requests_that_were_lost_with_their_driver_do_no_harm(tmp_path):
     assert "0.5 min of it were not observed" in item.note
 
 
-def test_a_load_that_was_far_below_its_schedule_is_told(tmp_path):
-    assert only(read(tmp_path / "a", e__json=SOAK), "failures_72h").note == ""
-    item = only(read(tmp_path / "b", e__json=SOAK | {"offered_rate": 100.0}), "failures_72h")
-    assert "2591400 requests are less than 100 a second over 72 h" in item.note
+STRESS = ("soak_hours", "failures_72h", "mtbf_lower_bound")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (("offered_rate", 100.0), "its 2591400 requests are far fewer than 100 a second over 72 h come to"),
+        (("offered_rate", 11.2), "far fewer than 11.2 a second"),
+        (("offered_rate", None), "does not say what load it offered"),
+        (("offered_rate", math.nan), "does not say what load it offered"),
+        (("skipped", math.nan), "never sent is no count"),
+        (("availability", "unobserved_s", None), "for how long nobody looked"),
+        (("availability", "unobserved_s", math.nan), "for how long nobody looked"),
+        (("availability", "unobserved_s", -3600), "for how long nobody looked"),
+        (("availability", "unobserved_s", "2h"), "for how long nobody looked"),
+        (("availability", "probes", 72), "its 72 probes are far fewer than one each 10 s over 72 h"),
+    ],
+)
+def test_a_soak_in_which_nobody_looked_or_little_was_asked_is_no_stress_test(tmp_path, change, why):
+    *path, value = change
+    document = edited(SOAK, tuple(path), value)
+    document["availability"]["probes_failed"] = 0
+    manifest = read(tmp_path, e__json=json.dumps(document))
+    for metric in STRESS:
+        assert why in only(manifest, metric).trouble
+
+
+def test_a_load_at_nine_tenths_of_its_schedule_counts(tmp_path):
+    document = SOAK | {"offered_rate": 11.1}
+    assert not any(only(read(tmp_path, e__json=document), metric).trouble for metric in STRESS)
+
+
+def test_a_soak_that_counts_its_requests_twice_and_differently_has_no_uptime(tmp_path):
+    document = edited(edited(SOAK, ("availability", "requests_failed"), 0), ("availability", "request"), 1.0)
+    assert "335 of 2591400 in another" in only(read(tmp_path / "a", e__json=document), "uptime").trouble
+    document = SOAK | {"lost": math.nan}
+    assert "is no count" in only(read(tmp_path / "b", e__json=json.dumps(document)), "uptime").trouble
 
 
 def test_more_first_tokens_than_requests_are_none(tmp_path):
@@ -79,7 +114,7 @@ def test_a_date_that_cannot_be_read_is_told(tmp_path):
 
 LEAST_SOAK = {
     "schema": "mens-soak/1", "elapsed_s": 259_200, "requests": 1_000_000, "errors": {}, "incidents": [],
-    "availability": {"probe": 1.0, "request": 1.0},
+    "availability": {"probe": 1.0, "request": 1.0, "unobserved_s": 0}, "offered_rate": 3.9,
 }  # fmt: skip
 LEAST_VLLM = {
     "max_concurrency": 1, "completed": 400, "failed": 0, "output_throughput": 121.0,

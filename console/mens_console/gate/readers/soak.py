@@ -23,7 +23,12 @@ _BLIND: Final = 0.01
 _LOST: Final = 0.005
 """Share of requests of which nobody knows the end before none of them vouches for the rest: what fails a release."""
 _OFFERED: Final = 0.9
-"""Share of its offered rate under which a soak's load is told: the sources set no least load."""
+"""Share of its schedule under which a soak did not put the load on its server that it says."""
+_FLIGHT_S: Final = 60.0
+"""How long a request may still be under way when a report is made: then it is a timeout."""
+_PROBE_S: Final = 10.0
+_PROBED: Final = 0.5
+"""Share of the probes of each 10 s under which nobody watched closely enough to see failures."""
 
 
 def claims(document: Any) -> bool:
@@ -40,10 +45,9 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     sheet.tag("gpus", at(document, "target", "gpus"))
     sheet.tags.update(_TAGS)
     hours = number(document.get("elapsed_s")) / 3600
-    blind = _blind(document, hours)
     _errors(document, sheet)
     _uptime(document, sheet)
-    _time(document, sheet, hours, blind)
+    _time(document, sheet, hours)
     for name in ("ttft", "itl"):
         _latency(document, name, sheet)
     if isinstance(document.get("memory"), dict):
@@ -71,7 +75,7 @@ def _failed(document: dict[str, Any]) -> int | None:
 
 def _blind(document: dict[str, Any], hours: float) -> float:
     """Return the hours that nobody observed: as it says, or by the requests that were due while no driver ran."""
-    told = number(at(document, "availability", "unobserved_s") or 0) / 3600
+    told = max(number(at(document, "availability", "unobserved_s")), 0.0) / 3600
     skipped, due = count(document.get("skipped")), _due(document)
     return max(told, hours * skipped / due) if skipped and due and math.isfinite(hours) else told
 
@@ -83,6 +87,8 @@ def _due(document: dict[str, Any]) -> int:
 
 def _unknown(document: dict[str, Any]) -> str:
     """Say that too many requests were lost with their driver for the others to vouch for them."""
+    if garbled(document.get("lost")):
+        return f"how many requests were lost is no count: {str(document['lost'])[:40]!r}"
     lost = count(document.get("lost")) or 0
     sent = lost + (count(document.get("requests")) or 0)
     return f"what became of {lost} of its {sent} requests is not known" if lost > _LOST * sent else ""
@@ -96,13 +102,39 @@ def _impossible(document: dict[str, Any], hours: float) -> str:
     return ""
 
 
-def _notes(document: dict[str, Any], hours: float, blind: float) -> str:
-    """Say what of it was not observed, and where its load was not the one that it says."""
-    told = [f"{blind * 60:.1f} min of it were not observed"] if blind > 0 else []
+def _unseen(document: dict[str, Any], hours: float, blind: float) -> str:
+    """Say why its hours are not those of a stress test: nobody looked, or not at what it says ("" where it is one)."""
+    told = at(document, "availability", "unobserved_s")
+    if garbled(document.get("skipped")):
+        return f"how many requests were never sent is no count: {str(document['skipped'])[:40]!r}"
+    if not number(told) >= 0:
+        return f"it does not say for how long nobody looked: availability.unobserved_s is {str(told)[:40]}"
+    if impossible := _impossible(document, hours):
+        return impossible
+    if blind > _BLIND * hours:
+        return f"{blind * 60:.1f} min of it were not observed: more than {_BLIND:.0%}"
+    if at(document, "state") == "imported":
+        return ""
+    return _idle(document, hours) or _unprobed(document, hours - blind)
+
+
+def _idle(document: dict[str, Any], hours: float) -> str:
+    """Say that its requests are far fewer than its schedule came to."""
     offered = number(document.get("offered_rate"))
-    if _due(document) < _OFFERED * offered * hours * 3600:
-        told.append(f"{_due(document)} requests are less than {offered:g} a second over {hours:.4g} h")
-    return "; ".join(told)
+    if not offered > 0:
+        return f"it does not say what load it offered: offered_rate is {str(document.get('offered_rate'))[:40]}"
+    due = _due(document)
+    if due < offered * (_OFFERED * hours * 3600 - _FLIGHT_S):
+        return f"its {due} requests are far fewer than {offered:g} a second over {hours:.4g} h come to"
+    return ""
+
+
+def _unprobed(document: dict[str, Any], watched: float) -> str:
+    """Say that its probes are too few to see failures between them (`watched` in hours)."""
+    probes = count(at(document, "availability", "probes"))
+    if probes is not None and probes < _PROBED * watched * 3600 / _PROBE_S - 1:
+        return f"its {probes} probes are far fewer than one each {_PROBE_S:g} s over {watched:.4g} h"
+    return ""
 
 
 def _errors(document: dict[str, Any], sheet: Sheet) -> None:
@@ -130,6 +162,9 @@ def _uptime(document: dict[str, Any], sheet: Sheet) -> None:
         good = n - bad if n is not None and bad is not None else None
         if garbled(at(found, made)) or garbled(at(found, failed)):
             trouble = f"its counts of {name}s are none"
+        whole = count(document.get("requests")), _failed(document)
+        if name == "request" and None not in whole and (n, bad) != whole:
+            trouble = f"it counts {bad} of {n} requests failed in one place, and {whole[1]} of {whole[0]} in another"
         if n and good is not None:
             if math.isfinite(share) and abs(share - good / n) > 1e-4:
                 trouble = f"it says {name} availability {share:g}, and {good} of {n}"
@@ -146,12 +181,11 @@ def _uptime(document: dict[str, Any], sheet: Sheet) -> None:
               note=f"by {name}, the worse of the two")  # fmt: skip
 
 
-def _time(document: dict[str, Any], sheet: Sheet, hours: float, blind: float) -> None:
+def _time(document: dict[str, Any], sheet: Sheet, hours: float) -> None:
     """Add its hours, the failures in them, and the bound on the time between failures."""
-    note = _notes(document, hours, blind)
-    unseen = _impossible(document, hours)
-    if blind > _BLIND * hours:
-        unseen = f"{blind * 60:.1f} min of it were not observed: more than {_BLIND:.0%}"
+    blind = _blind(document, hours)
+    note = f"{blind * 60:.1f} min of it were not observed" if blind > 0 else ""
+    unseen = _unseen(document, hours, blind)
     sheet.add("soak_hours", hours, "h", "/elapsed_s", n=1, trouble=unseen, note=note)
     incidents = document.get("incidents")
     if at(document, "state") == "imported":
