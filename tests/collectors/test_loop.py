@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from collectors import small  # noqa: E402
 from collectors.recorded import Recorded  # noqa: E402
+from peft import LoraConfig  # noqa: E402
 
 from mens_console.collectors import loop as room  # noqa: E402
 from mens_console.collectors import watch  # noqa: E402
@@ -286,6 +287,19 @@ def test_a_pair_frozen_on_the_way_is_made_known(tmp_path):
             assert Recorded.last.pairs.frozen.count(True) == frozen
             assert sum(not pair["trainable_a"] for pair in Recorded.last.table) == frozen
     assert len(Recorded.last.looks()) == 2
+
+
+def test_an_adapter_added_on_the_way_is_made_known(tmp_path):
+    model = small.llama()
+    with watch(model, tmp_path) as mens:
+        for added in (0, 1):
+            if added:
+                model.add_adapter("two", LoraConfig(r=2, target_modules=["q_proj"]))
+            model(**small.batch(small.rows(2))).loss.backward()
+            mens.backward_done()
+            mens.step(loss=1.0)
+            assert len(Recorded.last.pairs) == len(Recorded.last.table) == (3 + added) * small.LAYERS
+            assert len(Recorded.last.steps[-1]["layers"].values["update"]) == len(Recorded.last.pairs)
 
 
 def test_a_watched_model_can_be_copied_and_saved(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ pytestmark = pytest.mark.training
 torch = pytest.importorskip("torch")
 
 from collectors import small  # noqa: E402
+from peft import LoraConfig  # noqa: E402
 from torch import nn  # noqa: E402
 
 from mens_console.collectors import create_lora_monitor  # noqa: E402
@@ -328,6 +329,49 @@ def test_a_pair_frozen_on_the_way_is_frozen_from_then_on():
     monitor.look(step=2)
     assert monitor.pairs.frozen.count(True) == 1
     assert monitor.get_layer_stats()["model.layers.0.self_attn.q_proj"]["state"] == "frozen"
+
+
+def test_adapters_that_come_go_or_begin_anew_are_watched_as_they_are_now():
+    model, part = small.llama(), small.batch(small.rows(2))
+    optimizer = torch.optim.SGD(trainable(model), lr=0.1)
+    monitor = create_lora_monitor(model, optimizer=optimizer)
+    names = monitor.pairs.names
+
+    def measured():
+        optimizer.zero_grad()
+        backward(model, part)
+        found, expected = monitor.collect_gradients(), small.reference(model, small.mean_loss(part))
+        optimizer.step()
+        monitor.after_step()
+        return found, {name: norms["grad"] for name, norms in expected.items()}
+
+    found, expected = measured()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+    model.delete_adapter("default")  # as where an adapter is merged and begun anew: the parameters are others
+    model.add_adapter("default", LoraConfig(r=2, target_modules=["q_proj", "v_proj", "down_proj"]))
+    model.set_adapter("default")
+    optimizer.param_groups[0]["params"] = trainable(model)
+    found, expected = measured()
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert (monitor.pairs.names, set(monitor.pairs.r)) == (names, {2})
+    assert min(monitor.row().values["update"]) > 0.0
+
+    model.add_adapter("two", LoraConfig(r=3, target_modules=["q_proj"]))
+    model.set_adapter("two")
+    optimizer.add_param_group({"params": trainable(model)})
+    found, expected = measured()
+    added = [name for name in monitor.pairs.names if name not in names]
+    assert added == [f"model.layers.{i}.self_attn.q_proj[two]" for i in range(small.LAYERS)]
+    assert {name.removesuffix("[two]"): norm for name, norm in found.items()} == pytest.approx(expected, rel=1e-5)
+    frozen = dict(zip(monitor.pairs.names, monitor.pairs.frozen, strict=True))
+    assert frozen == {name: name in names for name in monitor.pairs.names}
+
+    with pytest.warns(CollectorWarning, match="no LoRA adapters now"):
+        model.unload()
+        assert monitor.collect_gradients() == {}
+    assert len(monitor.pairs) == 0
+    assert monitor.row() is None
 
 
 class Many(nn.Module):

