@@ -76,6 +76,15 @@ class Event(OpenModel):
     end: float | None = None
 
 
+class Level(OpenModel):
+    """The samples of what should stay level, in one minute: bytes, or a share."""
+
+    min: float
+    max: float
+    mean: float
+    n: Count
+
+
 class Minute(OpenModel):
     """One minute of the soak."""
 
@@ -83,7 +92,8 @@ class Minute(OpenModel):
     requests: Count = Field(description="that were due in it, by schedule")
     failed: Count
     degraded: Count | None = Field(default=0, description="null while no normal is known")
-    lost: Count = Field(default=0, description="sent by a driver that died before they ended: neither good nor bad")
+    lost: Count = Field(default=0, description="sent, and how they ended is not known: neither good nor bad")
+    lost_by: dict[str, Count] | None = Field(default=None, description="of them, by reason on the driver's side")
     skipped: Count = Field(default=0, description="due while no driver ran, and never sent")
     unobserved_s: Seconds = 0.0
     probes: Count = 0
@@ -96,6 +106,7 @@ class Minute(OpenModel):
     e2e_ms: Latency | None = None
     rss_bytes: Count | None = None
     gpu_memory_bytes: Count | None = None
+    levels: dict[str, Level] | None = Field(default=None, description="all samples of the minute, by level")
 
 
 class SoakReport(OpenModel):
@@ -120,7 +131,12 @@ class SoakReport(OpenModel):
     normal_ms: float | None = Field(default=None, ge=0, description="median of the first answers, from end to end")
     good: Count | None = Field(default=None, description="answers within the objectives for first token and gaps")
     goodput: Rate | None = Field(default=None, description="good answers a second of observed time")
-    lost: Count = Field(default=0, description="sent by a driver that died before they ended: neither good nor bad")
+    lost: Count = Field(default=0, description="sent, and how they ended is not known: neither good nor bad")
+    lost_by: dict[str, Count] | None = Field(
+        default=None,
+        description="of them, for a reason on the driver's side: local (no files or ports were left), held (it was "
+        "held up), fault; the rest ended with their driver",
+    )
     skipped: Count = Field(default=0, description="due while no driver ran, and never sent")
     state: str | None = Field(default=None, description="of the driver: running, finished, stopped, died, …")
     drain_s: Seconds | None = Field(default=None, description="from the end of sending to the last answer")

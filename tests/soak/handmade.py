@@ -26,6 +26,7 @@ def minute(index, *, rate=10, down=(), broken=(), offset=0.0, every=10.0, seed=0
     draw = random.Random(f"{seed}/{index}")
     made = Minute(index, closed=closed)
     begin = index * 60.0
+    seconds, fails = [0] * 60, {}
     for number in range(rate * 60):
         due = begin + number / rate
         made.due += 1
@@ -33,11 +34,15 @@ def minute(index, *, rate=10, down=(), broken=(), offset=0.0, every=10.0, seed=0
         made.ended += 1
         ten = made.tens[int((due - begin) // 10)]
         ten[0] += 1
+        second = int(due - begin)
+        seconds[second] += 1
         if within(due, (*down, *broken)):
             ten[1] += 1
             kind, word = ("connect", "connect connection refused") if within(due, down) else ("http", "http 503")
             made.failed[kind] = made.failed.get(kind, 0) + 1
             made.reasons[word] = made.reasons.get(word, 0) + 1
+            told = fails.setdefault(word, {})
+            told[second] = told.get(second, 0) + 1
             continue
         ttft = 60 + draw.expovariate(1 / 10)
         itl = [20 + draw.expovariate(1 / 2) for _ in range(gaps)]
@@ -56,6 +61,9 @@ def minute(index, *, rate=10, down=(), broken=(), offset=0.0, every=10.0, seed=0
         made.probes.append(ProbeAt(at, ok, 1.5 if ok else None, "" if ok else "connection refused"))
         at += every
     made.levels.update(levels or {})
+    if fails:
+        made.seconds = seconds
+        made.fails = {word: [one for pair in told.items() for one in pair] for word, told in fails.items()}
     return made
 
 

@@ -94,10 +94,10 @@ def test_a_good_probe_within_a_bad_bin_does_not_count():
 
 def test_both_rules_give_one_incident_from_the_earlier_beginning():
     (one,) = found([minute(0), minute(1, down=[(83, 147)]), minute(2, down=[(83, 147)]), minute(3)])
-    assert (one.opened, one.closed) == (80, 150)
+    assert (one.opened, one.closed) == (83, 150)
     assert one.probes_failed == 6
     assert one.requests_failed == 640
-    assert one.cause.startswith("91 % of requests fail: connection refused; probes fail: connection refused")
+    assert one.cause.startswith("100 % of requests fail: connection refused; probes fail: connection refused")
 
 
 def test_requests_alone_fail():
@@ -107,10 +107,91 @@ def test_requests_alone_fail():
 
 
 def test_the_share_is_that_while_it_lasted():
-    """What failed in the 10 s in which it closed is counted, but does not thin the share out."""
+    """What ended well until a probe saw that it was over does not thin the share out."""
     (one,) = found([minute(0, broken=[(20, 42)], offset=0.5), minute(1, offset=0.5)])
-    assert (one.opened, one.closed, one.requests_failed) == (20, 40.5, 220)
+    assert (one.opened, one.closed, one.requests_failed) == (20, 50.5, 220)
     assert one.cause == "100 % of requests fail: http 503"
+
+
+@pytest.mark.parametrize("begin", [3.0, 7.0, 15.0, 47.0, 56.0, 57.0])
+def test_an_outage_that_lies_across_two_tens_of_seconds_is_found(begin):
+    """Of neither :00 to :10 nor :10 to :20 half failed, but of ten seconds between them."""
+    minutes = [minute(index, broken=[(begin, begin + 6)]) for index in range(3)]
+    (one,) = found(minutes)
+    assert (one.opened, one.requests_failed) == (begin, 60)
+    assert begin + 6 <= one.closed <= begin + 16
+    assert one.cause == "100 % of requests fail: http 503"
+
+
+@pytest.mark.parametrize("begin", [0.0, 3.0, 5.0, 8.0, 57.0])
+def test_half_of_any_ten_seconds_opens_and_less_does_not(begin):
+    def minutes(length):
+        return [minute(index, broken=[(begin, begin + length)]) for index in range(3)]
+
+    assert len(found(minutes(5))) == 1
+    assert not found(minutes(4.8))
+
+
+def test_a_cause_names_what_failed_while_it_lasted():
+    made = minute(0, broken=[(40, 50)])
+    for second in (3, 20, 58):  # strays of the same minute, which are no part of it
+        made.tens[second // 10][1] += 10
+        made.failed["timeout"] = made.failed.get("timeout", 0) + 10
+        made.reasons["timeout no token"] = made.reasons.get("timeout no token", 0) + 300
+        made.fails.setdefault("timeout no token", []).extend([second, 10])
+    (one,) = found([made, minute(1)])
+    assert (one.opened, one.closed) == (40, 50)
+    assert one.cause == "100 % of requests fail: http 503"
+
+
+def test_ten_seconds_that_nobody_saw_most_of_are_not_judged():
+    """One bad second after a halt is no half of ten seconds."""
+    bad = Minute(1, ended=310, failed={"http": 10}, reasons={"http 503": 10}, fails={"http 503": [29, 10]})
+    bad.seconds = [0] * 29 + [10] * 31
+    bad.tens = [[0, 0], [0, 0], [10, 10], [100, 0], [100, 0], [100, 0]]
+    bad.probes = [ProbeAt(90.0 + i * 10, True, 1.0) for i in range(3)]
+    assert not found([minute(0), bad], gaps=[(60.0, 89.0)])
+    assert found([minute(0), bad])
+
+
+def test_an_incident_that_closed_opens_no_other():
+    """Probes each second close it while its bad seconds are still among the newest ten."""
+    minutes = [minute(index, broken=[(20, 26)], every=1.0) for index in range(2)]
+    assert times(found(minutes, every=1.0)) == [(20, 26)]
+
+
+def naively(failing):
+    """Find bad seconds with all at hand: seconds with (ended, failed)."""
+    bad = set()
+    for end in range(10, len(failing) + 1):
+        held = [at for at in range(end - 10, end) if failing[at][0]]
+        if not failing[end - 1][0] or sum(failing[at][0] for at in held) < 3:
+            continue
+        if 2 * sum(failing[at][1] for at in held) >= sum(failing[at][0] for at in held):
+            bad |= {(end, at) for at in held if failing[at][1] and 2 * failing[at][1] >= failing[at][0]}
+    return bad
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=120, max_size=120))
+@settings(max_examples=150, deadline=None)
+def test_any_ten_seconds_are_looked_at(told):
+    """No good probe comes, so that there is one incident at most: it opens where the first ten seconds say."""
+    failing = [(max(pair), min(pair)) for pair in told]
+    minutes = []
+    for index in range(2):
+        part = failing[index * 60 : index * 60 + 60]
+        made = Minute(index, seconds=[ended for ended, _ in part])
+        made.fails = {"http 503": [one for at, (_, bad) in enumerate(part) if bad for one in (at, bad)]}
+        made.failed = {"http": sum(bad for _, bad in part)}
+        minutes.append(made)
+    bad = naively(failing)
+    if not bad:
+        assert not found(minutes)
+        return
+    first = min(end for end, _ in bad)
+    (one,) = found(minutes)
+    assert one.opened == min(at for end, at in bad if end == first)
+    assert one.requests_failed == sum(failing[at][1] for at in range(int(one.opened), 120))
 
 
 def test_an_incident_at_the_end_stays_open():

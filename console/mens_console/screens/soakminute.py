@@ -18,6 +18,7 @@ from mens_console.screens.soakwords import LEVELS, NAMES, SHORT, down, elapsed, 
 from mens_console.screens.words import moment_text
 from mens_console.signals.human import number, percent, size, some, step
 from mens_console.soak.types import MINUTE
+from mens_console.soak.wording import lost_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,9 +131,13 @@ def _requests(minutes: Sequence[Minute], seconds: float, *, live: bool) -> list[
         lines.append(fact(" failed", f"{step(total)} ({down(total / ended if ended else None)}): {classes}", "bad"))
     else:
         lines.append(fact(" failed", f"0 of {step(ended)}"))
-    for name, n in (("lost", sum(one.lost for one in minutes)), ("skipped", sum(one.skipped for one in minutes))):
-        if n:
-            lines.append(fact(f" {name}", step(n), "warn"))
+    lost, skipped = sum(one.lost for one in minutes), sum(one.skipped for one in minutes)
+    if lost:
+        known = sum((Counter(one.lost_by) for one in minutes), Counter())
+        lines.append(fact(" lost", step(lost), "warn"))
+        lines += [((f"   {step(n)} {what}", "muted"),) for what, n in lost_by(lost, known) if known]
+    if skipped:
+        lines.append(fact(" skipped", step(skipped), "warn"))
     degraded = [one.degraded for one in minutes if one.degraded is not None]
     if degraded:
         lines.append(fact(" degraded", step(sum(degraded))))

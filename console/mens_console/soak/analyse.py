@@ -6,7 +6,7 @@ No I/O, no clock: a record goes in, an `Analysis` comes out.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
@@ -145,7 +145,8 @@ class Analyst:
             gpu_peak_bytes=None if sums.gpu_peak is None else int(sums.gpu_peak),
             columns=columns, minutes=tuple(record.minutes), events=tuple(record.events),
             problems=(*record.problems, *([unseen] if unseen else ())), tags=dict(plan.tags) if plan else {},
-            extra={"observed_s": observed} | _drain(record),
+            lost_by=dict(sums.lost_by),
+            extra={"observed_s": observed, "gpu_seldom": sums.gpu_seldom} | _drain(record),
         )  # fmt: skip
 
     def _latencies(self, sheets: Mapping[str, Sheet]) -> dict[str, Histogram]:
@@ -174,13 +175,12 @@ class Analyst:
                 leak(name, at, columns.levels[name][:size], limit=limits.get(name), planned_h=hours)
                 for name in (*known, *others)
             )
-        return tuple(replace(one, last=_newest(columns.levels[one.name])) for one in self._leaks)
+        return tuple(replace(one, last=_newest(record.minutes, one.name)) for one in self._leaks)
 
 
-def _newest(values: Any) -> float | None:
-    """Return the last number there is."""
-    held = np.flatnonzero(np.isfinite(values))
-    return float(values[held[-1]]) if len(held) else None
+def _newest(minutes: Sequence[Minute], name: str) -> float | None:
+    """Return the last sample of a level that there is."""
+    return next((one.levels[name] for one in reversed(minutes) if name in one.levels), None)
 
 
 def _now(record: Recorded) -> float:

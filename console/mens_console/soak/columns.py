@@ -5,6 +5,7 @@ No I/O, no clock. What is handed out is read-only; a later minute never changes 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -127,8 +128,14 @@ def _block(minutes: Sequence[Minute], sheets: Mapping[str, Sheet], now_s: float)
     }
     block |= {name: sheets[name].quantiles() for name in LATENCIES}
     for name in dict.fromkeys(name for one in minutes for name in one.levels):
-        block[_LEVEL + name] = np.array([one.levels.get(name, np.nan) for one in minutes])
+        block[_LEVEL + name] = np.array([_level(one, name) for one in minutes])
     return block
+
+
+def _level(minute: Minute, name: str) -> float:
+    """Return the mean of a level in a minute; of one that tells no more than its last sample, that one."""
+    told = minute.ranges.get(name)
+    return minute.levels.get(name, math.nan) if told is None else told[2]
 
 
 def _counts(minutes: Sequence[Minute]) -> Array:

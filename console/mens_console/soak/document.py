@@ -9,9 +9,10 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.load.histogram import RELATIVE_ERROR
-from mens_console.signals.human import some
-from mens_console.soak.types import MINUTE, PROBE_EVERY_S
+from mens_console.signals.human import some, step
+from mens_console.soak.types import LEVELS_EVERY_S, MINUTE, PROBE_EVERY_S
 from mens_console.soak.verdicts import bounds
+from mens_console.soak.wording import lost_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +52,7 @@ def document(found: Analysis, version: str | None = None) -> Document:
         "good": found.good,
         "goodput": found.goodput,
         "lost": found.lost,
+        "lost_by": dict(sorted(found.lost_by.items())),
         "skipped": found.skipped,
         "drain_s": found.extra.get("drain_s"),
         "availability": {
@@ -88,13 +90,15 @@ def notes(found: Analysis) -> list[str]:
         said.append(f"{found.unobserved_s:.1f} s were not observed: they are in no rate and in no availability")
     if found.lost:
         counted = "it counts" if found.lost == 1 else "they count"
-        said.append(f"how {some(found.lost, 'request')} ended is not known: {counted} as neither good nor bad")
+        why = "; ".join(f"{step(n)} {what}" for what, n in lost_by(found.lost, found.lost_by))
+        why = f" ({why})" if found.lost_by else ""
+        said.append(f"how {some(found.lost, 'request')} ended is not known{why}: {counted} as neither good nor bad")
     others = {name: n for name, n in found.counted_by.items() if name != "server"}
     if others:
         told = ", ".join(f"{n} by {name}" for name, n in sorted(others.items()))
         said.append(f"the tokens of some requests were not counted by the server: {told}")
     if found.gpu_peak_bytes is not None:
-        said.append("the peak of the GPU's memory is that of one sample a minute, so a short peak may be missing")
+        said.append(f"the peak of the GPU's memory is that of {peak_of(found)}, so a short peak may be missing")
     if found.target_s is None:
         said.append("no length was planned, as far as the file tells: its own stands as target_s")
     if found.offered_rate is None:
@@ -102,6 +106,11 @@ def notes(found: Analysis) -> list[str]:
     for name, one in _told(found).items():
         said.append(f"{name} percentiles are the tool's: {one.get('meaning', 'it does not say of what')}")
     return said
+
+
+def peak_of(found: Analysis) -> str:
+    """Say of which samples the peak of the GPUs' memory is."""
+    return "one sample a minute" if found.extra.get("gpu_seldom") else f"one sample each {LEVELS_EVERY_S:.0f} s"
 
 
 def _offered(found: Analysis) -> float:
@@ -219,6 +228,7 @@ def _minute(row: int, one: Minute, columns: Columns, start: float) -> Document:
         "failed": one.failures,
         "degraded": one.degraded,
         "lost": one.lost,
+        **({"lost_by": dict(sorted(one.lost_by.items()))} if one.lost_by else {}),
         "skipped": one.skipped,
         "unobserved_s": one.unobserved_s,
         "probes": len(one.probes),
@@ -233,6 +243,11 @@ def _minute(row: int, one: Minute, columns: Columns, start: float) -> Document:
             p50, p95, p99 = (_ms(float(value)) for value in columns.percentiles[name][row])
             told[f"{name}_ms"] = {"n": histogram.n, "p50": p50, "p95": p95, "p99": p99}
     told |= {key: round(one.levels[name]) for name, key in _LEVELS.items() if name in one.levels}
+    if one.ranges:
+        told["levels"] = {
+            name: {"min": least, "max": most, "mean": mean, "n": int(n)}
+            for name, (least, most, mean, n) in sorted(one.ranges.items())
+        }
     return told
 
 

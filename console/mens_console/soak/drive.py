@@ -22,7 +22,8 @@ from mens_console.soak.clock import Clock, steady
 from mens_console.soak.control import Self, boot_id, told
 from mens_console.soak.driver import Driver
 from mens_console.soak.levels import Gpus, Levels, Watched
-from mens_console.soak.rounds import BEAT_S, LEVELS_AT_S, LEVELS_EVERY_S, Prober, Sampler, every
+from mens_console.soak.rounds import BEAT_S, LEVELS_AT_S, Prober, Sampler, every
+from mens_console.soak.types import LEVELS_EVERY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable

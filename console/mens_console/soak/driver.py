@@ -58,9 +58,10 @@ class Book(Protocol):
 
 @dataclass(slots=True)
 class Flight:
-    """A request that was sent and has not ended."""
+    """A request that is about to be sent, or was and has not ended."""
 
     task: asyncio.Task[None]
+    sent: bool = False
     held: bool = False
     """The driver was held up meanwhile: what it measures of it is not the server's doing."""
 
@@ -153,8 +154,10 @@ class Driver:
         if now - self._wake <= HELD_S:
             return now
         begin, self.held_at, self._wake = self._wake, now, now
-        for flight in self._flights.values():
+        for slot, flight in self._flights.items():
             flight.held = True
+            if not flight.sent:  # its turn had come, and it did not run since
+                begin = min(begin, slot.due)
         text = f"the driver did not run for {now - begin:.1f} s (halted, suspended or starved)"
         self.book.write(rows.happened(now, "held", text, begin=begin, end=now))
         return now
@@ -181,7 +184,11 @@ class Driver:
     async def _request(self, slot: Slot) -> None:
         number = (slot.minute, slot.place)
         sent = self.notice()
-        self._flights[slot].held = False  # whatever held the driver up before it was sent is its lag
+        if slot.due < self.held_at - HELD_S:  # held up between the pace and here: it is as overdue as what was skipped
+            del self._flights[slot]
+            return
+        flight = self._flights[slot]
+        flight.sent, flight.held = True, False  # whatever held the driver up before it was sent is its lag
         self.book.write(rows.Sent(number, slot.due, round(sent, 6)))
         self.window.sent(sent, sent - slot.due)
         try:
@@ -193,11 +200,13 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - a soak of days survives what nobody thought of, and tells it
             self._fault(error)
             outcome = None
-        self.notice()
-        flight = self._flights.pop(slot)
+        now = self.notice()
+        del self._flights[slot]
         if outcome is not None and outcome.local:
             self.want(outcome.detail)
         if outcome is None or outcome.local or flight.held:  # nothing can be said of the server: it counts as lost
+            why = "fault" if outcome is None else "local" if outcome.local else "held"
+            self.book.write(rows.Gone(number, slot.due, round(sent, 6), round(now, 6), why))
             self.window.dropped()
             return
         self.book.write(rows.request(outcome, number, slot.due, sent))

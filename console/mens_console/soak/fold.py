@@ -116,7 +116,7 @@ class Folding:
             return []
         before, at = self.now_s, row.at
         self._mark(row, place, before, at)
-        if isinstance(row, rows.Request | rows.Sent) and (wrong := self._misfit(row)):
+        if isinstance(row, rows.Request | rows.Sent | rows.Gone) and (wrong := self._misfit(row)):
             self.refuse(place, wrong)
             return []
         kind = row.kind if isinstance(row, rows.Happening) else ""
@@ -127,7 +127,7 @@ class Folding:
         self._take(row, place)
         return self._close(place, thorough=bool(kind) or silent or int(self.now_s) > int(before))
 
-    def _misfit(self, row: rows.Request | rows.Sent) -> str:
+    def _misfit(self, row: rows.Request | rows.Sent | rows.Gone) -> str:
         """Say why a request cannot be one of the plan; "" where it can."""
         index, number = row.id
         if index > self.last:
@@ -147,7 +147,7 @@ class Folding:
     def _mark(self, row: rows.Row, place: Place, before: float, at: float) -> None:
         """Remember where the rows of each minute begin, and how far the soak had come there."""
         concerns = max(self._index(at), self._index(before))
-        if isinstance(row, rows.Request | rows.Sent):
+        if isinstance(row, rows.Request | rows.Sent | rows.Gone):
             concerns = max(concerns, row.id[0])
         elif isinstance(row, rows.Happening) and row.end is not None:
             concerns = max(concerns, self._index(row.end))
@@ -165,6 +165,9 @@ class Folding:
         elif isinstance(row, rows.Sent):
             if opened := self._of(row.id[0], place):
                 opened.sent(row)
+        elif isinstance(row, rows.Gone):
+            if opened := self._of(row.id[0], place):
+                opened.gone(row)
         elif isinstance(row, rows.Look):
             if opened := self._after(row.t, place):
                 opened.probe(row)

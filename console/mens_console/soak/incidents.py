@@ -1,4 +1,4 @@
-"""When a server failed: incidents, by its probes and by the requests that were due in each 10 s.
+"""When a server failed: incidents, by its probes and by the requests that were due in any 10 s.
 
 Minutes go in, one after the other; no I/O, no clock. A `Watch` is copied before minutes that may still change are fed
 to it, so that they can be fed again. Times are seconds in the soak.
@@ -6,58 +6,28 @@ to it, so that they can be fed again. Times are seconds in the soak.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
 from mens_console.load.types import HTTP
 from mens_console.signals.human import span
+from mens_console.soak.strip import WINDOW_S, Ledger, Strip, seconds_of
 from mens_console.soak.types import MINUTE, PROBE_EVERY_S, Incident
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from mens_console.soak.strip import Second, Sum
     from mens_console.soak.types import Minute, ProbeAt
 
     Gap = tuple[float, float]
 
 IN_A_ROW: Final = 3
 """Failed probes that open an incident, and good ones that close it."""
-BIN_S: Final = 10.0
-LEAST_ENDED: Final = 3
-"""Requests of a bin that ended, below which their share says nothing."""
-BAD_SHARE: Final = 0.5
-_RECENT: Final = 64
-"""Entries that are kept apart: where an incident begins or ends is known some probes later."""
 _TOLD: Final = 2
 _WORD: Final = 60
-
-
-class _Ledger:
-    """Counts over time that tell what came before a moment, as long as that is not long ago."""
-
-    __slots__ = ("recent", "total")
-
-    def __init__(self) -> None:
-        self.total: Counter[str] = Counter()
-        self.recent: deque[tuple[float, Mapping[str, int]]] = deque(maxlen=_RECENT)
-
-    def copy(self) -> _Ledger:
-        made = _Ledger()
-        made.total, made.recent = self.total.copy(), self.recent.copy()
-        return made
-
-    def add(self, at: float, counts: Mapping[str, int]) -> None:
-        self.total.update(counts)
-        self.recent.append((at, counts))
-
-    def before(self, moment: float) -> Counter[str]:
-        made = self.total.copy()
-        for at, counts in self.recent:
-            if at >= moment:
-                made.subtract(counts)
-        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +36,18 @@ class _Open:
 
     opened: float
     by_probes: bool
-    bins: Counter[str]
-    probes: Counter[str]
-    reasons: Counter[str]
+    requests: Sum
+    probes: Sum
 
 
 class Watch:
     """Finds incidents in minutes that are fed in order.
 
-    One opens with `IN_A_ROW` failed probes in a row, at the first of them, or with a bin of 10 s in which at least half
-    of the requests due in it failed (of `LEAST_ENDED` or more that ended), at its beginning. It closes with as many
-    good probes in a row and no bad bin since, at the first of them: a probe within a bad bin does not count. Failed
-    probes more than three intervals apart, with nobody looking between, are not in a row; an incident that is open
-    stays so over any time in which nobody looked.
+    One opens with `IN_A_ROW` failed probes in a row, at the first of them, or with any 10 s in which at least half of
+    the requests due failed (of `LEAST_ENDED` or more that ended), at the first second therein in which that many did.
+    It closes with as many good probes in a row after the last such second, at the first of them. Failed probes more
+    than three intervals apart, with nobody looking between, are not in a row, and 10 s of which more than half were not
+    observed are not judged; an incident that is open stays so over any time in which nobody looked.
     """
 
     def __init__(self, probe_every_s: float = PROBE_EVERY_S) -> None:
@@ -88,54 +57,71 @@ class Watch:
         self._failing: list[float] = []
         self._good: list[float] = []
         self._clear = 0.0
-        """Where the last bad bin ends."""
+        """Where the last bad second ends."""
         self._last = 0.0
-        self._bins, self._probes, self._reasons = _Ledger(), _Ledger(), _Ledger()
+        self._strip = Strip()
+        self._before: Minute | None = None
+        """The last minute, where nothing of it was looked at."""
+        self._requests, self._probes = Ledger(), Ledger()
 
     def copy(self) -> Watch:
         """Return a watch that goes on from here, and leaves this one as it is."""
         made = Watch()
-        made.closed, made._now = self.closed[:], self._now
+        made.closed, made._now, made._before = self.closed[:], self._now, self._before
         made._apart, made._clear, made._last = self._apart, self._clear, self._last
-        made._failing, made._good = self._failing[:], self._good[:]
-        made._bins, made._probes, made._reasons = self._bins.copy(), self._probes.copy(), self._reasons.copy()
+        made._failing, made._good, made._strip = self._failing[:], self._good[:], self._strip.copy()
+        made._requests, made._probes = self._requests.copy(), self._probes.copy()
         return made
 
     def feed(self, minute: Minute, gaps: Sequence[Gap] = ()) -> None:
         """Take the next minute in; `gaps` are the times, as far as known, in which the driver did not look."""
-        failures = minute.failures
-        if not failures and self._now is None and not self._failing and all(one.ok for one in minute.probes):
+        if self._is_calm(minute):
             if minute.probes:
                 self._last = max(one.at for one in minute.probes)
+            self._before = minute
             return
+        if self._before is not None:
+            self._strip = Strip(one for one in seconds_of(self._before)[-int(WINDOW_S) :] if one.ended)
+            self._before = None
         begin = minute.index * MINUTE
-        self._reasons.add(begin, minute.reasons or minute.failed)
-        bins = [(begin + i * BIN_S, ended, failed) for i, (ended, failed) in enumerate(minute.tens) if ended]
+        blind = [gap for gap in gaps if gap[1] > begin - WINDOW_S and gap[0] < begin + MINUTE]
+        seconds = seconds_of(minute)[::-1]
         for probe in sorted(minute.probes):
-            while bins and bins[0][0] <= probe.at:
-                self._bin(*bins.pop(0))
+            while seconds and seconds[-1].at <= probe.at:
+                self._second(seconds.pop(), blind)
             self._probe(probe, gaps)
-        for one in bins:
-            self._bin(*one)
+        while seconds:
+            self._second(seconds.pop(), blind)
 
     def incidents(self, gaps: Sequence[Gap] = ()) -> tuple[Incident, ...]:
         """Return all of them, oldest first; the last one may be open."""
         return (*self.closed, self._told(None, gaps)) if self._now else tuple(self.closed)
 
-    def _bin(self, begin: float, ended: int, failed: int) -> None:
-        self._bins.add(begin, {"ended": ended, "failed": failed})
-        if not _bad(ended, failed):
+    def _is_calm(self, minute: Minute) -> bool:
+        """Whether a minute, and what it follows, can neither open nor close anything."""
+        if minute.failures or self._now is not None or self._failing or self._strip.failed:
+            return False
+        return all(one.ok for one in minute.probes)
+
+    def _second(self, one: Second, blind: Sequence[Gap]) -> None:
+        if not one.ended:
             return
-        self._clear = max(self._clear, begin + BIN_S)
-        self._good.clear()
+        self._requests.add(one.at, one.ended, one.failed, one.reasons)
+        self._strip.push(one)
+        bad = self._strip.bad()
+        if bad is None or self._strip.unseen(blind) > WINDOW_S / 2:
+            return
+        first, end = bad
+        self._clear = max(self._clear, end)
+        self._good = [at for at in self._good if at >= self._clear]
         if self._now is None:
-            self._open(begin, by_probes=False)
+            self._open(first, by_probes=False)
 
     def _probe(self, probe: ProbeAt, gaps: Sequence[Gap]) -> None:
         apart, self._last = probe.at - self._last > self._apart, probe.at
         if not probe.ok:
             self._good.clear()
-            self._probes.add(probe.at, {probe.why: 1})
+            self._probes.add(probe.at, 1, 1, {probe.why: 1})
             if apart:
                 self._failing.clear()
             self._failing.append(probe.at)
@@ -148,45 +134,32 @@ class Watch:
             return
         self._good.append(probe.at)
         if len(self._good) == IN_A_ROW:
-            self.closed.append(self._told(self._good[0], gaps))
+            closed = self._good[0]
+            self.closed.append(self._told(closed, gaps))
             self._now = None
             self._good.clear()
+            self._strip.forget(closed)
 
     def _open(self, opened: float, *, by_probes: bool) -> None:
         self._good.clear()
-        self._now = _Open(
-            opened,
-            by_probes,
-            self._bins.before(opened - opened % BIN_S),
-            self._probes.before(opened),
-            self._reasons.before(opened - opened % MINUTE),
-        )
+        self._now = _Open(opened, by_probes, self._requests.before(opened // 1), self._probes.before(opened))
 
     def _told(self, closed: float | None, gaps: Sequence[Gap]) -> Incident:
         """Return the open incident as it stands, or as it closed."""
         now = self._now
         assert now is not None
         until = float("inf") if closed is None else closed
-        bins = self._bins.before(until) - now.bins
-        whole = bins.copy()
-        for at, told in self._bins.recent:
-            if at < until < at + BIN_S and not _bad(told["ended"], told["failed"]):
-                whole.subtract(told)  # it closed within that one, and had been over before
-        probes = self._probes.before(until) - now.probes
-        said = [
-            _probe_cause(probes),
-            _request_cause(whole["failed"], whole["ended"], self._reasons.before(until) - now.reasons),
-        ]
+        requests = self._requests.before(until).since(now.requests)
+        worst = requests  # while it lasted: what ended well until somebody looked does not thin the share out
+        if self._clear > now.opened:
+            worst = self._requests.before(min(until, self._clear)).since(now.requests)
+        probes = self._probes.before(until).since(now.probes)
+        said = [_probe_cause(probes.reasons), _request_cause(worst)]
         said = [one for one in (said if now.by_probes else said[::-1]) if one]
         away = sum(max(min(end, until) - max(start, now.opened), 0.0) for start, end in gaps)
         if away > 0:
             said.append(f"the driver was away for {span(away)} of it")
-        return Incident(now.opened, closed, "; ".join(said), probes.total(), bins["failed"])
-
-
-def _bad(ended: int, failed: int) -> bool:
-    """Whether at least half of a bin failed, of enough that ended."""
-    return ended >= LEAST_ENDED and failed >= BAD_SHARE * ended
+        return Incident(now.opened, closed, "; ".join(said), probes.failed, round(requests.failed / 10))
 
 
 def _probe_cause(failed: Counter[str]) -> str:
@@ -196,10 +169,11 @@ def _probe_cause(failed: Counter[str]) -> str:
     return f"probes fail: {', '.join(words)}" if words else "probes fail"
 
 
-def _request_cause(failed: int, ended: int, reasons: Counter[str]) -> str:
+def _request_cause(while_it_lasted: Sum) -> str:
+    failed, ended = while_it_lasted.failed, while_it_lasted.ended
     if failed <= 0 or ended <= 0:
         return ""
-    words = [safe_text(_words(why), _WORD) for why, _ in reasons.most_common(_TOLD) if why]
+    words = [safe_text(_words(why), _WORD) for why, _ in while_it_lasted.reasons.most_common(_TOLD) if why]
     return f"{100 * failed / ended:.0f} % of requests fail" + (f": {', '.join(words)}" if words else "")
 
 

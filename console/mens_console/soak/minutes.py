@@ -25,6 +25,7 @@ _SEAL: Final = b',"crc":"'
 _SEALED: Final = len(_SEAL) + 8 + len(b'"}')
 _TEXT: Final = 500
 _WORD: Final = 60
+_LONG: Final = 120
 _LATEST_S: Final = 1e10
 _MOST_WORDS: Final = 64
 
@@ -33,7 +34,7 @@ class BadMinuteError(ValueError):
     """A line that is no minute, or not the one that was written; the message is safe to show."""
 
 
-class _Row(msgspec.Struct, rename={"index": "i"}):
+class _Row(msgspec.Struct, rename={"index": "i"}, omit_defaults=True):
     index: int
     due: int
     sent: int
@@ -58,6 +59,10 @@ class _Row(msgspec.Struct, rename={"index": "i"}):
     firsts: list[float]
     events: list[Event]
     tally: Tally
+    seconds: list[int] = []
+    fails: dict[str, list[int]] = {}
+    lost_by: dict[str, int] = {}
+    ranges: dict[str, list[float]] = {}
 
 
 _DECODER: Final = msgspec.json.Decoder(_Row)
@@ -71,7 +76,7 @@ def encode(closed: Closed) -> bytes:
         minute.degraded, minute.good, minute.unobserved_s, minute.output_tokens, minute.counted_by, minute.probes,
         minute.tens, {name: histogram.row() for name, histogram in minute.latencies.items()}, minute.levels,
         minute.reasons, closed.next, closed.at, closed.now, closed.normal_ms, closed.firsts, closed.events,
-        closed.tally,
+        closed.tally, minute.seconds, minute.fails, minute.lost_by, minute.ranges,
     )  # fmt: skip
     data = msgspec.json.encode(row)
     return b'%b%b%08x"}\n' % (data[:-1], _SEAL, zlib.crc32(data))
@@ -97,7 +102,8 @@ def decode(line: bytes) -> Closed:
 
 def _too_much(row: _Row) -> bool:
     """Whether it holds more than the fold lets into a minute."""
-    words = max(len(row.failed), len(row.counted_by), len(row.levels), len(row.reasons))
+    named = (row.failed, row.counted_by, row.levels, row.reasons, row.fails, row.lost_by, row.ranges)
+    words = max(len(dict(one)) for one in named)
     return words > _MOST_WORDS or max(len(row.probes), len(row.events)) > MOST or len(row.firsts) > NORMAL_OF
 
 
@@ -114,11 +120,13 @@ def _fault(row: _Row, latencies: dict[str, Histogram]) -> str | None:
 
 def _counts(row: _Row) -> list[int]:
     told = [row.index, row.due, row.ended, row.lost, row.skipped, row.good, row.output_tokens, row.degraded or 0]
-    return [*told, *row.failed.values(), *row.counted_by.values(), *row.reasons.values(), *row.next, *row.at]
+    return [*told, *row.failed.values(), *row.counted_by.values(), *row.reasons.values(), *row.next, *row.at,
+            *row.seconds, *row.lost_by.values(), *(one for told in row.fails.values() for one in told)]  # fmt: skip
 
 
 def _numbers(row: _Row) -> list[float]:
     told = [row.unobserved_s, row.now, row.normal or 0.0, *row.levels.values(), *row.firsts]
+    told += [one for four in row.ranges.values() for one in four]
     told += [one for probe in row.probes for one in (probe.at, probe.ms or 0.0)]
     return told + [one for event in row.events for one in (event.at, event.begin or 0.0, event.end or 0.0)]
 
@@ -133,9 +141,24 @@ def _sums_fault(row: _Row, latencies: dict[str, Histogram]) -> str | None:
         return "its tens of seconds are none"
     if sum(ten[0] for ten in row.tens) != row.ended or sum(ten[1] for ten in row.tens) != failed:
         return "its tens of seconds do not come to its sum"
+    if sum(row.lost_by.values()) > row.lost:
+        return "more were lost for a reason than were lost"
+    if not _seconds_fit(row, failed):
+        return "its seconds do not come to its sum"
+    if any(len(told) != 4 or not told[0] <= told[2] <= told[1] for told in row.ranges.values()):
+        return "a mean of its levels lies beyond them"
     if latencies["lag"].n != row.ended or latencies["e2e"].n != row.ended - failed:
         return "its latencies are not as many as its requests"
     return None
+
+
+def _seconds_fit(row: _Row, failed: int) -> bool:
+    """Whether its seconds, where it tells them, come to what ended and failed in it."""
+    if not row.seconds:
+        return not row.fails
+    told = [pairs for pairs in row.fails.values() if len(pairs) % 2 == 0 and max(pairs[::2], default=0) < 60]
+    whole = len(row.seconds) == 60 and len(told) == len(row.fails)
+    return whole and sum(row.seconds) == row.ended and sum(sum(pairs[1::2]) for pairs in told) == failed
 
 
 def _closed(row: _Row, latencies: dict[str, Histogram]) -> Closed:
@@ -144,6 +167,8 @@ def _closed(row: _Row, latencies: dict[str, Histogram]) -> Closed:
         row.unobserved_s, row.output_tokens, _words(row.counted_by),
         [one._replace(why=safe_text(one.why, _TEXT)) if one.why else one for one in row.probes], row.tens, latencies,
         {safe_text(name, _WORD): value for name, value in row.levels.items()}, closed=True, reasons=_words(row.reasons),
+        seconds=row.seconds, fails={safe_text(why, _LONG): told for why, told in row.fails.items()},
+        lost_by=_words(row.lost_by), ranges={safe_text(name, _WORD): told for name, told in row.ranges.items()},
     )  # fmt: skip
     events = [
         Event(one.at, safe_text(one.kind, _WORD), safe_text(one.text, _TEXT), one.begin, one.end) for one in row.events

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Final
 from mens_console.ingest.text import safe_text
 from mens_console.load import types as load
 from mens_console.load.histogram import Histogram, key
-from mens_console.soak import schedule
+from mens_console.soak import rows, schedule
 from mens_console.soak.types import MINUTE, Event, Minute, ProbeAt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mens_console.soak import rows
     from mens_console.soak.types import Plan
 
 OVERDUE_S: Final = 5.0
@@ -29,7 +28,7 @@ _COUNTERS: Final = frozenset({"server", "whitespace", "chunks"})
 _REASONS: Final = 8
 _REASON: Final = 60
 _WHY: Final = 120
-_NOTHING, _SENT, _ENDED = range(3)
+_NOTHING, _SENT, _GONE, _ENDED = range(4)
 _key = lru_cache(maxsize=1 << 16)(key)
 """Gaps between tokens have two decimals, so that the same ones come again and again."""
 
@@ -45,6 +44,10 @@ class Open:
         self._due = schedule.due(plan, index)
         self._state = bytearray(len(self._due))
         self._ends: list[float] = []
+        self._seconds = [0] * 60
+        self._fails: dict[str, dict[int, int]] = {}
+        self._gone: dict[int, str] = {}
+        self._samples: dict[str, list[float]] = {}
         self._spans: list[tuple[float, float]] = []
         self._halt = -1.0
         self._reached = -1
@@ -66,13 +69,17 @@ class Open:
         minute, ten = self._minute, self._minute.tens[min(int((row.due - self._begin) / _BIN_S), 5)]
         minute.ended += 1
         ten[0] += 1
+        second = min(max(int(row.due - self._begin), 0), 59)
+        self._seconds[second] += 1
         lag = max((row.sent - row.due) * 1000, 0.0)
         minute.latencies["lag"].add(lag)
         if row.err is not None:
             ten[1] += 1
             error = row.err if row.err in load.ERRORS else "other"
             minute.failed[error] = minute.failed.get(error, 0) + 1
-            _count_reason(minute.reasons, _reason(error, row))
+            reason = _count_reason(minute.reasons, _reason(error, row))
+            fails = self._fails.setdefault(reason, {})
+            fails[second] = fails.get(second, 0) + 1
         else:
             self._success(row, row.e2e or 0.0, lag)
         return True
@@ -98,6 +105,14 @@ class Open:
         self._state[row.id[1]] = max(self._state[row.id[1]], _SENT)
         self._reached = max(self._reached, row.id[1])
 
+    def gone(self, row: rows.Gone) -> None:
+        """Note a request of which nothing can be said, and why."""
+        number = row.id[1]
+        if self._state[number] != _ENDED:
+            self._state[number] = _GONE
+            self._gone[number] = row.why if row.why in rows.GONE else "other"
+        self._reached = max(self._reached, number)
+
     def probe(self, row: rows.Look) -> None:
         """Note a health check."""
         if len(self._minute.probes) < MOST:
@@ -106,7 +121,10 @@ class Open:
     def level(self, row: rows.Level) -> None:
         """Note a sample of what should stay level."""
         told = (("rss", row.rss), ("gpu_memory", row.gpu_memory), ("kv_cache", row.kv_cache))
-        self._minute.levels.update({name: value for name, value in told if value is not None})
+        for name, value in told:
+            if value is not None:
+                self._minute.levels[name] = value
+                self._samples.setdefault(name, []).append(value)
 
     def tell(self, event: Event) -> None:
         """Note an event; where there are too many, that is the last one."""
@@ -146,6 +164,7 @@ class Open:
         made = self._minute
         due = bisect_right(self._due, now)
         lost = skipped = waiting = 0
+        lost_by: dict[str, int] = {}
         for number in self._unended(due):
             if self._waits(number, now) and not (over or now >= self._patience):
                 waiting += 1
@@ -153,12 +172,15 @@ class Open:
                 skipped += 1
             else:
                 lost += 1
-        made.lost, made.skipped = lost, skipped
+                if why := self._gone.get(number):
+                    lost_by[why] = lost_by.get(why, 0) + 1
+        made.lost, made.lost_by, made.skipped = lost, lost_by, skipped
         made.due = made.ended + lost + skipped + waiting
         made.sent = made.due - skipped
         made.unobserved_s = _length(self._spans, self._begin, min(self._end, max(now, self._begin)))
         made.degraded = None if normal_ms is None else sum(e2e > 2 * normal_ms for e2e in self._ends)
-        return _copy(made)
+        made.ranges = {name: _range(told) for name, told in self._samples.items()}
+        return _copy(made, self._seconds if made.failed else [], _flat(self._fails))
 
     def _unended(self, until: int) -> Iterable[int]:
         state = self._state
@@ -169,8 +191,8 @@ class Open:
         due = self._due[number]
         if due < self._halt:
             return False
-        if self._state[number] == _SENT:
-            return True
+        if self._state[number] in (_SENT, _GONE):
+            return self._state[number] == _SENT
         if number < self._reached:
             return False
         covers = [end for begin, end in self._spans if begin <= due < end]
@@ -186,11 +208,22 @@ def _reason(error: str, row: rows.Request) -> str:
     return f"{error} {detail}".strip()
 
 
-def _count_reason(reasons: dict[str, int], reason: str) -> None:
-    """Count it by itself as long as there are few."""
+def _count_reason(reasons: dict[str, int], reason: str) -> str:
+    """Count it by itself as long as there are few; return what it was counted as."""
     if reason not in reasons and len(reasons) >= _REASONS:
         reason = "other"
     reasons[reason] = reasons.get(reason, 0) + 1
+    return reason
+
+
+def _range(samples: list[float]) -> list[float]:
+    """Return the least, the greatest, the mean between them, and the number of some samples."""
+    least, greatest = min(samples), max(samples)
+    return [least, greatest, min(max(sum(samples) / len(samples), least), greatest), float(len(samples))]
+
+
+def _flat(fails: dict[str, dict[int, int]]) -> dict[str, list[int]]:
+    return {why: [one for pair in sorted(told.items()) for one in pair] for why, told in fails.items()}
 
 
 def _add_all(histogram: Histogram, values: list[float]) -> None:
@@ -215,13 +248,13 @@ def _length(spans: list[tuple[float, float]], begin: float, end: float) -> float
     return round(covered, 6)
 
 
-def _copy(minute: Minute) -> Minute:
+def _copy(minute: Minute, seconds: list[int], fails: dict[str, list[int]]) -> Minute:
     """Return a minute that the next row does not change; its histograms are those that go on being counted."""
     return Minute(
         minute.index, minute.due, minute.sent, minute.ended, dict(minute.failed), minute.lost, minute.skipped,
         minute.degraded, minute.good, minute.unobserved_s, minute.output_tokens, dict(minute.counted_by),
         list(minute.probes), [list(ten) for ten in minute.tens], _frozen(minute.latencies), dict(minute.levels),
-        reasons=dict(minute.reasons),
+        reasons=dict(minute.reasons), seconds=list(seconds), fails=fails, lost_by=minute.lost_by, ranges=minute.ranges,
     )  # fmt: skip
 
 

@@ -37,6 +37,9 @@ class Sums:
     probes: int = 0
     probes_failed: int = 0
     gpu_peak: float | None = None
+    gpu_seldom: bool = False
+    """Whether some minutes tell but one sample of the GPUs' memory."""
+    lost_by: Counter[str] = field(default_factory=Counter)
 
     def copy(self) -> Sums:
         """Return one that goes its own way."""
@@ -62,9 +65,17 @@ class Sums:
             self.counted_by.update(minute.counted_by)
         self.probes += len(minute.probes)
         self.probes_failed += sum(not one.ok for one in minute.probes)
-        held = minute.levels.get("gpu_memory")
-        if held is not None and (self.gpu_peak is None or held > self.gpu_peak):
-            self.gpu_peak = held
+        if minute.lost_by:
+            self.lost_by.update(minute.lost_by)
+        self._see(minute)
+
+    def _see(self, minute: Minute) -> None:
+        """Keep the peak of the GPUs' memory, of all samples where the minute tells them."""
+        told, held = minute.ranges.get("gpu_memory"), minute.levels.get("gpu_memory")
+        if held is None:
+            return
+        self.gpu_seldom |= told is None
+        self.gpu_peak = max(held if told is None else told[1], self.gpu_peak or 0.0)
 
     @property
     def downtime(self) -> float | None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from mens_console.gate.rendering import Block, Bullets, Heading, Paragraph, Table
 from mens_console.signals.human import count, number, percent, rate, size, some, step
 from mens_console.soak import wording
-from mens_console.soak.document import notes
+from mens_console.soak.document import notes, peak_of
 from mens_console.soak.drawings import drawings
 from mens_console.soak.verdicts import Verdict, errors, failures, uptime
-from mens_console.soak.wording import NONE, hours, ms, place
+from mens_console.soak.wording import NONE, hours, lost_by, ms, place
 
 if TYPE_CHECKING:
     from mens_console.soak.types import Analysis, Incident
@@ -186,12 +186,14 @@ def _load(found: Analysis) -> list[Block]:
     ]
     if found.plan is not None or found.lost or found.skipped:
         lost = f"{step(found.lost)}, {step(found.skipped)}"
-        rows.append(["lost, skipped", lost, "died with the driver; due while none ran"])
+        why = "; ".join(f"{step(n)} {what}" for what, n in lost_by(found.lost, found.lost_by))
+        why = (why if found.lost_by else "") or "sent, and their driver ended or was held up"
+        rows.append(["lost, skipped", lost, f"{why}; due while none ran"])
     if "complete_s" in found.extra:
         drained = hours(float(found.extra["drain_s"]))
         rows.append(["time to complete all", hours(float(found.extra["complete_s"])), f"{drained} after the last send"])
     if found.gpu_peak_bytes is not None:
-        rows.append(["GPU memory, peak", size(found.gpu_peak_bytes), "of one sample a minute"])
+        rows.append(["GPU memory, peak", size(found.gpu_peak_bytes), f"of {peak_of(found)}"])
     return [Heading(2, "Load"), Table(["figure", "value", "of"], rows)]
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mens_console.soak.driver import Asker, Driver
     from mens_console.soak.levels import Levels
 
-LEVELS_EVERY_S: Final = 10.0
 LEVELS_AT_S: Final = 5.0
 """Between two health checks, so that neither is in the other's way."""
 BEAT_S: Final = 1.0

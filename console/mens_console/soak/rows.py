@@ -58,6 +58,25 @@ class Sent(msgspec.Struct, tag_field="k", tag="s"):
         return self.sent
 
 
+GONE: Final = ("local", "held", "fault")
+"""Why nothing can be said of a request: no files or ports were left here, the driver was held up, or at fault."""
+
+
+class Gone(msgspec.Struct, tag_field="k", tag="x"):
+    """A request that was sent, and of which nothing can be said, for no reason of the server's: one of `GONE`."""
+
+    id: tuple[int, int]
+    due: float
+    sent: float
+    t: float
+    why: str
+
+    @property
+    def at(self) -> float:
+        """When that was known."""
+        return self.t
+
+
 class Look(msgspec.Struct, tag_field="k", tag="p", omit_defaults=True):
     """A health check."""
 
@@ -117,8 +136,8 @@ class Happening(msgspec.Struct, tag_field="k", tag="e", omit_defaults=True, rena
         return self.t
 
 
-Row: TypeAlias = Request | Sent | Look | Level | Beat | Happening
-_KINDS: Final = frozenset("rsplbe")
+Row: TypeAlias = Request | Sent | Gone | Look | Level | Beat | Happening
+_KINDS: Final = frozenset("rsxplbe")
 _DECODER: Final = msgspec.json.Decoder(Row)
 
 

@@ -21,6 +21,7 @@ last token; how late it was sent. The last covers all that was sent, the others 
 MINUTE: Final = 60.0
 TIMEOUT_S: Final = 60.0
 PROBE_EVERY_S: Final = 10.0
+LEVELS_EVERY_S: Final = 10.0
 State: TypeAlias = Literal["starting", "running", "finished", "stopped", "died", "unknown", "imported"]
 
 
@@ -83,7 +84,7 @@ class Minute:
     failed: dict[str, int] = field(default_factory=dict)
     """By class of error; see `mens_console.load.types`."""
     lost: int = 0
-    """Sent by a driver that died before they ended: neither good nor bad."""
+    """Sent, and how they ended is not known: neither good nor bad."""
     skipped: int = 0
     """Due while no driver ran or it was held up, and never sent."""
     degraded: int | None = None
@@ -104,6 +105,14 @@ class Minute:
     """Nothing more will come to it."""
     reasons: dict[str, int] = field(default_factory=dict)
     """The failed by class and status or word, such as `http 503`; a few of a minute."""
+    seconds: list[int] = field(default_factory=list)
+    """For each second of it, by when they were due: requests that ended. Empty where none failed, or nobody knows."""
+    fails: dict[str, list[int]] = field(default_factory=dict)
+    """Of each of the `reasons`, one after the other: a second of the minute, and how many failed in it."""
+    lost_by: dict[str, int] = field(default_factory=dict)
+    """Of the `lost`, where that is known: `local` (no files or ports were left here), `held` (the driver was)."""
+    ranges: dict[str, list[float]] = field(default_factory=dict)
+    """Of all samples of a level in it: the least, the greatest, the mean, and how many they were."""
 
     @property
     def failures(self) -> int:
@@ -219,6 +228,7 @@ class Analysis:
     goodput: float | None
     """Good answers a second of observed time."""
     lost: int
+    """Sent, and how they ended is not known."""
     skipped: int
     probes: int
     probes_failed: int
@@ -242,6 +252,8 @@ class Analysis:
     problems: tuple[str, ...] = ()
     """What could not be read, and what a reader must know."""
     tags: dict[str, str] = field(default_factory=dict)
+    lost_by: dict[str, int] = field(default_factory=dict)
+    """Of the lost, for what reason on this side; see `Minute`."""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

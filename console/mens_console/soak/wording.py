@@ -46,6 +46,7 @@ LATENCIES: Final = {
 }
 LEVELS: Final = {"rss": "RSS", "gpu_memory": "GPU memory", "kv_cache": "KV cache"}
 NONE: Final = "—"
+_LOST: Final = {"local": "no files or ports were left here", "held": "driver held up", "fault": "fault of the driver"}
 
 
 def ms(value: float | None) -> str:
@@ -64,6 +65,13 @@ def cure(state: str, folder: str) -> str:
     if state not in {"died", "stopped"}:
         return ""
     return f"resume it with `mens-console soak run --resume {shlex.quote(safe_text(folder, 400))}`"
+
+
+def lost_by(lost: int, known: dict[str, int]) -> list[tuple[str, int]]:
+    """Return why nothing is known of the requests that are lost, and how many for each reason; the rest at the end."""
+    told = [(_LOST.get(name, safe_text(name, 20)), n) for name, n in sorted(known.items()) if n]
+    rest = lost - sum(n for _, n in told)
+    return [*told, ("ended with their driver", rest)] if rest > 0 else told
 
 
 def up(share: float | None) -> str:

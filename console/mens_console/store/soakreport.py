@@ -48,6 +48,7 @@ def _known(report: Analysis) -> dict[str, Any]:
         "errors": {safe_text(name): n for name, n in report.failed.items()},
         "degraded": report.degraded,
         "lost": report.lost,
+        "lost_by": {safe_text(name): n for name, n in report.lost_by.items()},
         "skipped": report.skipped,
         "availability": {
             "probe": number(report.probe_availability),
