@@ -292,6 +292,17 @@ def test_a_longer_table_keeps_what_is_known_and_rows_may_count_in_their_own():
     assert scene.signals.states[1] is FROZEN
 
 
+def test_pairs_that_are_no_more_are_neither_active_nor_dead():
+    scene = Scene().look(5, p0=STILL)
+    assert scene.on == {"lora_dead"}
+    values = {"grad": array("d", [1.0] * 2), "update": array("d", [1.0] * 2)}
+    for one in scene.signals.observe(LayerRow(30, 30.0, values, 1e-4), PairTable(("p1", "p2"))):
+        scene.alerts.apply(one)
+    assert scene.states == {"p0": UNKNOWN, "p1": ACTIVE, "p2": ACTIVE, "p3": UNKNOWN}
+    assert scene.signals.summary().text() == "2/4 pairs active, 2 unknown"
+    assert [str(view.state) for view in scene.alerts.views] == ["recovering"]
+
+
 def test_many_dead_pairs_are_one_alert_with_a_bounded_list():
     scene = Scene(200).look(6, **{f"p{i}": STILL for i in range(50)})
     (view,) = scene.alerts.views

@@ -92,7 +92,7 @@ def find_adapters(model: torch.nn.Module) -> list[Adapter]:
 def made_of(model: torch.nn.Module) -> tuple[int, ...]:
     """Return the identities of all adapter parameters: another answer means that adapters came or went.
 
-    0.5 ms on 224 pairs, where finding them takes 13.
+    It takes a tenth of the time of finding them: 1 ms on 224 pairs.
     """
     found: list[int] = []
     stack: list[tuple[torch.nn.Module, bool]] = [(model, False)]

@@ -181,6 +181,9 @@ class PairJudge:
         if look.grad is not None:
             self.grads = look.grad
         self._judge(look)
+        if len(look.among) < len(self.trainable):
+            for i in set(self.trainable).difference(look.among, self._cold):
+                self._become(i, PairState.UNKNOWN)  # the table of this look no longer has it
         return True
 
     def _aligned(self, row: LayerRow, table: PairTable) -> _Look | None:
