@@ -6,8 +6,11 @@ import math
 
 import pytest
 from contracts.load_samples import BENCH, SOAK
+from gate.made import criterion, profile
 from gate.releases import COVERAGE, lmeval
-from gate.shapes import only, read
+from gate.shapes import NOW, only, read
+
+from mens_console.gate.evaluate import evaluate
 
 NO_NUMBERS = ("NaN", float("nan"), float("inf"), -1, "130 tok/s", [], {}, True)
 
@@ -107,9 +110,22 @@ def test_more_first_tokens_than_requests_are_none(tmp_path):
     assert "3 requests succeeded" in only(read(tmp_path, e__json=changed), "ttft_p50").trouble
 
 
-def test_a_date_that_cannot_be_read_is_told(tmp_path):
-    (file,) = read(tmp_path, e__json=BENCH | {"ended": "yesterday"}).files
-    assert "its date cannot be read" in file.notes[0]
+def test_a_date_that_cannot_be_read_is_told_and_the_time_of_the_file_stands_in_for_none(tmp_path):
+    manifest = read(tmp_path, e__json=BENCH | {"ended": "yesterday"})
+    assert "its date cannot be read" in manifest.files[0].notes[0]
+    asked = criterion("throughput_single", ">=1", max_age_s=1e12)
+    judged = evaluate(profile(asked), manifest, release="1", now=NOW).judgements[0]
+    assert judged.verdict == "UNDERFED"
+    assert "nothing tells when it was measured" in judged.reason
+
+
+def test_runs_of_which_one_is_undated_are_not_dated_by_the_others(tmp_path):
+    one = {"max_concurrency": 1, "completed": 400, "failed": 0, "output_throughput": 121.0, "median_ttft_ms": 80}
+    dated = [one | {"date": "20261121-055530"}, one | {"date": "21.11.26", "output_throughput": 122.0}]
+    for documents in (dated, dated[::-1]):
+        manifest = read(tmp_path, a__json=documents[0], b__json=documents[1])
+        asked = criterion("throughput_single", ">=1", max_age_s=1e12)
+        assert evaluate(profile(asked), manifest, release="1", now=NOW).verdict == "UNDERFED"
 
 
 LEAST_SOAK = {

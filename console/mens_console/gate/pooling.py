@@ -53,7 +53,7 @@ def _copies(items: Iterable[Item]) -> set[str]:
     for one in items:
         if one.tags.get("source") == "bench":
             tags = tuple(sorted(one.tags.items()))
-            said = (one.metric, one.pointer, repr(one.value), one.n, one.successes, one.at, one.trouble)
+            said = (one.metric, one.pointer, repr(one.value), one.n, one.successes, repr(one.at), one.trouble)
             files[one.sha256].append((*said, one.samples, one.counts, tags))
     first: dict[tuple[object, ...], str] = {}
     return {sha256 for sha256, said in sorted(files.items()) if first.setdefault(tuple(said), sha256) != sha256}
@@ -71,7 +71,9 @@ def joined(items: Sequence[Item]) -> dict[str, Any]:
     """Return the fields of an item that several others were made into: the oldest of them dates it."""
     whole = tuple(place for item in items for place in places(item))
     path, sha256, pointer = whole[0]
-    return {"sources": whole, "path": path, "sha256": sha256, "pointer": pointer, "at": min(one.at for one in items)}
+    times = [one.at for one in items]
+    oldest = math.nan if any(map(math.isnan, times)) else min(times)
+    return {"sources": whole, "path": path, "sha256": sha256, "pointer": pointer, "at": oldest}
 
 
 def pool(items: Sequence[Item]) -> list[Item]:
@@ -87,9 +89,9 @@ def pool(items: Sequence[Item]) -> list[Item]:
 
 
 def _runs(group: Sequence[Item]) -> list[Item]:
-    """Return the items of a group that are runs of one measurement; none where any of them is in trouble."""
+    """Return the items of a group that are runs of one measurement; none where any is in trouble or undated."""
     first = group[0]
-    if any(one.trouble or one.tool != first.tool for one in group):
+    if any(one.trouble or math.isnan(one.at) or one.tool != first.tool for one in group):
         return []
     if first.metric in _SUITES:
         return list(group)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from typing import Any, Final
 
 from mens_console.gate.readers.numbers import at, count, number, pointer
@@ -65,7 +66,8 @@ def read_locust_json(document: list[dict[str, Any]], sheet: Sheet) -> None:
     """Sum the requests of all entries."""
     asked = [count(one["num_requests"]) for one in document]
     failed = [count(one["num_failures"]) for one in document]
-    sheet.taken(max((number(one.get("last_request_timestamp")) for one in document), default=None))
+    times = [number(one.get("last_request_timestamp")) for one in document]
+    sheet.taken(max(filter(math.isfinite, times), default=None))  # an entry without requests has none
     _errors(sheet, None if None in asked else sum(one or 0 for one in asked),
             None if None in failed else sum(one or 0 for one in failed), pointer())  # fmt: skip
 

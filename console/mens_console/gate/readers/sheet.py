@@ -44,6 +44,8 @@ class Sheet:
     tags: dict[str, str] = field(default_factory=dict)
     """Tags of all of its items."""
     at: float = math.nan
+    undated: bool = False
+    """A date stands there that nobody can read: then the file's own time says nothing either."""
     items: list[Item] = field(default_factory=list)
     scores: list[Item] = field(default_factory=list)
     """Scores of other benchmarks, under ids of their own: what a mean over benchmarks is taken of."""
@@ -56,12 +58,17 @@ class Sheet:
     """What is to be asked of a server before the sheet is whole."""
 
     def taken(self, value: Any) -> None:
-        """Note when it was measured, in any shape a producer writes; a time without a zone is never after the mtime."""
+        """Note when it was measured, in any shape a producer writes; a time without a zone is never after the mtime.
+
+        Where none is told the file's own time dates it. One that cannot be read leaves it undated: a copy is as young
+        as whoever made it.
+        """
         told, zoned = when(value)
         if math.isfinite(told):
             self.at = told if zoned else min(told, self.source.mtime)
         elif value not in {None, ""} if isinstance(value, str | None) else True:
-            self.note(f"its date cannot be read, and the file's own time is taken: {str(value)[:40]!r}")
+            self.undated = True
+            self.note(f"its date cannot be read, so that nothing tells when it was measured: {str(value)[:40]!r}")
 
     def tag(self, name: str, value: Any) -> None:
         """Note a tag of all items; nothing for what is no text or number."""
@@ -114,7 +121,7 @@ class Sheet:
                 counts=() if gone or not counts else tuple((key * times, counts[key]) for key in sorted(counts)),
                 interval=None if gone or interval is None else (interval[0] * times, interval[1] * times),
                 tags=dict(sorted({**self.tags, **(tags or {})}.items())),
-                at=self.at if math.isfinite(self.at) else self.source.mtime,
+                at=self._dated(),
                 note=safe_text(note, _TEXT * 2),
                 trouble=safe_text(wrong, _TEXT * 2),
             )
@@ -124,9 +131,14 @@ class Sheet:
         """Note the score of a benchmark (0 to 1), of which means over benchmarks are taken."""
         where = self.source
         item = Item(f"score {safe_text(name, _TEXT)}", tidy(share * 100), "%", where.path, where.sha256, pointer,
-                    self.tool, n=n, tags=dict(sorted(self.tags.items())),
-                    at=self.at if math.isfinite(self.at) else self.source.mtime)  # fmt: skip
+                    self.tool, n=n, tags=dict(sorted(self.tags.items())), at=self._dated())  # fmt: skip
         self.scores.append(item)
+
+    def _dated(self) -> float:
+        """Return when it was measured (s since the epoch), NaN where that cannot be known."""
+        if self.undated:
+            return math.nan
+        return self.at if math.isfinite(self.at) else self.source.mtime
 
     def note(self, text: str) -> None:
         """Say what was left aside."""
