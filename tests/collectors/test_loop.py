@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from collectors import small  # noqa: E402
 from collectors.recorded import Recorded  # noqa: E402
 from peft import LoraConfig  # noqa: E402
+from transformers import BertConfig, BertForMaskedLM, BertForTokenClassification  # noqa: E402
 
 from mens_console.collectors import loop as room  # noqa: E402
 from mens_console.collectors import watch  # noqa: E402
@@ -259,6 +260,31 @@ def test_entropy_of_many_tokens_is_a_sample_of_them_and_of_none_is_unknown():
     sure = torch.full((1, 2, 3), -math.inf)
     sure[..., 0] = 0.0
     assert token_entropy(sure, shifted=False) == 0.0
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+@pytest.mark.parametrize("kind", [BertForMaskedLM, BertForTokenClassification])
+def test_the_entropy_of_a_model_that_fills_in_is_taken_where_its_labels_are(tmp_path, kind, adapted):
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 32}
+    config = BertConfig(vocab_size=small.VOCABULARY, **shape, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = kind(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(20)  # so that the places differ
+    model = small.adapted(model, ["query"]) if adapted else model
+    ids = torch.randint(1, small.VOCABULARY, (4, 12))
+    labels = torch.full_like(ids, -100)
+    labels[:, ::3] = 1
+    with watch(model, tmp_path) as mens:
+        output = model(input_ids=ids, labels=labels)
+        output.loss.backward()
+        mens.backward_done()
+        mens.step(loss=output.loss)
+    p = torch.softmax(output.logits.detach()[:, ::3].double(), -1)
+    assert Recorded.last.steps[0]["token_entropy"] == pytest.approx(
+        float(torch.special.entr(p).sum(-1).mean()), rel=1e-4
+    )
 
 
 def test_the_summary_can_be_asked_for_and_written_as_json(tmp_path):

@@ -5,6 +5,7 @@ Batches and logits are only looked at; what is counted stays on the device until
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -23,6 +24,8 @@ _IGNORED: Final = -100
 _NEVER: Final = -1e4
 """A logit whose weight is 0 in any precision, in place of minus infinity, which times 0 is NaN."""
 _ENCODERS_DECODERS: Final = "is_encoder_decoder"
+_IN_PLACE: Final = ("ForMaskedLM", "ForTokenClassification")
+"""Ends of the names of models that predict at each place what belongs there, and not the token after it."""
 
 
 class TokenCount:
@@ -140,7 +143,7 @@ class TextProbe:
         self.count = TokenCount()
         self._model = model
         self._guard = guard
-        self._shifted = not getattr(getattr(unwrap(model), "config", None), _ENCODERS_DECODERS, False)
+        self._shifted = _predicts_next(unwrap(model))
         self._entropy: float | None = None
         self._before: Any = None
         self._after: Any = None
@@ -185,6 +188,14 @@ class TextProbe:
                 self._entropy = token_entropy(
                     logits, batch.get("labels"), batch.get("attention_mask"), shifted=self._shifted
                 )
+
+
+def _predicts_next(model: torch.nn.Module) -> bool:
+    """Say whether the labels of a model lie one place behind its predictions, as a causal language model's do."""
+    if getattr(getattr(model, "config", None), _ENCODERS_DECODERS, False):
+        return False
+    outermost = islice(model.modules(), 3)  # adapters are two modules around the model
+    return not any(type(module).__name__.endswith(_IN_PLACE) for module in outermost)
 
 
 def _batch(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
