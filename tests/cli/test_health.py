@@ -162,6 +162,24 @@ def test_missing_fields_are_null_and_nodata(cli, box):
     assert found["tier"]["overall_success_rate"] is None
 
 
+def test_names_that_drifted_give_the_same_figures_and_are_told(cli, box):
+    own = list(attempts(2100))
+    names = {"run_id": "run", "persona_id": "uuid", "status": "outcome", "latency_ms": "latency_s", "repairs": "repair",
+             "validator_scores": "scores", "opening_move": "opening", "anchors_used": "anchors", "ts": "time",
+             "prompt_tokens": "tokens_in", "completion_tokens": "tokens_out"}  # fmt: skip
+    drifted = [{names.get(name, name): value for name, value in row.items()} for row in own]
+    for row in drifted:
+        row["latency_s"] /= 1024  # a power of two: exact, and so is what it is multiplied by
+    for row in own:
+        row["latency_ms"] = row["latency_ms"] / 1024 * 1000
+    plain = told(cli, write(box / "own.log", own))[1]
+    found = told(cli, write(box / "drifted.log", own[:50] + drifted[50:]))[1]
+    for one, other in zip(plain["batches"], found["batches"], strict=True):
+        one.pop("first"), other.pop("first")
+        assert one == other
+    assert "other names of fields: anchors for anchors_used" in cli("health", box / "drifted.log")[1]
+
+
 def test_bad_rows_are_counted_shown_and_never_fatal(cli, box):
     log = write(box / "x.log", attempts(100))
     with log.open("ab") as file:

@@ -23,6 +23,12 @@ def test_a_few_fields_are_those_of_whole_rows(tmp_path_factory, names, scenario,
     assert reader.read(b"") == []
 
 
+def test_a_field_under_another_name_is_read_as_in_whole_rows():
+    text = b'{"run":"r","status":"success"}\n{"run_id":"s","status":"fail"}\n{"status":"fail"}\n'
+    assert FewReader(["run_id"]).read(text) == [("r",), ("s",), (None,)]
+    assert FewReader(["run_id"]).read(b'{"status":"fail"}\n') == [(None,)]
+
+
 @pytest.mark.parametrize("name", ["validator_scores", "model", ""])
 def test_what_is_no_field_by_itself_is_refused(name):
     with pytest.raises(ValueError, match="no field that can be read by itself"):

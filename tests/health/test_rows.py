@@ -14,6 +14,7 @@ from mens_console.health.lenient import BadLineError, read_line, seconds
 from mens_console.health.partial import count
 from mens_console.health.rows import LONGEST, SAMPLES, RowReader, join
 from mens_console.health.source import AttemptDecoder
+from mens_console.health.spelling import OTHER_NAMES
 from mens_contracts.attempt import GenerationAttempt
 
 ROW = {
@@ -96,7 +97,10 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=5,
 )
-odd_rows = st.dictionaries(st.sampled_from([*FIELDS, "model", "noise"]), anything, max_size=12)
+OTHERS = ("duration_ms", "latency_s", "scores", "state", "err", "anchors", "time", "constraints", "run", "repair")
+"""Other names of fields."""
+FURTHER = {"model", "noise", *OTHERS}
+odd_rows = st.dictionaries(st.sampled_from([*FIELDS, *FURTHER]), anything, max_size=12)
 near_rows = st.builds(lambda row, odd: {**row, **odd}, contract_rows, odd_rows)
 
 
@@ -132,7 +136,7 @@ def test_what_the_typed_decoder_takes_it_reads_as_the_lenient_one_does(row):
         loose = loosely(text)
     except BadLineError:
         loose = None
-    telling = loose is not None and loose.keys() - {"ts", "run_id", "constraint_categories", "error", "model", "noise"}
+    telling = loose is not None and loose.keys() - {"ts", "run_id", "constraint_categories", "error", *FURTHER}
     assert one(text) == (loose if telling else None)
 
 
@@ -144,6 +148,48 @@ def test_a_row_gives_the_same_attempt_whatever_was_learned_before(rows, at):
     blocks = [decode(*part, reader=reader) for part in (lines[:at], lines[at:]) if part]
     assert [values(row, block.layout) for block in blocks for row in block.rows] == apart
     assert sum(block.bad_rows for block in blocks) == len(lines) - len(apart)
+
+
+def renamed(row):
+    """Return a row with every field under the first of its other names."""
+    return {OTHER_NAMES[name][0][0] if name in OTHER_NAMES else name: value for name, value in row.items()}
+
+
+@given(st.lists(contract_rows, min_size=1, max_size=6), st.data())
+def test_fields_are_known_by_their_other_names_whatever_was_learned_before(rows, data):
+    spelled = [data.draw(st.sampled_from([row, renamed(row)])) for row in rows]
+    expected = [one(json.dumps(row).encode()) for row in rows]
+    reader = RowReader()
+    for _ in range(2):
+        block = decode(*(json.dumps(row).encode() for row in spelled), reader=reader)
+        read = [values(row, block.layout) for row in block.rows]
+        assert [{name: row[name] for name in FIELDS if name in row} for row in read] == [
+            {name: row[name] for name in FIELDS if name in row} for row in expected
+        ]
+
+
+@pytest.mark.parametrize(
+    ("row", "read"),
+    [
+        ({"latency_ms": 5, "duration_ms": 7}, 5), ({"latency_ms": None, "duration_ms": 7}, 7),
+        ({"latency_ms": "fast", "duration_ms": 7}, 7), ({"elapsed_ms": 9, "duration_ms": 7}, 7),
+        ({"elapsed_ms": 9, "duration_ms": None}, 9), ({"latency_s": 1.5}, 1500.0), ({"duration_s": "2"}, 2000.0),
+        ({"duration_ms": math.nan, "latency_s": 2}, 2000.0), ({"duration_ms": [7]}, None), ({"latency_MS": 7}, None),
+    ],
+)  # fmt: skip
+def test_the_own_name_goes_first_then_the_others_in_their_order_and_unit(row, read):
+    plain = {name: value for name, value in ROW.items() if name != "latency_ms"}
+    got = one(json.dumps({**plain, **row}).encode())
+    assert got.get("latency_ms") == read
+
+
+def test_names_that_tell_a_field_are_known_beyond_any_bound_of_further_ones():
+    many = json.dumps({**ROW, **{f"n{n}": 1 for n in range(300)}}).encode()
+    plain = {name: value for name, value in ROW.items() if name != "latency_ms"}
+    reader = RowReader()
+    decode(many, reader=reader)
+    block = decode(json.dumps({**plain, "duration_ms": 7}).encode(), many, reader=reader)
+    assert [row.f6 for row in block.rows] == [7, ROW["latency_ms"]]
 
 
 @pytest.mark.parametrize(

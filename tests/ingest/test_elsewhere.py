@@ -13,6 +13,11 @@ ATTEMPT = {
     "status": "success", "latency_ms": 1250, "repairs": [], "opening_move": "question",
 }  # fmt: skip
 
+DRIFTED = {
+    "timestamp": "2026-01-31T14:32:01.234Z", "run": "25K_1", "persona": "7", "phase": "B", "try": 1,
+    "outcome": "success", "duration_ms": 1250, "repair": [], "opening": "question", "scores": {},
+}  # fmt: skip
+
 
 def line(row):
     return json.dumps(row).encode() + b"\n"
@@ -26,6 +31,8 @@ def line(row):
         ("torn.jsonl", line(ATTEMPT) + line(ATTEMPT)[:40], "attempts"),
         ("a.jsonl.gz", gzip.compress(line(ATTEMPT) * 50), "attempts"),
         ("cut.jsonl.gz", gzip.compress(line(ATTEMPT) * 50)[:-20], "attempts"),
+        ("drifted.jsonl", line(DRIFTED), "attempts"),
+        ("few.jsonl", line({"scores": {}, "state": "on", "uuid": "7", "time": 1, "run": "a"}), None),
         ("e.jsonl", line({"schema": "mens_generation_event_v1", "task_id": "t"}), "kpi"),
         ("k.json", b'{\n  "schema": "vox_runtime_generation_kpi_v1"\n}', "kpi"),
         ("s.json", b'{"schema":"vox_mens_scorecard_summary_v1"}', "kpi"),

@@ -3,8 +3,9 @@
 import json
 
 from mens_console.config.loader import load_settings
+from mens_console.health.aggregate import aggregate
 from mens_console.store.engine import Engine
-from mens_console.store.feeds import run_feeds
+from mens_console.store.feeds import health_feeds, run_feeds, strange
 from mens_console.store.report import run_document
 from mens_contracts.status import Run
 
@@ -51,3 +52,20 @@ def test_the_same_holds_of_what_a_worker_process_read(tmp_path):
         return bytes(data[at - count : at])
 
     assert unpack_chunk(*read_frame(read)).batch.spelled == {"loss": "train/loss"}
+
+
+def test_fields_of_attempts_are_fed_under_other_names_and_what_a_part_lacks_names_the_nearest(tmp_path):
+    own = {"persona_id": "1", "status": "success", "latency_ms": 5, "opening_move": "a", "repairs": []}
+    other = {"persona": "1", "outcome": "success", "duration_ms": 5, "openingmove": "a", "repair": [], "time": 1}
+    log = tmp_path / "attempts.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in [own] * 2 + [other] * 5))
+    report = aggregate([log])
+    found = {feed.wants: (feed.state, feed.field, feed.rows, feed.nearest) for feed in health_feeds(report)}
+    assert found["latency_ms"] == ("alias", "duration_ms", 7, "")
+    assert found["status"] == ("alias", "outcome", 7, "")
+    assert found["opening_move"] == ("fed", "opening_move", 2, "openingmove")
+    assert found["anchors_used"] == ("underfed", "", 0, "")
+    assert strange(report) == (
+        {"persona": "persona_id", "outcome": "status", "duration_ms": "latency_ms", "repair": "repairs", "time": "ts"},
+        {"openingmove": 5},
+    )

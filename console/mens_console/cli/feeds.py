@@ -64,7 +64,9 @@ def _said(reader: str, feeds: Sequence[tuple[str, Feed]]) -> tuple[Level, str]:
     for field, fed in spelled.items():
         rows = sum(feed.rows for _, feed in fed)
         alias = f" as {fed[0][1].wants}" if fed[0][1].state == "alias" else ""
-        parts.append(f"fed by {field}{alias} ({_places(fed)}, {count(rows)} points)")
+        beside = next((feed.nearest for _, feed in fed if feed.nearest), "")
+        lacks = f", and where that lacks {beside} is nearest" if beside else ""
+        parts.append(f"fed by {field}{alias} ({_places(fed)}, {count(rows)} points{lacks})")
     if missing:
         near = next((feed.nearest for _, feed in missing if feed.nearest), "")
         parts.append(

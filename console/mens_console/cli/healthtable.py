@@ -14,6 +14,7 @@ from mens_console.screens.bands import BANDS, NAMES, band_look, interval_text, l
 from mens_console.signals.generation import INDICATORS, MIN_ATTEMPTS, OTHERS
 from mens_console.signals.human import count, percent, some
 from mens_console.signals.tiers import named
+from mens_console.store.feeds import strange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -139,10 +140,10 @@ def _unread(report: HealthReport) -> Iterator[str]:
             line = f"line {newest.line}" if newest.line is not None else f"byte {newest.offset}"
             where = f"; the newest: {safe_text(newest.path, 200)}, {line}: {safe_text(newest.why, 200)}"
         yield from _wrapped(f"{report.bad_rows:,} rows are no attempts and were left out{where}", "  ")
-    odd: dict[str, int] = {}
-    for source in report.sources:
-        for name, n in source.unknown_fields.items():
-            odd[name] = odd.get(name, 0) + n
+    known, odd = strange(report)
+    if known:
+        names = ", ".join(f"{other} for {field}" for other, field in sorted(known.items()))
+        yield from _wrapped(f"other names of fields: {names}", "  ")
     if odd:
         names = ", ".join(safe_text(name, 40) for name in sorted(odd, key=lambda one: -odd[one])[:6])
         yield from _wrapped(f"fields that no reader knows: {names}{' …' if len(odd) > 6 else ''}", "  ")

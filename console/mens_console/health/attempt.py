@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, defstruct
 
+from mens_console.health.spelling import FIELD_OF, Other, told
+from mens_console.health.spelling import others as other_names
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -111,6 +114,8 @@ class Layout:
     """Whether each row carries a field of an attempt."""
     run: str | None = field(init=False)
     """The run of all rows of this type; None where they may be of several."""
+    others: tuple[Other, ...] = field(init=False)
+    """Other names that rows of this type may tell a field by that they may lack."""
 
     def __post_init__(self) -> None:
         gaps = self.gaps
@@ -121,6 +126,7 @@ class Layout:
         self.telling = not self.full_fields.isdisjoint(_TELLING_NAMES)
         runs = self.words["run_id"] if "run_id" in self.full_fields else None
         self.run = runs[0] if runs is not None and len(runs) == 1 else None
+        self.others = other_names(FIELDS, self.unknown, self.full_fields)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -144,7 +150,7 @@ class Layout:
         unknown: set[str] = set()
         words: dict[str, set[str]] = {name: set() for name, known in self.words.items() if known is not None}
         for values in rows:
-            validators.update(values.get("validator_scores") or ())
+            validators.update(told(values, "validator_scores", None) or ())
             unknown.update(values.keys() - FIELDS.keys())
             for name, met in words.items():
                 met.update(_words(values.get(name)))
@@ -154,6 +160,8 @@ class Layout:
         learned.loose |= self.loose or not all(map(_usable, validators))
         learned.unknown, learned.full = _more(self.unknown, unknown)
         learned.full |= self.full
+        if learned.full:  # an open type says nothing of the names it passes over: those that tell a field must be known
+            learned.unknown = (*learned.unknown, *(name for name in FIELD_OF if name not in learned.unknown))
         learned.words = {name: _vocabulary(known, words.get(name, ())) for name, known in self.words.items()}
         if numbered:
             learned.words["run_id"] = None
@@ -168,12 +176,17 @@ class Layout:
 
     def build(self, values: dict[str, Any]) -> Row:
         """Return a row of readable values by field; the scores are those of the known validators."""
-        scores: dict[str, float] | None = values.get("validator_scores")
+        values = {**values, **{name: told(values, name, nothing) for name, nothing in NOTHING.items()}}
+        scores: dict[str, float] | None = values["validator_scores"]
         if scores is not None and not self.loose:
-            values["validator_scores"] = _made(self.scores, (scores.get(name) for name in self.validators))
+            values["validator_scores"] = self.score(scores)
         known = [values.get(name, nothing) for name, nothing in NOTHING.items()]
         row: Row = _made(self.row, [*known, *(values.get(name, ABSENT) for name in self.unknown)])
         return row
+
+    def score(self, scores: dict[str, float]) -> Any:
+        """Return the scores of the known validators as rows have them."""
+        return _made(self.scores, (scores.get(name) for name in self.validators))
 
 
 def _made(kind: Any, values: Iterable[Any]) -> Any:

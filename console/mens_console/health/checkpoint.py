@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mens_console.health.tally import Options, Tally
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of what is written, and of how attempts are counted: a checkpoint of another one is not read."""
 _MOST_BYTES: Final = 1 << 30
 _MOST_FILES: Final = 64

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import mens_console
+import mens_contracts.aliases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -111,6 +112,9 @@ def _modules(folder: Path) -> Path:
             for path in sorted((root / package).glob("*.py")):
                 if package or path.name == "__init__.py":
                     out.write(path, Path("mens_console") / package / path.name)
+        for module in (mens_contracts, mens_contracts.aliases):
+            path = Path(module.__file__ or "")
+            out.write(path, Path("mens_contracts") / path.name)
     return archive
 
 

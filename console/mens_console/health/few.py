@@ -12,6 +12,7 @@ import msgspec
 
 from mens_console.health.attempt import PLACES, WORDS, few_type
 from mens_console.health.rows import RowReader, object_ends
+from mens_console.health.spelling import OTHER_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ class FewReader:
             raise ValueError(f"{', '.join(odd)}: no field that can be read by itself")
         self.names = tuple(names)
         self._all = RowReader()
+        self._others = [b'"%s"' % name.encode() for field in self.names for name, _ in OTHER_NAMES[field]]
         self._words: dict[str, tuple[str, ...] | None] = {n: () for n in WORDS if n in names or n == "status"}
         self._decoder = self._prepared()
 
@@ -48,7 +50,10 @@ class FewReader:
         ends = object_ends(data)
         if ends is None or len(ends) != len(rows) or None in [row.status for row in rows]:
             return self._read_all(data)
-        return list(map(_getter(self.names), rows))
+        found = list(map(_getter(self.names), rows))
+        if any(None in values for values in found) and any(name in data for name in self._others):
+            return self._read_all(data)
+        return found
 
     def _read_all(self, data: bytes) -> list[tuple[Any, ...]]:
         block = self._all.decode(data, 0)

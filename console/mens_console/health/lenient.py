@@ -15,6 +15,7 @@ import orjson
 from msgspec import Raw
 
 from mens_console.health.attempt import FIELDS, LATEST, NOTHING, OpenRow
+from mens_console.health.spelling import FIELD_OF, Spelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _LIMIT: Final = 2**53
 _OPEN: Final = msgspec.json.Decoder(OpenRow)
 _NAMES: Final = msgspec.json.Decoder(dict[str, Raw])
+_TYPED: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    name: msgspec.json.Decoder(kind) for name, kind in FIELDS.items() if name not in {"error", "constraint_categories"}
+}
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _PRESENT: Final = Raw(b"null")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -45,29 +49,54 @@ def read_line(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return _read_loosely(line)
     values = {name: value for name in FIELDS if (value := getattr(row, name)) is not NOTHING[name]}
-    values.update((name, _PRESENT) for name in names.keys() - FIELDS.keys())
+    values.update((name, _further(name, raw)) for name, raw in names.items() if name not in FIELDS)
     return values
+
+
+def _further(name: str, raw: Raw) -> Any:
+    """Return what a field of no contract says: that it is there, and where its name means one of them, its value."""
+    return Spelled(read_value(FIELD_OF[name], raw)) if name in FIELD_OF else _PRESENT
+
+
+def read_value(field: str, raw: Raw) -> Any:
+    """Return what JSON says of a field, as under its own name; `NOTHING` of it where that cannot be read."""
+    try:
+        value = _TYPED[field].decode(raw)
+    except (KeyError, ValueError, RecursionError):
+        try:
+            reader: Callable[[Any], Any] = _READERS.get(field, _present)
+            value = reader(_loads(bytes(raw)))
+        except BadLineError:
+            return NOTHING[field]
+    return NOTHING[field] if value is None else value
 
 
 def _read_loosely(line: bytes) -> dict[str, Any]:
     record = _parse(line)
     values: dict[str, Any] = {}
     for name, value in record.items():
-        reader: Callable[[Any], Any] = _READERS.get(name, _present)
+        meant = FIELD_OF.get(name, name)
+        reader: Callable[[Any], Any] = _READERS.get(meant, _present)
         read = reader(value)
+        if name in FIELD_OF:
+            read = Spelled(NOTHING[meant] if read is None else read)
         if read is not None:
             values[_clean(name)] = read
     return values
 
 
 def _parse(line: bytes) -> dict[str, Any]:
-    try:
-        record = orjson.loads(line)
-    except ValueError:
-        record = _parse_nan(line)
+    record = _loads(line)
     if not isinstance(record, dict):
         raise BadLineError("JSON, but not an object")
     return record
+
+
+def _loads(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return _parse_nan(text)
 
 
 _FOREIGN: Final = (

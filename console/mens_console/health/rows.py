@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from msgspec.structs import astuple
 
-from mens_console.health.attempt import ABSENT, FIELDS, TELLING, Layout, Row
-from mens_console.health.lenient import BadLineError, read_line
+from mens_console.health.attempt import ABSENT, FIELDS, NOTHING, TELLING, Layout, Row
+from mens_console.health.lenient import BadLineError, read_line, read_value
+from mens_console.health.spelling import UnlearnedError, settle
 from mens_console.ingest.text import safe_text
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class RowReader:
         """Decode a block in one call; None unless every line is exactly one object that is foreseen."""
         try:
             rows: list[Row] = self.layout.decoder.decode_lines(data)
+            _settle(rows, self.layout)
         except (ValueError, RecursionError):
             return None
         ends = object_ends(data)
@@ -160,7 +162,9 @@ class RowReader:
         odd: list[dict[str, Any]] = []
         for line in lines:
             try:
-                found.append(decode(line))
+                row = decode(line)
+                _settle((row,), self.layout)
+                found.append(row)
             except (ValueError, RecursionError):
                 found.append(read := _read(line))
                 if isinstance(read, dict):
@@ -207,6 +211,22 @@ def _read(line: bytes) -> dict[str, Any] | BadLineError | None:
         return read_line(line)
     except BadLineError as error:
         return error
+
+
+def _settle(rows: Sequence[Row], layout: Layout) -> None:
+    """Give rows what they tell under other names of fields. Raises `UnlearnedError` where scores have unknown names."""
+    if not layout.others:
+        return
+
+    def read(field: str, raw: Any) -> Any:
+        value = read_value(field, raw)
+        if field != "validator_scores" or value is None or layout.loose:
+            return value
+        if not value.keys() <= set(layout.validators):
+            raise UnlearnedError
+        return layout.score(value)
+
+    settle(rows, layout.others, NOTHING, read)
 
 
 def object_ends(data: bytes | memoryview) -> np.ndarray[Any, Any] | None:

@@ -14,6 +14,7 @@ from mens_console.screens.healthlines import section, tier_lines
 from mens_console.screens.sheet import Line, prose
 from mens_console.screens.words import age
 from mens_console.signals.human import size, step
+from mens_console.store.feeds import MEANT
 from mens_widgets.bar import bar
 from mens_widgets.text import fit
 
@@ -140,8 +141,13 @@ def _source(source: LogSource, now: float, width: int) -> list[Line]:
     lines: list[Line] = [((safe_text(source.path, 300), "strong"),), ((text, "muted"), bad)]
     if source.problem:
         lines += prose(safe_text(source.problem, 300), width, "bad", "  ! ")
-    if source.unknown_fields:
-        ranked = sorted(source.unknown_fields.items(), key=lambda pair: (-pair[1], pair[0]))
+    if known := sorted(name for name in source.unknown_fields if name in MEANT):
+        named = ", ".join(f"{name} for {MEANT[name]}" for name in known[:FIELDS])
+        more = f" and {len(known) - FIELDS} more" if len(known) > FIELDS else ""
+        lines += prose(f"other names of fields: {named}{more}", width, "muted", "  · ")
+    odd = [(name, n) for name, n in source.unknown_fields.items() if name not in MEANT]
+    if odd:
+        ranked = sorted(odd, key=lambda pair: (-pair[1], pair[0]))
         named = ", ".join(f"{safe_text(name, 40)} ({step(n)})" for name, n in ranked[:FIELDS])
         more = f" and {len(ranked) - FIELDS} more" if len(ranked) > FIELDS else ""
         lines += prose(f"fields that no formula reads: {named}{more}", width, "muted", "  · ")

@@ -5,18 +5,22 @@ It reads views alone, so that screens and documents say the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from mens_console.ingest.aliases import nearest
 from mens_console.signals.kpivalues import Feed
 from mens_console.signals.readers import HEALTH, RUN
+from mens_contracts.aliases import spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mens_console.signals.generation import HealthReport
     from mens_console.signals.readers import Reader
     from mens_console.store.snapshot import RunView
+
+MEANT: Final = spellings("mens_generation_attempt_v1")
+"""The field of an attempt that each other name means."""
 
 
 def run_feeds(run: RunView, readers: Sequence[Reader] = RUN) -> tuple[Feed, ...]:
@@ -48,17 +52,35 @@ def health_feeds(report: HealthReport, readers: Sequence[Reader] = HEALTH) -> tu
     for judged in report.batches:
         for field, rows in judged.batch.measured.items():
             carried[field] = carried.get(field, 0) + rows
-    unknown: dict[str, int] = {}
+    further: dict[str, int] = {}
     for source in report.sources:
         for field, rows in source.unknown_fields.items():
-            unknown[field] = unknown.get(field, 0) + rows
+            further[field] = further.get(field, 0) + rows
     paths = ", ".join(source.path for source in report.sources)
-    return tuple(_of_logs(reader, carried, unknown, paths) for reader in readers)
+    return tuple(_of_logs(reader, carried, further, report.tier.attempts, paths) for reader in readers)
 
 
-def _of_logs(reader: Reader, carried: dict[str, int], unknown: dict[str, int], paths: str) -> Feed:
+def _of_logs(reader: Reader, carried: Mapping[str, int], further: Mapping[str, int], attempts: int, paths: str) -> Feed:
+    """Return what feeds a reader: the field's own name, or another that most of its values came under."""
     wanted = reader.wants[0]
-    if rows := carried.get(wanted, 0):
-        return Feed(reader.name, wanted, "fed", wanted, paths, rows)
-    near = next(iter(nearest(wanted, unknown, 1)), "")
-    return Feed(reader.name, wanted, "underfed", "", paths if near else "", unknown.get(near, 0), near)
+    rows = carried.get(wanted, 0)
+    near = "" if rows >= attempts else next(iter(nearest(wanted, further.keys() - MEANT.keys(), 1)), "")
+    if not rows:
+        return Feed(reader.name, wanted, "underfed", "", paths if near else "", further.get(near, 0), near)
+    other = max((name for name in further if MEANT.get(name) == wanted), key=further.__getitem__, default="")
+    if further.get(other, 0) * 2 > rows:
+        return Feed(reader.name, wanted, "alias", other, paths, rows, near)
+    return Feed(reader.name, wanted, "fed", wanted, paths, rows, near)
+
+
+def strange(report: HealthReport) -> tuple[dict[str, str], dict[str, int]]:
+    """Return what logs hold that the contract does not name: other names by the field meant, and rows by any others."""
+    known: dict[str, str] = {}
+    odd: dict[str, int] = {}
+    for source in report.sources:
+        for name, rows in source.unknown_fields.items():
+            if name in MEANT:
+                known[name] = MEANT[name]
+            else:
+                odd[name] = odd.get(name, 0) + rows
+    return known, odd

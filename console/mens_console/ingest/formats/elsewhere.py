@@ -13,6 +13,7 @@ from mens_console.ingest.formats.base import Format
 from mens_console.ingest.formats.lines import BOM
 from mens_console.ingest.formats.loadtools import load_tool
 from mens_console.ingest.records import Batch
+from mens_contracts.aliases import spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,10 @@ _OWN: Final = frozenset(
 )
 """Fields of an attempt that nobody else writes by these names; two of them tell."""
 _COMMON: Final = frozenset({"stage", "attempt", "status", "latency_ms", "prompt_tokens", "completion_tokens"})
+_MEANT: Final = spellings("mens_generation_attempt_v1")
+_SURE: Final = 3
+"""Fields of either kind that tell an attempt of which names have drifted: those names are anybody's."""
+_MARKS: Final = _OWN | {name for name, field in _MEANT.items() if field in _OWN}
 _SCHEMAS: Final = re.compile(
     rb'"schema"\s*:\s*"(mens_generation_event|vox_runtime_generation_kpi|vox_mens_scorecard_summary|mens_benchmark_summary)'
 )
@@ -55,7 +60,7 @@ def recognise_elsewhere(name: str, head: bytes) -> Format | None:
         return _FOUND[KPI]
     if not packed and load_tool(head) is not None:
         return _FOUND[SOAK_IMPORT]
-    if not any(b'"%s"' % mark.encode() in head for mark in _OWN):
+    if not any(b'"%s"' % mark.encode() in head for mark in _MARKS):
         return None
     return _FOUND[ATTEMPTS] if any(_is_attempt(row) for row in _rows(head)) else None
 
@@ -69,8 +74,11 @@ def _rows(head: bytes) -> Iterator[dict[str, object]]:
 
 
 def _is_attempt(row: dict[str, object]) -> bool:
-    own = len(_OWN & row.keys())
-    return own >= 2 or (own == 1 and len(_COMMON & row.keys()) >= 2)
+    own, common = len(_OWN & row.keys()), len(_COMMON & row.keys())
+    if own >= 2 or (own == 1 and common >= 2):
+        return True
+    meant = row.keys() | {_MEANT[name] for name in row.keys() & _MEANT.keys()}
+    return len(_OWN & meant) >= _SURE and len(_COMMON & meant) >= _SURE
 
 
 def _unpacked(head: bytes) -> bytes:
