@@ -109,7 +109,8 @@ async def test_a_profile_is_chosen_from_those_that_are_there(console, release):
     async with console(release.snapshot(), (120, 40)) as (app, pilot):
         await pilot.press("9", "p")
         await settle(pilot, 5)
-        assert "phase3-release  shipped" in text_of(app) and "evidence/own.toml  of a watched folder" in text_of(app)
+        assert "phase3-release" in text_of(app) and "25 criteria decide" not in text_of(app)
+        assert "evidence/own.toml" in text_of(app) and "(of a watched folder)" in text_of(app)
         assert "other.toml" not in text_of(app)
         await pilot.press("k", "enter")
         await shows(app, pilot, "4.1 Code cover")
@@ -302,7 +303,7 @@ async def test_a_replay_is_judged_and_never_signed(console, release):
     async with console(release.snapshot(replay=True, at=NOW), (120, 40)) as (app, pilot):
         await pilot.press("9")
         await settle(pilot, 5)
-        assert "No profile chosen yet" in text_of(app)
+        await shows(app, pilot, "1.1 Throughput on one GPU")  # what a replay is asked until something else is
         app.room.bench.choose(profile="./release.toml", release="1.2.0")
         await shows(app, pilot, "4.1 Code cover")
         assert "a replay is judged, and never signed" in text_of(app)
@@ -325,3 +326,25 @@ async def test_without_roots_nothing_is_named(console, release):
         await pilot.press("9", "s", "r", "escape")
         await settle(pilot)
         assert "No profile chosen yet" in text_of(app)
+
+
+async def test_a_profile_is_chosen_on_the_page_that_has_none(console, release):
+    release.good()
+    (release.evidence / "broken.toml").write_text('schema = "mens-gate-profile/1"\nid = 7\n')
+    async with console(release.snapshot(), (120, 40)) as (app, pilot):
+        await pilot.press("9")
+        await shows(app, pilot, "› engineering")
+        assert "4 criteria decide" in text_of(app) and "cannot be used" in text_of(app)
+        await pilot.press("j", "j", "j", "k", "k", "k", "k", "enter")
+        await shows(app, pilot, "4.1 Code cov")
+        assert drafts.load_last().profile == "engineering"
+
+
+async def test_a_profile_that_breaks_is_told_on_the_page(console, release):
+    (release.evidence / "broken.toml").write_text('schema = "mens-gate-profile/1"\nid = 7\n')
+    async with console(release.snapshot(), (120, 40)) as (app, pilot):
+        await pilot.press("9", "G")
+        await shows(app, pilot, "› evidence/broken.toml")
+        assert "broken.toml:2: id: input should be a valid" in text_of(app)
+        await pilot.press("enter")
+        await shows(app, pilot, "p chooses another profile")

@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _profiles(*, as_json: bool) -> int:
     from mens_console.gate.profiles import load, shipped
+    from mens_console.gate.wording import summary
 
     profiles = [load(path) for path in shipped().values()]
     if as_json:
@@ -35,23 +36,6 @@ def _profiles(*, as_json: bool) -> int:
     for one in profiles:
         print(f"{one.id:<{width}}  {one.title}: {summary(one)}")
     return OK
-
-
-def summary(profile: Profile) -> str:
-    """Return what a profile asks for, in a line."""
-    deciding = sum(one.decides for one in profile.criteria)
-    parts = [f"{deciding} criteria decide"]
-    if manual := sum(one.manual for one in profile.criteria):
-        parts[0] += f" ({manual} marked by a person)"
-    if explaining := len(profile.criteria) - deciding:
-        parts.append(f"{explaining} explain")
-    parts.append("CONDITIONAL passes with owner and date" if profile.conditional_passes else "CONDITIONAL blocks")
-    parts.append(f"{profile.approvals} approval" + "s" * (profile.approvals != 1))
-    if profile.unsigned:
-        parts.append("may go unsigned")
-    if profile.template:
-        parts.append("a template to copy and fill in")
-    return ", ".join(parts)
 
 
 def _facts(one: Profile) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _text(band: Band | None) -> str | None:
 
 def lines(profile: Profile, ink: Callable[[str, str], str]) -> list[str]:
     """Return the profile in words, by dimension."""
-    from mens_console.cli.gate_list import summary
+    from mens_console.gate.wording import summary
     from mens_console.ingest.text import safe_text
 
     told = [ink(f"{profile.id}: {profile.title}", "accent"), summary(profile)]

@@ -21,6 +21,7 @@ from mens_console.gate.lint import lint
 from mens_console.gate.profiles import ProfileError, load, shipped
 from mens_console.gate.subprocesses import ToolError
 from mens_console.gate.types import UNNAMED
+from mens_console.gate.wording import summary
 from mens_console.ingest.safeopen import read_small
 
 if TYPE_CHECKING:
@@ -81,6 +82,31 @@ def available(roots: Iterable[Path]) -> list[tuple[str, str]]:
     for folder, origin in [(own, "yours"), (own / "gate", "yours"), *((root, "of a watched folder") for root in roots)]:
         found += [(str(path), origin) for path in _profiles_in(folder)]
     return list(dict.fromkeys(found))[:_MOST_PROFILES]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A profile to choose: the id or path that names it, its title or what is wrong with it, and what it asks."""
+
+    name: str
+    told: str
+    about: str = ""
+    usable: bool = True
+
+
+def choices(roots: Iterable[Path]) -> list[Choice]:
+    """Return the profiles that can be chosen, each with what it asks; one that cannot be read says why."""
+    return [_choice(name, origin) for name, origin in available(roots)]
+
+
+def _choice(name: str, origin: str) -> Choice:
+    own = "" if origin == "shipped" else f" ({origin})"
+    try:
+        profile = load(name)
+    except ProfileError as error:
+        return Choice(name, f"cannot be used{own}: {error.problems[0]}", usable=False)
+    told = f"{profile.title}{', a template' if profile.template else ''}{own}"
+    return Choice(name, told, f"{summary(profile)}. {profile.description}", usable=not profile.template)
 
 
 def _profiles_in(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from mens_console.signals.human import duration, step
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mens_console.gate.types import Band
+    from mens_console.gate.types import Band, Profile
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _LARGE: Final = 1e15
@@ -93,3 +93,20 @@ def short(path: str) -> str:
     """Return a path's last two names, which a sentence has room for; evidence keeps the whole."""
     names = path.rsplit("/", 2)
     return "/".join(names[-2:]) if len(names) > 2 and names[0] else path
+
+
+def summary(profile: Profile) -> str:
+    """Return what a profile asks for, in a line."""
+    deciding = sum(one.decides for one in profile.criteria)
+    parts = [f"{deciding} criteria decide"]
+    if manual := sum(one.manual for one in profile.criteria):
+        parts[0] += f" ({manual} marked by a person)"
+    if explaining := len(profile.criteria) - deciding:
+        parts.append(f"{explaining} explain")
+    parts.append("CONDITIONAL passes with owner and date" if profile.conditional_passes else "CONDITIONAL blocks")
+    parts.append(f"{profile.approvals} approval" + "s" * (profile.approvals != 1))
+    if profile.unsigned:
+        parts.append("may go unsigned")
+    if profile.template:
+        parts.append("a template to copy and fill in")
+    return ", ".join(parts)

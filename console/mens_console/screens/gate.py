@@ -13,10 +13,9 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
-from mens_console.gate import desk
 from mens_console.gate.signoff import obstacles
 from mens_console.ingest.text import safe_text
-from mens_console.screens.gatefacts import detail_lines, nothing_lines, trouble_lines, whole_lines
+from mens_console.screens.gatefacts import detail_lines, trouble_lines, whole_lines
 from mens_console.screens.gatekeys import AskingRoom
 from mens_console.screens.gaterows import Rows, criteria_rows, ids, ready_lines
 from mens_console.screens.gatework import Finished
@@ -122,6 +121,8 @@ class GateScreen(AskingRoom):
     def _beat(self) -> None:
         if self._looking:
             self.bench.beat()
+            if self.bench.judged is None:
+                self.shelf.look(self.console_app.snapshot.roots)
 
     def _pulse(self) -> None:
         if self._looking and self.bench.busy_s is not None:
@@ -164,7 +165,7 @@ class GateScreen(AskingRoom):
             return trouble_lines(bench.trouble, min(width, 100))
         if bench.busy_s is not None:
             return [(), (("Judging…", "strong"),)]
-        return nothing_lines(snapshot, len(desk.available(())), width)
+        return self.shelf.lines(snapshot.roots, width)
 
     def _show_list(self, evaluation: Evaluation, chosen: Judgement | None, now: float) -> None:
         shown = Rows([], {})
@@ -215,8 +216,11 @@ class GateScreen(AskingRoom):
     # ------------------------------------------------------------------ keys
 
     def action_move(self, by: int) -> None:
-        """Go to another criterion."""
+        """Go to another criterion, or to another profile where none is chosen."""
         judged = self.bench.judged
+        if judged is None:
+            self.shelf.move(by)
+            self.again()
         order = ids(judged.evaluation) if judged is not None else []
         if order:
             place = order.index(self._chosen) if self._chosen in order else 0
@@ -235,8 +239,11 @@ class GateScreen(AskingRoom):
         aside.scroll_relative(y=pages * max(1, aside.size.height // 2), animate=False)
 
     def action_detail(self) -> None:
-        """Give the evidence the whole width, or the list again."""
-        if self.bench.judged is not None:
+        """Give the evidence the whole width, or the list again; choose the profile where none is chosen."""
+        chosen = self.shelf.chosen
+        if self.bench.judged is None and chosen is not None and self.bench.busy_s is None:
+            self._take_profile(chosen.name)
+        elif self.bench.judged is not None:
             self.toggle_class("-detail")
             self.again()
             self.call_after_refresh(self.again)  # what was hidden has no size before it is laid out

@@ -14,9 +14,24 @@ from mens_console.screens.modal import OnceScreen
 from mens_console.screens.sheet import Line, Sheet, prose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.app import ComposeResult
+
+    from mens_console.screens.words import Ink
+
+
+def name_room(names: Iterable[str], width: int) -> int:
+    """Return the cells that names take beside what is told of them."""
+    return min(max((len(safe_text(name)) for name in names), default=0), width // 2)
+
+
+def choice_line(name: str, told: str, room: int, width: int, *, here: bool, ink: Ink = "muted") -> Line:
+    """Return one of a list to choose from."""
+    text = safe_text(name)
+    text = text if len(text) <= room else f"…{text[1 - room :]}"  # a path is known by its end
+    rest = safe_text(told, max(width - 4 - room, 8))
+    return ((f"{'›' if here else ' '} {text:<{room}}", "accent" if here else ""), (f"  {rest}", ink))
 
 
 class ChooseScreen(OnceScreen[str | None]):
@@ -52,14 +67,10 @@ class ChooseScreen(OnceScreen[str | None]):
             yield Sheet(self._write)
 
     def _write(self, width: int) -> list[Line]:
-        lines: list[Line] = []
-        for i, (name, note) in enumerate(self._choices):
-            here = i == self._place
-            room = max(width - 4 - len(note), 8)
-            told = safe_text(name)
-            told = told if len(told) <= room else f"…{told[1 - room :]}"  # a path is known by its end
-            mark = "›" if here else " "
-            lines.append(((f"{mark} {told}", "accent" if here else ""), (f"  {note}", "muted")))
+        room = name_room((name for name, _ in self._choices), width)
+        lines = [
+            choice_line(name, note, room, width, here=i == self._place) for i, (name, note) in enumerate(self._choices)
+        ]
         return lines or prose("There is nothing to choose from.", width)
 
     def action_move(self, rows: int) -> None:

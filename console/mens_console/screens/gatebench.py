@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mens_console.gate.desk import Judged
     from mens_console.screens.gatekeys import AskingRoom
 
+REPLAYED: Final = "phase3-release"
+"""What is asked of the release on a recorded box until another profile is chosen."""
 REST: Final = 10.0
 """After a judging, changed files start the next by themselves only after a pause of so many times its length."""
 
@@ -82,8 +84,10 @@ class Bench:
         if self._opened:
             return
         self._opened = True
-        if replay:
-            return  # a recorded box is looked at with nothing of the operator's own
+        if replay:  # a recorded box is looked at with nothing of the operator's own
+            self.profile = REPLAYED
+            self.judge()
+            return
         try:
             last = drafts.load_last()
         except drafts.DraftError as error:

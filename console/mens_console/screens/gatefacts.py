@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from mens_console.gate.desk import Judged
     from mens_console.gate.types import Evaluation, EvidenceFile, Item, Judgement
-    from mens_console.store.snapshot import Snapshot
 
 DIGEST: Final = 16
 """Characters of a digest on screen; `gate check --json` has all of them."""
@@ -171,24 +170,6 @@ def whole_lines(judged: Judged, now: float, width: int) -> list[Line]:
         lines += heading(f"Odd ({len(told)})")
         for text in told[:MOST_ITEMS]:
             lines += prose(safe_text(text, 400), width, "warn", "· ")
-    return lines
-
-
-def nothing_lines(snapshot: Snapshot, profiles: int, width: int) -> list[Line]:
-    """Return the page of a gate without a profile."""
-    width = min(width, 76)
-    lines: list[Line] = [(), (("No profile chosen yet: nothing is judged.", "strong"),), ()]
-    lines += prose("p chooses what is asked of a release; e names the evidence, R the release.", width, "accent")
-    known = f"{profiles} profiles are there to choose from." if profiles else ""
-    lines += prose(f"{known} Your own lie beside the configuration or in a watched folder, as *.toml.", width, "muted")
-    lines += [(), (("Evidence is looked for below:", "muted"),)]
-    lines += [((f"  {safe_text(str(root), width)}", ""),) for root in snapshot.roots] or [(("  nothing", "warn"),)]
-    lines.append(())
-    lines += prose(
-        "Results of lm-eval, vLLM, guidellm, aiperf, coverage.json, radon, interrogate, JUnit XML, and this console's "
-        "own records count as evidence.", width, "muted",
-    )  # fmt: skip
-    lines += [(), (("The same without a screen:", "muted"),), (("  mens-console gate list", "accent"),)]
     return lines
 
 

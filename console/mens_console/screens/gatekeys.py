@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from mens_console.gate import desk
 from mens_console.gate.signoff import release_problem
 from mens_console.ingest.text import safe_text
 from mens_console.screens import gatewaive
 from mens_console.screens.gateasks import AskScreen, ChooseScreen
 from mens_console.screens.gatebench import Bench
 from mens_console.screens.gaterows import ids
+from mens_console.screens.gateshelf import Shelf
 from mens_console.screens.room import Room
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class AskingRoom(Room):
     def __init__(self) -> None:
         super().__init__()
         self.bench = Bench(self)
+        self.shelf = Shelf()
         self._chosen = ""
         self._whole = False
 
@@ -55,7 +56,8 @@ class AskingRoom(Room):
 
     def action_profile(self) -> None:
         """Choose a profile."""
-        choices = desk.available(self.console_app.snapshot.roots)
+        self.shelf.look(self.console_app.snapshot.roots)
+        choices = [(one.name, one.told) for one in self.shelf.choices]
         self.app.push_screen(ChooseScreen("Profile", choices, self.bench.profile), self._take_profile)
 
     def _take_profile(self, name: str | None) -> None:
