@@ -3,6 +3,11 @@
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something of the box, not of the program.
+settings.register_profile("any-box", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-box")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -170,7 +170,7 @@ async def test_what_fails_for_want_of_files_here_is_not_the_servers_fault():
     class Short(Answers):
         async def ask(self, prompt, *, max_tokens, id):
             outcome = await super().ask(prompt, max_tokens=max_tokens, id=id)
-            if len(self.asked) % 2:
+            if int(id.rpartition("-")[2]) % 2 == 0:
                 return outcome
             return Outcome(id, error="connect", detail="too many open files", local=True, e2e_s=0.01)
 
