@@ -98,7 +98,7 @@ def _holds(rung: dict[str, Any], tokens: int) -> str:
     loss, pace = number(rung.get("quality_loss")), number(rung.get("ms_per_token"))
     if not math.isfinite(loss) or not count(rung.get("quality_n")):
         return f"?no quality at {tokens}"
-    if not math.isfinite(pace) or pace < 0 or not count(rung.get("ms_per_token_n")):
+    if not math.isfinite(pace) or pace <= 0 or not count(rung.get("ms_per_token_n")):
         return f"?no time per token at {tokens}"
     if loss > _MOST_LOSS:
         return f"{100 * loss:.1f} % loss at {tokens}"
@@ -110,13 +110,17 @@ def _holds(rung: dict[str, Any], tokens: int) -> str:
 def _context(rungs: list[dict[str, Any]], sheet: Sheet) -> None:
     """Add the longest rung up to which all hold. Its n are the items of its retrieval task."""
     held, n, why = 0, None, ""
+    before: tuple[int, int | None] = (0, None)
     known = sorted((tokens, place) for place, one in enumerate(rungs) if (tokens := count(one.get("tokens"))))
     for tokens, place in known:
         why = _holds(rungs[place], tokens)
         if not why and rungs[place].get("tokenizer") in _UNTRUE:
             why = f"?tokens at {tokens} are counted by {rungs[place]['tokenizer']}"
         if why:
+            held, n = before if tokens == held else (held, n)  # the same rung was measured twice, and broke once
             break
+        if tokens > held:
+            before = held, n
         held, n = tokens, count(rungs[place].get("quality_n"))
     unknown = why.startswith("?")
     trouble = why.removeprefix("?") if unknown and not held else ""

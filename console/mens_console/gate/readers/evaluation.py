@@ -19,6 +19,7 @@ _NOT_NEEDED: Final = frozenset(
     {"weighted_score", "quantization_drop", "regression", "stability", "sim_pass", "type_check"}
 )
 """Scores that no bucket holds, and those that are optional in theirs."""
+_WEIGHTS: Final = {"tool_use": 0.45, "style": 0.45, "guardrail": 0.10}
 _ROUNDED: Final = 0.05
 """Points by which a weighted score may differ from its buckets: both are written to a tenth, or finer."""
 
@@ -61,10 +62,13 @@ def _hollow(document: dict[str, Any], scores: list[dict[str, Any]]) -> str:
     if lacking:
         return f"there is no weighted score without {', '.join(lacking)}, and nothing missing is averaged away"
     buckets = document.get("buckets")
-    told = [one for one in buckets.values() if isinstance(one, dict)] if isinstance(buckets, dict) else []
-    if not told:
+    if not isinstance(buckets, dict) or not buckets:
         return ""
-    sides = [(number(one.get("value")), number(one.get("weight"))) for one in told]
+    weights = {name: number(at(one, "weight")) for name, one in buckets.items()}
+    if weights != _WEIGHTS:
+        told, due = (", ".join(f"{name} {one:g}" for name, one in each.items()) for each in (weights, _WEIGHTS))
+        return f"its buckets weigh {told}; they are {due}"
+    sides = [(number(one.get("value")), weights[name]) for name, one in buckets.items()]
     total = math.fsum(value * weight for value, weight in sides)
     if not math.isfinite(total):
         return "there is no weighted score without all of its buckets"

@@ -99,6 +99,8 @@ def _drift(document: dict[str, Any], sheet: Sheet, damaged: str) -> None:
         name = at(tier, "tier")
         listed = [str(one) for one in reasons] if isinstance(reasons, list) else []
         trouble = damaged or ("drift could not be judged" if unknown else "")
+        if not unknown and bool(listed) != bool(at(tier, "drift_detected")):
+            trouble = trouble or f"it says drift {at(tier, 'drift_detected')}, and names {len(listed)} reasons"
         sheet.add("health_drift", len(listed), "reasons", f"{place}/drift_reasons", n=count(at(tier, "batches")),
                   tags={"run": name} if isinstance(name, str) and place != "/tier" else None,
                   note="; ".join(listed), trouble=trouble)  # fmt: skip

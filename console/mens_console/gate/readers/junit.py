@@ -13,6 +13,7 @@ from mens_console.gate.readers.sheet import Sheet
 
 _ROOT: Final = re.compile(r"<testsuites?[\s>/]")
 _BAD: Final = ("failure", "error")
+_COUNTS: Final = ("tests", "failures", "errors")
 
 
 def claims(text: str) -> bool:
@@ -32,6 +33,10 @@ class _Counter:
         self.told = 0
         """Tests that the outermost suites say they hold."""
         self.told_bad = 0
+        self.root: dict[str, int] = {}
+        """What the whole says of itself, where it does."""
+        self.outside = 0
+        """Failures of a whole suite, such as a fixture or a module that could not be imported."""
         self.times: list[str] = []
         self.names: list[str] = []
         self._case: str | None = None
@@ -46,8 +51,12 @@ class _Counter:
             self._bad = True
         elif name == "skipped" and self._case is not None:
             self._skipped = True
+        elif name in _BAD:
+            self.outside += 1
         elif name == "testsuite":
             self._suite(attributes)
+        elif name == "testsuites":
+            self.root = {key: _whole(attributes[key]) for key in _COUNTS if key in attributes}
 
     def _suite(self, attributes: dict[str, str]) -> None:
         if attributes.get("timestamp"):
@@ -103,11 +112,13 @@ def _tell(counter: _Counter, sheet: Sheet) -> None:
         sheet.taken(one)  # the oldest suite dates them all
     ran = counter.cases - counter.skipped
     trouble = ""
-    if counter.told > counter.cases:
-        trouble = f"its suites say {counter.told} tests, and it holds {counter.cases}"
+    told = max(counter.told, counter.root.get("tests", 0))
+    told_bad = max(counter.told_bad, counter.root.get("failures", 0) + counter.root.get("errors", 0))
+    if told > counter.cases:
+        trouble = f"its suites say {told} tests, and it holds {counter.cases}"
     elif ran <= 0:
         trouble = "no test ran" + (f": all {counter.skipped} were skipped" if counter.skipped else "")
-    failed = max(counter.failed, counter.told_bad) if counter.told_bad <= counter.told else counter.failed
+    failed = max(counter.failed + counter.outside, told_bad)
     note = f"{counter.skipped} skipped" + (f"; failed: {', '.join(counter.names)}" if counter.names else "")
     sheet.add("tests_failed", failed, "tests", "/testsuites", n=ran, trouble=trouble, note=note)
     sheet.add("tests_run", ran, "tests", "/testsuites", n=ran, trouble=trouble, note=note)

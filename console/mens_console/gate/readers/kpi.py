@@ -45,7 +45,7 @@ def _value(value: dict[str, Any], model: str, place: str, sheet: Sheet) -> None:
     trouble = ""
     if value.get("value") is None:
         trouble = reason or "nothing feeds it"
-    elif METRICS[metric].tier == 1 and value.get("decides") is False:
+    elif METRICS[metric].tier == 1 and value.get("decides", True) is not True:
         trouble = reason or "its evidence may not decide"
     n, unit = count(value.get("n")), str(value.get("unit") or METRICS[metric].unit)
     share = number(value.get("value")) if METRICS[metric].statistic == "share" and unit == "share" else math.nan

@@ -38,7 +38,7 @@ def read_locust(text: str, sheet: Sheet) -> None:
     history = all(name in names for name in HISTORY)
     asked_name, failed_name = HISTORY[2:] if history else STATS[2:]
     asked = failed = None
-    line = 0
+    line = single = 0
     try:
         reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
         for row in reader:
@@ -46,13 +46,16 @@ def read_locust(text: str, sheet: Sheet) -> None:
                 asked, failed, line = count(row.get(asked_name)), count(row.get(failed_name)), reader.line_num
                 if history:
                     sheet.taken(number(row.get("Timestamp")))
+            elif not history:
+                single += count(row.get(failed_name)) or 0
     except csv.Error as error:
         sheet.problem = f"its CSV is damaged: {error}"
         return
     if not line:
         sheet.problem = "it has no row of all requests together (Aggregated): the run was cut off before its end"
         return
-    _errors(sheet, asked, failed, f"line {line}")
+    trouble = f"its rows hold {single} failures, and it counts {failed} of all" if single > (failed or 0) else ""
+    _errors(sheet, asked, failed, f"line {line}", trouble)
 
 
 def claims_locust_json(document: Any) -> bool:

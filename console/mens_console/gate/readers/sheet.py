@@ -157,6 +157,8 @@ def _wrong(
         return f"its value is no finite number: {str(raw)[:40]!r}"
     if value < 0 and metric.unit not in _SIGNED and metric.id not in _SIGNED_METRICS:
         return f"its value is negative: {str(raw)[:40]}"
+    if value == 0 and metric.statistic == "quantile":
+        return "it is exactly 0 ms, which no server answers in: nothing was measured"
     if metric.statistic == "share" and value > 100.0 + 1e-9:
         return f"its value is over 100 %: {value:g}"
     if metric.statistic == "count" and value != int(value):

@@ -8,11 +8,12 @@ raw gaps; its TPOT are means per request and feed nothing here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Final
 
-from mens_console.gate.readers.numbers import count, pointer
+from mens_console.gate.readers.numbers import count, number, pointer
 from mens_console.gate.readers.serving import gpus, histogram, ordered, outcome, partial, quantiles, throughput
 from mens_console.gate.readers.sheet import Sheet
 
@@ -21,6 +22,8 @@ _BESIDE: Final = ("num_prompts", "max_concurrency", "request_rate", "mean_ttft_m
 """What a result tells as well; one of them is enough, for results are cut down before they are kept."""
 _MOST: Final = 1000
 """Results in one file."""
+_RATE: Final = 0.01
+"""Share by which a throughput may differ from tokens / time: both are written in full."""
 
 
 def claims(document: Any) -> bool:
@@ -43,17 +46,27 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     note = partial(done, failed)
     for name in ("ttft", "itl"):
         _latency(document, name, done, sheet, trouble=trouble, note=note)
-    throughput(sheet, document.get("output_throughput"), "/output_throughput", batch=batch, used=used, n=1,
-               trouble=trouble, note=note, samples=_one(document.get("output_throughput")))  # fmt: skip
+    rate = document.get("output_throughput")
+    throughput(sheet, rate, "/output_throughput", batch=batch, used=used, n=1, trouble=trouble or _hurried(document),
+               note=note, samples=_one(rate))  # fmt: skip
 
 
 def finished(document: dict[str, Any]) -> tuple[int | None, int | None]:
     """Return how many requests completed and how many failed, as far as it is told."""
     done, failed = count(document.get("completed")), count(document.get("failed"))
-    if failed is None and done is not None:
-        asked = count(document.get("num_prompts"))  # versions before `failed` was written
-        failed = asked - done if asked is not None and asked >= done else None
-    return done, failed
+    asked = count(document.get("num_prompts"))
+    if done is None or asked is None or asked < done:
+        return done, failed
+    return done, max(failed or 0, asked - done)  # one of which nothing is told (and all, before `failed`) has failed
+
+
+def _hurried(document: dict[str, Any]) -> str:
+    """Return why a throughput is none: it is not its own tokens over its own time."""
+    rate, seconds = number(document.get("output_throughput")), number(document.get("duration"))
+    tokens = count(document.get("total_output_tokens"))
+    if tokens is None or not 0 < seconds < math.inf or not abs(tokens / seconds - rate) > _RATE * rate:
+        return ""
+    return f"it says {rate:g} tokens/s, and {tokens} tokens in {seconds:g} s are {tokens / seconds:.4g}"
 
 
 @dataclass(slots=True)
