@@ -159,6 +159,53 @@ def test_rotation_by_rename_loses_nothing(log, keep_open):
     assert seen.drain(tail)[-1] == 7
 
 
+def rotate(log, data, *, copy=False, age=None, dated=0):
+    """Rotate as logrotate does, and write `data` under the name; `age`: when all files were written, in seconds."""
+    shift = shutil.copy2 if copy else os.rename
+    if dated:
+        shift(log, log.with_name(f"metrics.jsonl-2026013{dated}"))
+    else:
+        numbers = sorted((int(old.suffix[1:]) for old in log.parent.glob("metrics.jsonl.*")), reverse=True)
+        for number in numbers:
+            log.with_name(f"metrics.jsonl.{number}").rename(log.with_name(f"metrics.jsonl.{number + 1}"))
+        shift(log, log.with_name("metrics.jsonl.1"))
+    log.write_bytes(data)
+    for file in log.parent.iterdir():
+        if age is not None:
+            os.utime(file, (age, age))
+
+
+@pytest.mark.parametrize("age", [None, 1e9], ids=["as written", "all at one moment"])
+@pytest.mark.parametrize("copy", [False, True], ids=["renamed", "copied and truncated"])
+@pytest.mark.parametrize("dated", [False, True], ids=["counted", "dated"])
+def test_several_rotations_between_two_looks_lose_nothing(log, copy, dated, age):
+    log.write_bytes(rows(0))
+    rotate(log, rows(1, 2), copy=copy, age=age, dated=dated * 1)
+    tail, seen = tail_of(log), Folded()
+    assert seen.drain(tail) == [1, 2]  # what was rotated before is another file's
+    append(log, rows(3) + b"4,0.5")
+    for number in range(2, 6):
+        rotate(log, rows(*range(10 * number, 10 * number + 3)), copy=copy, age=age, dated=dated * number)
+    assert seen.drain(tail) == [1, 2, 3, 4, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52]
+    assert (seen.restarts, seen.rotations) == (0, 4)
+    append(log, rows(60))
+    assert seen.drain(tail, now=2000.0)[-1] == 60
+
+
+def test_files_of_another_name_or_an_earlier_time_are_no_rotation_in_between(log):
+    log.write_bytes(rows(1, 2))
+    os.utime(log, (2e9, 2e9))
+    tail, seen = tail_of(log), Folded()
+    seen.drain(tail)
+    for name in ("metrics.jsonl.1", "metrics.jsonl.4", "metrics.jsonl-20260131", "metrics.jsonl.old", "other.jsonl.2"):
+        log.with_name(name).write_bytes(rows(99))
+        when = 1e9 if name.endswith((".1", ".4")) else 3e9
+        os.utime(log.with_name(name), (when, when))
+    log.rename(log.with_name("metrics.jsonl.3"))
+    log.write_bytes(rows(4))
+    assert seen.drain(tail) == [1, 2, 4]
+
+
 def test_rotated_before_it_was_ever_read(log):
     log.write_bytes(b"1,0.")
     tail, seen = tail_of(log), Folded()

@@ -8,6 +8,7 @@ Nothing here reads records or keeps descriptors.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ _HEAD: Final = 1024
 _ANCHOR: Final = 64
 _ROTATED: Final = re.compile(r"[._-](\d[\d._T-]*|old)")
 """What copytruncate appends to a name: `.1`, `-20260131`, `.old`. An editor's backup (`~`, `.bak`) is no rotation."""
+
+_NUMBER: Final = re.compile(r"\d+")
+_LEAST_DATE: Final = 10**7
+"""As in 20260131; a single number below counts rotations."""
 
 
 @dataclass(slots=True)
@@ -61,6 +66,42 @@ def find_copy(path: str, marks: Marks) -> int | None:
     siblings = (name for name in os.listdir(folder or ".") if name.startswith(own))
     names = [name for name in siblings if _ROTATED.fullmatch(name, len(own))]
     return _first_match(folder, sorted(names), marks) if marks.done else None
+
+
+def find_next(path: str, fd: int) -> int | None:
+    """Return a descriptor of the file that was rotated away from `path` right after the one behind `fd`, if any.
+
+    It is named alike and was written to later; at the same moment, the lower counter or the later date tells. None,
+    too, where the file behind `fd` has no such name any more, for then nothing tells what followed it.
+    """
+    folder, own = os.path.split(path)
+    before = os.fstat(fd)
+    found: dict[str, os.stat_result] = {}
+    with os.scandir(folder or ".") as entries:
+        for entry in entries:
+            if entry.name.startswith(own) and _ROTATED.fullmatch(entry.name, len(own)):
+                with contextlib.suppress(FileNotFoundError):
+                    found[entry.name] = entry.stat(follow_symlinks=False)
+    mine = next((name for name, status in found.items() if os.path.samestat(status, before)), None)
+    if mine is None:
+        return None
+    age = (before.st_mtime_ns, *_place(mine[len(own) :]))
+    later = sorted(
+        (when, name)
+        for name, status in found.items()
+        if _shape(name) == _shape(mine) and (when := (status.st_mtime_ns, *_place(name[len(own) :]))) > age
+    )
+    return _first_match(folder, [name for _, name in later[:1]], Marks())
+
+
+def _shape(name: str) -> str:
+    return _NUMBER.sub("0", name)
+
+
+def _place(suffix: str) -> tuple[int, ...]:
+    """Return what rotated files sort by, the oldest first: a counter falls with time, a date rises."""
+    numbers = tuple(map(int, _NUMBER.findall(suffix)))
+    return (-numbers[0],) if len(numbers) == 1 and numbers[0] < _LEAST_DATE else numbers
 
 
 def _first_match(folder: str, names: list[str], marks: Marks) -> int | None:

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from mens_console.ingest.marks import Marks, find_copy, find_renamed
+from mens_console.ingest.marks import Marks, find_copy, find_next, find_renamed
 from mens_console.ingest.records import NO_TIME, Batch
 from mens_console.ingest.safeopen import BackOff, FdCache, explain, open_regular, read_at
 
@@ -90,11 +90,11 @@ class Tail:
       rotation by copytruncate; otherwise a restart;
     * another inode under the name, holding all committed bytes: the same log (an atomic rewrite), reading goes on;
     * another inode, and the old one still in the same folder under another name: rotation. The old file is read to its
-      end, then the new one from 0. While the new one is empty the old may still be written, so both are watched;
+      end, then the new one from 0. While the new one is empty the old may still be written, so both are watched.
+      Files that were rotated in between, by several rotations between two polls, are read in their order;
     * another inode otherwise (moved elsewhere, deleted, compressed): restart.
 
-    Several rotations between two polls lose the files in between; a log that was moved aside as a backup and begun
-    anew reads as a rotation, because its rows are still there.
+    A log that was moved aside as a backup and begun anew reads as a rotation, because its rows are still there.
     """
 
     path: str
@@ -341,17 +341,20 @@ class Tail:
         try:
             chunk = self._advance(old.fd, now, limit)
             if chunk is None and old.succeeded:
+                following = find_next(self.path, old.fd)
                 chunk = self._finish(old.fd, now, certain=True)
-                self._leave_old(rotated=True)
+                self._leave_old(rotated=True, following=following)
         except _RewrittenError:
             chunk = None
             self._leave_old(rotated=False)
-        return self._deliver(chunk) if self._old else chunk or self.poll(now, limit=limit)
+        return self._deliver(chunk) if self._old is old else chunk or self.poll(now, limit=limit)
 
-    def _leave_old(self, *, rotated: bool) -> None:
+    def _leave_old(self, *, rotated: bool, following: int | None = None) -> None:
+        """Go on with the file that was rotated `following` the old one, or else with the one under the name."""
         if self._old:
             os.close(self._old.fd)
-            copy, self._old = self._old.copy, None
+            copy = self._old.copy
+            self._old = None if following is None else _Old(following, copy)
             if not copy:
                 self._id = None
         # What the successor holds was written since the last poll: it is live, not history.
