@@ -71,6 +71,14 @@ def test_a_wrong_fingerprint_is_told_with_those_there_are(cli, box, name, said):
     assert said in err
 
 
+def test_a_fingerprint_of_other_folders_is_told_where_to_look(cli, box):
+    broken(box)
+    (here,) = [one["fingerprint"] for one in listed(cli, box) if one["rule"] == "nan_loss"]
+    (box / "nothing").mkdir()
+    for elsewhere in (box.parent, box / "nothing"):
+        assert "`--in PATH` says where to look" in cli("alerts", "ack", here, "--in", elsewhere)[2]
+
+
 def test_nothing_to_acknowledge(cli, box):
     healthy(box)
     assert "no alert is on in 1 runs" in cli("alerts", "ack", "ffffffff", "--in", box)[2]

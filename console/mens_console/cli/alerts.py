@@ -197,8 +197,9 @@ def _alert_of(snapshot: Snapshot, name: str) -> tuple[Place, AlertView]:
     if found:
         raise CommandError(f"{name} is ambiguous; it could be:", listed)
     if not on:
-        raise CommandError(f"{name}: no alert is on in {_looked_at(snapshot)}")
-    raise CommandError(f"{name}: no such alert is on (those of the machine: on screen 8); there are:", listed)
+        raise CommandError(f"{name}: no alert is on in {_looked_at(snapshot)}; `--in PATH` says where to look")
+    why = "no such alert is on here (`--in PATH` says where to look; those of the machine: on screen 8)"
+    raise CommandError(f"{name}: {why}; there are:", listed)
 
 
 def _silence(arguments: argparse.Namespace) -> int:
