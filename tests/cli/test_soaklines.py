@@ -1,6 +1,8 @@
 """`mens-console status` of a box with soaks: a line each, the document, and what the exit status rests on."""
 
+import fcntl
 import json
+import socket
 
 import pytest
 from screens import soakbox
@@ -9,6 +11,8 @@ from support.soaks import Scene, Trouble, write_soak
 from mens_console.cli.main import main
 from mens_console.cli.soaklines import soak_lines
 from mens_console.cli.status import plain
+from mens_console.soak.control import boot_id
+from mens_console.soak.glance import glance
 from mens_console.store.snapshot import SoakView
 from mens_console.store.soakreport import soak_document
 from mens_contracts.status import Status
@@ -91,10 +95,66 @@ def test_one_look_at_a_box_with_nothing_but_a_soak_tells_figures(box, capsys):
     assert "uptime of the soak is 52.00 %, below 99.50 % (24 of 50 failed)" in shown.out
 
 
-def test_the_short_line_reads_no_soak(box, capsys):
+def test_the_short_line_of_a_box_with_nothing_but_a_soak(box, capsys, monkeypatch):
+    read = []
+    monkeypatch.setattr("mens_console.soak.follow.SoakFollower", read.append)
     write_soak(box / "soak", Scene(hours=0.2, rate=1.0))
-    assert main(["status", "--line", str(box)]) == 2
-    assert "no runs" in capsys.readouterr().out
+    assert main(["status", "--line", str(box)]) == 0
+    assert capsys.readouterr().out == "soak soak ✔ finished 12m/12m\n"
+    assert not read, "a status bar waits for no minute to be read"
+
+
+def drives(folder, now_s, minute, **facts):
+    """Write what a driver of this box tells that holds its lock; return the lock."""
+    (folder / "driver.json").write_text(json.dumps({"state": "running", "now_s": now_s, "pid": 7} | facts))
+    lines = (folder / "minutes.ndjson").read_text().splitlines()
+    (folder / "minutes.ndjson").write_text("\n".join(lines[: minute + 1]) + "\n")
+    lock = (folder / "driver.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+@pytest.fixture
+def run(box):
+    (box / "tiny").mkdir()
+    rows = [json.dumps({"step": step, "loss": 2.0}) for step in range(5)]
+    (box / "tiny" / "metrics.jsonl").write_text("\n".join(rows) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("minute", "status", "said"),
+    [(1, 0, "soak ● 2m30s/12m"), (4, 1, "soak ✖ 5m30s/12m 100 % fail")],
+)
+def test_beside_runs_the_short_line_has_room_for_a_soak_that_goes_on(box, run, capsys, minute, status, said):
+    write_soak(box / "soak", Scene(hours=0.2, rate=1.0, troubles=(Trouble(240.0, 360.0),)))
+    with drives(box / "soak", minute * 60 + 90, minute):
+        assert main(["status", "--line", str(box)]) == status
+    shown = capsys.readouterr().out.rstrip("\n")
+    assert shown.endswith(f"  {said}")
+    assert "tiny" in shown
+    assert len(shown) <= 60
+
+
+def test_a_soak_that_died_is_on_the_short_line_and_one_that_is_over_is_not(box, run, capsys):
+    write_soak(box / "soak", Scene(hours=0.2, rate=1.0))
+    assert main(["status", "--line", str(box)]) == 0
+    assert "soak" not in capsys.readouterr().out
+    facts = {"host": socket.gethostname(), "boot_id": boot_id(), "process_start": 1.0, "beat": 0.0}
+    drives(box / "soak", 130.0, 1, **facts).close()
+    assert main(["status", "--line", str(box)]) == 1
+    assert "  soak ✖ died 2m10s/12m" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]\n", b'{"i":3}\n', b'{"i":3,"ended":"x","failed":{},"probes":[]}\n'])
+def test_a_glance_at_damage_says_what_it_can(box, damage):
+    write_soak(box / "soak", Scene(hours=0.2, rate=1.0))
+    (box / "soak" / "minutes.ndjson").write_bytes(damage)
+    seen = glance(box / "soak", 0.0)
+    assert (seen.state, seen.target_s, seen.failed, seen.failing) == ("finished", 720.0, None, False)
+    (box / "soak" / "plan.json").write_bytes(damage)
+    (box / "soak" / "driver.json").write_bytes(damage)
+    seen = glance(box / "soak", 0.0)
+    assert (seen.state, seen.now_s, seen.target_s) == ("unknown", None, None)
 
 
 def test_a_soak_that_was_resumed_after_its_end_is_no_longer_than_planned(box, capsys):

@@ -61,11 +61,11 @@ def complain(text: str) -> None:
     print(f"mens-console: {safe_text(text, 2000)}", file=sys.stderr)
 
 
-def load(settings: Settings, *, machine: bool = False, soaks: bool = False) -> Snapshot:
+def load(settings: Settings, *, machine: bool = False, soaks: bool | None = False) -> Snapshot:
     """Find, read and judge every run once, with progress on a terminal's standard error.
 
     What the operator acknowledged and silenced counts. With `machine` GPUs, host and volumes are sampled too, with
-    `soaks` these are read.
+    `soaks` these are read; None names them only.
     """
     from mens_console.config.state import state_folder
     from mens_console.hardware.sampler import Sampler

@@ -41,7 +41,8 @@ _INKS: Final = {"bad": "31", "warn": "33", "good": "32", "accent": "36", "muted"
 def run(arguments: argparse.Namespace) -> int:
     """Print the status of all runs and soaks; 1 if a critical alert fires, 2 if there are none."""
     settings = settings_from(arguments)
-    snapshot = load(settings, machine=arguments.json, soaks=not arguments.line)
+    snapshot = load(settings, machine=arguments.json, soaks=None if arguments.line else True)
+    soak_wrong = False
     if arguments.json:
         import orjson
 
@@ -49,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(orjson.dumps(status_document(snapshot), option=orjson.OPT_INDENT_2).decode())
     elif arguments.line:
-        print(line(snapshot))
+        text, soak_wrong = _line_with_soaks(snapshot)
+        print(text)
     elif snapshot.runs:
         print(table(snapshot, paint if colour(sys.stdout) else plain))
     if snapshot.soaks and not (arguments.json or arguments.line):
@@ -62,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not (snapshot.runs or snapshot.soaks):
         complain(f"no runs found: {why_none(snapshot)}")
         return WRONG
-    return NO if any(map(is_critical, snapshot.runs)) or alert_counts(snapshot.box_alerts)[1] else OK
+    wrong = soak_wrong or any(map(is_critical, snapshot.runs)) or alert_counts(snapshot.box_alerts)[1]
+    return NO if wrong else OK
 
 
 def is_critical(view: RunView) -> bool:
@@ -149,8 +152,24 @@ def _reasons(view: RunView) -> list[str]:
     return lines
 
 
-def line(snapshot: Snapshot) -> str:
-    """Return counts by kind of state and the run that needs looking at first, in at most `LINE_COLUMNS` columns."""
+def _line_with_soaks(snapshot: Snapshot) -> tuple[str, bool]:
+    """Return the short line with the soak that needs looking at first, and whether something is wrong with that one."""
+    if not snapshot.soaks:
+        return line(snapshot), False
+    from rich.cells import cell_len, set_cell_size
+
+    from mens_console.cli.soakshort import short
+
+    seen = short(snapshot.soaks, snapshot.at, named=not snapshot.runs)
+    if seen is None or (seen.over and snapshot.runs):
+        return line(snapshot), False
+    if not snapshot.runs:
+        return set_cell_size(seen.text, min(cell_len(seen.text), LINE_COLUMNS)).rstrip(), seen.wrong
+    return f"{line(snapshot, LINE_COLUMNS - cell_len(seen.text) - 2)}  {seen.text}", seen.wrong
+
+
+def line(snapshot: Snapshot, columns: int = LINE_COLUMNS) -> str:
+    """Return counts by kind of state and the run that needs looking at first, in at most so many columns."""
     from rich.cells import cell_len, set_cell_size
 
     runs = worst_first(snapshot.runs)
@@ -166,12 +185,12 @@ def line(snapshot: Snapshot) -> str:
     made = f"{_terse(shown.step)}/{_terse(shown.total_steps)}" if shown.total_steps else _terse(shown.step)
     left = eta_text(shown)
     tail = " ".join(part for part in (made, f"{loss}{trend}", "" if left == "—" else left) if part)
-    room = max(LINE_COLUMNS - cell_len(head) - cell_len(tail) - 3, 1)
+    room = max(columns - cell_len(head) - cell_len(tail) - 3, 1)
     name = safe_text(shown.name)
     if cell_len(name) > room:
         name = set_cell_size(name, room - 1).rstrip() + "…"
     text = f"{head}  {name} {tail}".rstrip()
-    return text if cell_len(text) <= LINE_COLUMNS else set_cell_size(text, LINE_COLUMNS).rstrip()
+    return text if cell_len(text) <= columns else set_cell_size(text, columns).rstrip()
 
 
 def _kind(view: RunView) -> str:

@@ -143,12 +143,13 @@ class Engine:
         return self._snapshot
 
     def load(
-        self, progress: Callable[[int, int], None] | None = None, *, logs: bool = False, soaks: bool = True
+        self, progress: Callable[[int, int], None] | None = None, *, logs: bool = False, soaks: bool | None = True
     ) -> Snapshot:
         """Find every run, read everything once and judge it; `progress` is told bytes done and in all.
 
         With `logs` attempt logs and records of KPIs are read to their end too, which may take minutes; otherwise
-        the snapshot's `unread` tells how many there are. Without `soaks` these are left out (days take a second).
+        the snapshot's `unread` tells how many there are. Without `soaks` these are left out (days
+        take a second), and None names them only.
         """
         while self.step(self._clock(), one_shot=True) or self._snapshot.scanning:
             if not self._reader.busy:
@@ -162,6 +163,9 @@ class Engine:
             self.step(self._clock(), one_shot=True)
         if soaks:
             self._load_soaks()
+        elif soaks is None and self._soaks.admit(self._discovery.records):
+            self._changed = True
+            self._publish_changes(self._clock(), one_shot=True)
         if logs:
             self._load_logs(progress)
         self._reader.close()
