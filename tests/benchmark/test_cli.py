@@ -182,10 +182,18 @@ def test_nobody_there_is_a_failure_without_a_report(cli, tmp_path):
     assert not (tmp_path / "one.json").exists()
 
 
-def test_a_model_that_is_unknown_is_told_by_the_servers_own_words(cli, server):
-    status, _, err = cli(server, "--model", "other", *SHORT)
+def test_a_model_that_is_unknown_is_told_by_the_servers_own_words_and_with_what_it_has(cli, server):
+    status, _, err = cli(server, "--model", "fake-modell", *SHORT)
     assert status == 1
-    assert "HTTP 404: The model `other` does not exist." in err
+    assert "HTTP 404: The model `fake-modell` does not exist." in err
+    assert "fake-modell is no model of the server, which has fake-model; did you mean --model fake-model?" in err
+
+
+def test_a_server_that_fails_under_the_right_name_is_asked_for_no_other(cli):
+    with served(errors={500: 1.0}) as failing:
+        status, _, err = cli(failing, *SHORT)
+    assert status == 1
+    assert "did you mean" not in err
 
 
 def test_failed_requests_are_measured_around_and_exit_with_one(cli, tmp_path):

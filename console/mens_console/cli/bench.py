@@ -137,6 +137,16 @@ async def _with(client: Client, bench: Bench) -> None:
     async with client:
         bench.measured.parts = await _parts(client, bench.measured.plan.gpus)
         await bench.run(client)
+        if bench.measured.empty:
+            await _suggest(client, bench)
+
+
+async def _suggest(client: Client, bench: Bench) -> None:
+    """Name the model that was meant, where the server does not know the one that was asked for."""
+    from mens_console.load.preflight import misnamed
+
+    if hint := await misnamed(client):
+        bench.measured.fail(hint)
 
 
 async def _parts(client: Client, gpus: int) -> dict[str, int]:

@@ -86,6 +86,15 @@ async def preflight(
     return found
 
 
+async def misnamed(client: Client) -> str:
+    """Say which of the server's models was meant; "" where it lists the name, or lists none."""
+    reply = await client.get(client.endpoint.models)
+    listed = model_names(reply.body) if reply.status == 200 else None
+    if not listed or client.model in listed:
+        return ""
+    return f"{_unlisted(client.model, listed)}; {_nearest(client.model, listed)}"
+
+
 def _models(reply: Reply, found: Preflight) -> None:
     found.models = model_names(reply.body) if reply.status == 200 else None
     if found.models is None:
