@@ -14,6 +14,7 @@ import pytest
 from gate.signing import Desk, agent, make_key, needs_openssh, silent_agent
 
 from mens_console.gate import ledger
+from mens_console.gate.fingers import BURST_S, FAST, PAUSE_S, REACTION_S
 from mens_contracts.gate_records import GateRecords, LedgerLine
 
 pytestmark = needs_openssh
@@ -87,8 +88,12 @@ def phrase(cli):
     return f"GO 1.2.0 {json.loads(said)['digest'][:6]}"
 
 
-def at_terminal(*words, answer, before=""):
-    """Run a command at a terminal, type `before` at once and `answer` when it asks; return status and what it said."""
+def at_terminal(*words, answer, before="", burst=""):
+    """Run a command at a terminal; return status and what it said.
+
+    `before` is there before it asks; once it asks, `burst` comes at once, and then `answer` key by key as fingers do:
+    each after the last was echoed, and after a while in which nothing came.
+    """
     master, slave = pty.openpty()
     if before:
         os.write(master, before.encode())
@@ -97,7 +102,7 @@ def at_terminal(*words, answer, before=""):
     take = lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # noqa: E731 (so that ^C reaches it)
     process = subprocess.Popen(argv, **streams, start_new_session=True, preexec_fn=take)
     os.close(slave)
-    said, answered, until = "", False, time.monotonic() + 60
+    said, until, answered = "", time.monotonic() + 60, False
     while time.monotonic() < until:
         if select.select([master], [], [], 0.1)[0]:
             try:
@@ -106,11 +111,37 @@ def at_terminal(*words, answer, before=""):
                 break
             said += data.decode("utf-8", "replace")
         if not answered and "    > " in said:
-            os.write(master, answer.encode())
             answered = True
+            if burst:
+                time.sleep(REACTION_S + 0.1)
+                os.write(master, burst.encode())
+                said += until_said(master, FAST)
+            said += by_hand(master, answer)
     status = process.wait(timeout=30)
     os.close(master)
     return status, said
+
+
+def until_said(master, wanted):
+    said = ""
+    while wanted not in said.replace("\r\n", "\n") and select.select([master], [], [], 30)[0]:
+        said += os.read(master, 65536).decode("utf-8", "replace")
+    return said
+
+
+def by_hand(master, answer):
+    """Type an answer, each key after the one before was echoed; one that holds a sequence comes as it is."""
+    time.sleep(max(REACTION_S, PAUSE_S) + 0.1)
+    if "\x1b" in answer:
+        os.write(master, answer.encode())
+        return ""
+    said = ""
+    for key in answer:
+        os.write(master, key.encode())
+        time.sleep(BURST_S / 2)
+        if key.isprintable():
+            said += until_said(master, key)
+    return said
 
 
 def recorded(desk):
@@ -131,6 +162,17 @@ def test_a_go_typed_at_a_terminal_is_signed_and_holds(desk, cli):
 def test_what_was_typed_before_it_was_asked_for_does_not_count(desk, cli):
     status, said = at_terminal(*WORDS, *ADA, before="no\n", answer=phrase(cli) + "\n")
     assert status == 0 and "SIGNED" in said
+
+
+def test_what_comes_faster_than_anybody_types_does_not_count_and_the_question_stays(desk, cli):
+    wanted = phrase(cli)
+    status, said = at_terminal(*WORDS, *ADA, burst=wanted + "\n", answer="x\x7f" + wanted + "\n")
+    assert status == 0 and FAST in said and "SIGNED  GO  1.2.0" in said and recorded(desk) == 1
+
+
+def test_a_burst_alone_signs_nothing(desk, cli):
+    status, said = at_terminal(*WORDS, *ADA, burst=phrase(cli) + "\n", answer="\n")
+    assert status == 1 and "that is not the phrase" in said and recorded(desk) == 0
 
 
 @pytest.mark.parametrize(

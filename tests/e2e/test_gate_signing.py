@@ -45,7 +45,7 @@ def test_a_go_at_a_terminal(tmp_path: Path) -> None:
             terminal.send("9")
             terminal.wait_for("No profile chosen yet")
             terminal.send("p")
-            terminal.wait_for("of a watched folder")
+            terminal.wait_for("(of a watched")
             typed(terminal, "k\r")
             terminal.wait_for("□ TO MARK")
             typed(terminal, "g ")
