@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import math
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mens_console.config.appending import cut, hold, put
 from mens_console.evaluation.document import date, log_row
 from mens_console.evaluation.rows import UnreadableError
 from mens_console.ingest.text import safe_text
@@ -23,7 +22,6 @@ from mens_console.ingest.text import safe_text
 if TYPE_CHECKING:
     from mens_console.evaluation.evaluate import Evaluated
 
-PATIENCE_S: Final = 5.0
 MARKDOWN, TWIN = "eval_log.md", "eval_log.jsonl"
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _COLUMNS: Final = (
@@ -42,16 +40,18 @@ def append(folder: Path, done: Evaluated) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _opened(folder / TWIN) as rows, _opened(folder / MARKDOWN) as page:
-            _lock(rows, name)
+            hold(rows)
             size = os.fstat(rows).st_size
-            _write(rows, _begun(rows, size) + twin)
+            put(rows, (_begun(rows, size) + twin).encode("utf-8", "backslashreplace"))
             long = os.fstat(page).st_size
             head = _begun(page, long) if long else header()
             try:
-                _write(page, head + line(done))
+                put(page, (head + line(done)).encode("utf-8", "backslashreplace"))
             except OSError:
-                os.ftruncate(rows, size)
+                cut(rows, size)
                 raise
+    except TimeoutError:
+        raise UnreadableError(f"{name}: another program holds the log's lock; nothing was logged, try again") from None
     except OSError as error:
         why = safe_text(error.strerror or str(error)).lower()
         raise UnreadableError(f"{name}: the evaluation could not be logged ({why}); give --out a folder that can be written") from None  # noqa: E501  # fmt: skip
@@ -89,31 +89,6 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def _lock(fd: int, name: str) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise UnreadableError(f"{name}: another program holds the log's lock; nothing was logged, try again") from None  # noqa: E501  # fmt: skip
-            time.sleep(0.02)
-        else:
-            return
-
-
 def _begun(fd: int, size: int) -> str:
     """Return what ends a torn last line."""
     return "" if size == 0 or os.pread(fd, 1, size - 1) == b"\n" else "\n"
-
-
-def _write(fd: int, text: str) -> None:
-    """Append by one write, on disk before it counts; take a part of it back."""
-    size, data = os.fstat(fd).st_size, text.encode("utf-8", "backslashreplace")
-    try:
-        if os.write(fd, data) != len(data):
-            raise OSError(errno.ENOSPC, "only a part of it was taken: the disk is full")
-        os.fsync(fd)
-    except OSError:
-        os.ftruncate(fd, size)
-        raise

@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from mens_console.config.appending import PATIENCE_S, NotAppendedError, hold, put
 from mens_console.gate.ledger import TORN, Chain, LedgerError, chain, whole
-from mens_console.ingest.safeopen import NotRegularFileError, explain, read_at
+from mens_console.ingest.safeopen import NotRegularFileError, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-PATIENCE_S: Final = 5.0
-"""How long an append waits for another one."""
-_POLL_S: Final = 0.02
 
 
 def append(path: Path, line: bytes, following: str) -> Chain:
@@ -80,47 +75,29 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _lock(fd: int, path: Path) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise LedgerError(f"{path}: another program holds its lock; nothing was recorded, try again") from None
-            time.sleep(_POLL_S)
-        except OSError as error:
-            raise LedgerError(
-                f"{path}: its file system has no locks ({_why(error)}), and a ledger needs one: put it on a local disk"
-            ) from None
-        else:
-            return
-
-
-def _write(fd: int, data: bytes, path: Path) -> None:
-    """Append `data` by one write and sync it; take back what was written of it where that fails."""
-    size = os.fstat(fd).st_size
     try:
-        written = os.write(fd, data)
-        if written != len(data):
-            raise OSError(errno.ENOSPC, "only a part of it was taken: the disk is full")
-        os.fsync(fd)
-        if read_at(fd, size, len(data) + 1) != data:
-            raise OSError(errno.EIO, "what was read back is something else")
+        hold(fd, PATIENCE_S)
+    except TimeoutError:
+        raise LedgerError(f"{path}: another program holds its lock; nothing was recorded, try again") from None
     except OSError as error:
         raise LedgerError(
-            f"{path}: the record could not be written ({_why(error)}); {_taken_back(fd, size)}: make room, or mend "
-            "the disk, and sign again"
+            f"{path}: its file system has no locks ({_why(error)}), and a ledger needs one: put it on a local disk"
         ) from None
 
 
-def _taken_back(fd: int, size: int) -> str:
-    """Cut the ledger to its size of before, and say whether that worked."""
+def _write(fd: int, data: bytes, path: Path) -> None:
+    """Append `data`, and say what became of it where that fails."""
     try:
-        os.ftruncate(fd, size)
-        os.fsync(fd)
-    except OSError as error:
-        return f"what was written of it could not be taken back ({_why(error)}), so see what stands there: gate verify"
-    return "nothing was recorded and nothing lost"
+        put(fd, data)
+    except NotAppendedError as error:
+        kept = "nothing was recorded and nothing lost"
+        if error.left is not None:
+            why = _why(error.left)
+            kept = f"what was written of it could not be taken back ({why}), so see what stands there: gate verify"
+        raise LedgerError(
+            f"{path}: the record could not be written ({_why(error)}); {kept}: make room, or mend the disk, and sign "
+            "again"
+        ) from None
 
 
 def _sync_folder(path: Path) -> None:
