@@ -228,13 +228,13 @@ async def test_logs_choose_streams(console, lively):
     async with console(lively) as (app, pilot):
         await press(pilot, "0")
         await until(pilot, lambda: "302 lines" in text_of(app))
-        await press(pilot, "right_square_bracket")
-        await until(pilot, lambda: "other.err · 2 lines" in text_of(app))
         await press(pilot, "left_square_bracket")
+        await until(pilot, lambda: "other.err · 2 lines" in text_of(app))
+        await press(pilot, "right_square_bracket")
         await until(pilot, lambda: "train.log · 302 lines" in text_of(app))
         await press(pilot, "tab")
         assert app.room.query_one(Grid).has_focus
-        await press(pilot, "j")
+        await press(pilot, "k")
         await until(pilot, lambda: "other.err · 2 lines" in text_of(app))
         await press(pilot, "enter")
         assert app.room.query_one(LogView).has_focus

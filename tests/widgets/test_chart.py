@@ -58,7 +58,7 @@ async def test_parts():
         chart.show([curve()], MARKS)
         await pilot.pause()
         assert chart.lines[0].startswith("loss 1 nats")
-        assert chart.lines[0].endswith("~0.6")
+        assert chart.lines[0].endswith("smooth 0.6")
         axis, labels = chart.lines[-2:]
         assert [c for c in axis if c in "▾↻◆▲✖"] == ["▾", "↻", "▲"] or "◆▲" in axis
         assert labels.split()[:3] == ["step", "0", "200"]

@@ -10,7 +10,7 @@ from mens_widgets import ticks
 from mens_widgets.ansi import LONGEST, last_state, marked, matches, parse, plain
 from mens_widgets.bar import bar
 from mens_widgets.sparkline import spark
-from mens_widgets.text import clean, fit
+from mens_widgets.text import clean, fit, shorten
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -27,9 +27,22 @@ def test_controls_become_visible():
     assert clean("a\x1b[31m\x07\x7f\u202eb\u00a0c") == "a␛[31m␇␡·b c"
 
 
-@given(st.text(alphabet=st.characters(max_codepoint=0x2FF)), st.integers(0, 30), st.sampled_from(["left", "right"]))
-def test_fit_is_exact(text, width, align):
-    assert cell_len(fit(text, width, align)) == width
+@given(
+    st.text(alphabet=st.one_of(st.characters(max_codepoint=0x2FF), st.sampled_from("日本語e\u0301👍"))),
+    st.integers(0, 30),
+    st.sampled_from(["left", "right"]),
+    st.sampled_from(["end", "middle"]),
+)
+def test_fit_is_exact(text, width, align, cut):
+    assert cell_len(fit(text, width, align, cut)) == width
+    assert cell_len(shorten(text, width, cut)) <= width
+
+
+def test_names_that_begin_alike_stay_apart():
+    assert fit("llama-lora-r8-lr1e-3", 9, cut="middle") == "llam…1e-3"
+    assert fit("short", 7, cut="middle") == "short  "
+    assert shorten("short", 7) == "short"
+    assert shorten("日本語日本語", 8) == "日 …本語"
 
 
 def test_fit_cuts_and_aligns():
@@ -79,6 +92,7 @@ def test_ticks_lie_inside_and_ascend(low, span, count):
     assert all(low - step * 1e-6 <= p <= high + step * 1e-6 for p in places)
     assert places == sorted(places)
     assert len(places) <= 4 * count + 5
+    assert len(places) >= 2 or span < 1e-9 * abs(low)
 
 
 def test_tick_labels_tell_neighbours_apart():

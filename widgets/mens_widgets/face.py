@@ -359,7 +359,7 @@ class ChartFace(Canvas):
         if self.clip:
             (warnings if picture.clipped else settings).append("clipped" if picture.clipped else "clip on")
         if self.smoothing > 0:
-            settings.append(f"~{self.smoothing:.2g}")
+            settings.append(f"smooth {self.smoothing:.2g}")
         if self.viewport.window is not None:
             settings.append("zoom")
         return warnings, settings

@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from mens_widgets.canvas import Canvas, strip_of
-from mens_widgets.text import Align, fit
+from mens_widgets.text import Align, Cut, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -31,7 +31,7 @@ WHEEL = 3
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of at least `width` cells that takes its share `flex` of what is left over.
+    """A column of at least `width` cells that takes its share `flex` of what is left over; longer text is `cut`.
 
     Where the table is too narrow, the columns of the lowest `priority` go first, the right one of two equals.
     """
@@ -42,6 +42,7 @@ class Column:
     flex: int = 0
     align: Align = "left"
     priority: int = 0
+    cut: Cut = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,7 @@ class Grid(Canvas, can_focus=True):
             cell = row.cells[i] if i < len(row.cells) else ""
             text, tone = (cell, "") if isinstance(cell, str) else (cell.text, cell.tone)
             style = self.style_for(f"grid--{tone}") if tone else base
-            parts += [(fit(text, cells, self.columns[i].align), style), (" " * GAP, base)]
+            parts += [(fit(text, cells, self.columns[i].align, self.columns[i].cut), style), (" " * GAP, base)]
         if shade is None:
             return strip_of((Segment(text, style) for text, style in parts), width, base)
         # Over the cursor's bar only the background changes, so that a state keeps its colour.

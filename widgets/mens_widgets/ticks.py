@@ -17,6 +17,8 @@ SI: Final = {-3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 
 MINUTE: Final = 60
 HOUR: Final = 3600
 DAY: Final = 86400
+FINER: Final = 4
+"""Steps that are tried for two ticks: each is the next smaller nice one, and the third is within half of the span."""
 TIME_STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR, 7200, 10800, 21600, 43200, DAY)
 
 
@@ -32,9 +34,13 @@ def nice_step(span: float, count: int) -> float:
 
 
 def linear_ticks(low: float, high: float, count: int) -> list[float]:
-    """Return multiples of a nice step within [low, high], about `count` of them."""
-    step = nice_step(high - low, count)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    """Return multiples of a nice step within [low, high], about `count` of them, and two at least: one is no scale."""
+    step, first, last = nice_step(high - low, count), 0, 0
+    for _ in range(FINER):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last > first:
+            break
+        step = nice_step(0.4 * step, 1)
     if last - first > 4 * count + 4:  # the step drowns in the magnitude of the values: no round tick exists
         return [low, high]
     return [i * step for i in range(first, last + 1)]

@@ -17,7 +17,7 @@ from mens_console.screens.rows import TONES
 from mens_console.screens.words import SEVERITY_LOOKS, STANDINGS, age, loud, silenced, standing
 from mens_console.signals.human import duration, number, step
 from mens_console.store.snapshot import GENERATION, SOAK
-from mens_widgets.grid import Cell, Column, Row
+from mens_widgets.grid import GAP, LEAD, Cell, Column, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COLUMNS: Final = (
     Column("severity", "severity", 10, priority=90),
     Column("state", "state", 14, priority=95),
-    Column("run", "run", 13, flex=2, priority=85),
+    Column("run", "run", 13, flex=2, priority=85, cut="middle"),
     Column("rule", "rule", 15, flex=4, priority=100),
     Column("value", "value", 8, align="right", priority=80),
     Column("limit", "limit", 10, flex=2, priority=50),
@@ -38,7 +38,7 @@ COLUMNS: Final = (
     Column("flaps", "flaps", 5, align="right", priority=40),
     Column("advice", "what to do", 24, flex=2, priority=30),
 )
-WIDEST: Final = {"run": 32, "rule": 26}
+WIDEST: Final = {"run": 32, "rule": 26, "limit": 24}
 """Columns that the names of runs and of rules take where they are so long; what matters less gives way to them."""
 BESIDE: Final = 54
 """Columns for what is never given up for a name: severity, state, value, since and last, and what lies between."""
@@ -201,18 +201,29 @@ def _place(entry: Entry, depth: int, under: dict[str, list[Entry]], out: list[En
 
 def columns_for(shown: Iterable[Entry], width: int) -> tuple[Column, ...]:
     """Return the columns for these alerts in `width` cells, such that names are told in full where that can be."""
-    rule = run = 0
+    rule = run = limit = 0
     for entry in shown:
         rule = max(rule, 2 * entry.depth + len(entry.alert.rule))
+        limit = max(limit, cell_len(limit_text(entry.alert)))
         run = max(run, cell_len(entry.place[: WIDEST["run"]]))
     room = width - BESIDE
     least = {column.key: column.width for column in COLUMNS}
     asked = {"rule": min(rule, WIDEST["rule"], room - least["run"])}
     asked["run"] = min(run, room - max(asked["rule"], least["rule"]))
-    return tuple(
+    columns = tuple(
         replace(column, width=asked[column.key], flex=1) if asked.get(column.key, 0) > column.width else column
         for column in COLUMNS
     )
+    return _with_limit(columns, min(limit, WIDEST["limit"]), width)
+
+
+def _with_limit(columns: tuple[Column, ...], asked: int, width: int) -> tuple[Column, ...]:
+    """Return the columns with the limits in full, as far as no other column is lost; advice is told below, too."""
+    spare = width - LEAD - sum(column.width + GAP for column in columns if column.key != "advice")
+    limit = next(column for column in columns if column.key == "limit")
+    room = limit.width + max(0, min(asked - limit.width, spare))
+    full = replace(limit, width=room, flex=0 if room >= asked else limit.flex)
+    return tuple(full if column is limit else column for column in columns)
 
 
 def rev_of(entry: Entry, now: float) -> tuple[object, ...]:

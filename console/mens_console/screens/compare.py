@@ -22,7 +22,7 @@ from mens_console.screens.sheet import Line, Sheet, prose
 from mens_console.screens.tokens import ByTokens, counter_of
 from mens_widgets.chart import Chart
 from mens_widgets.face import AXES, Trace
-from mens_widgets.text import fit
+from mens_widgets.text import fit, shorten
 from mens_widgets.viewport import Viewport
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class CompareScreen(Room):
             series = run.series.get(self._metric)
             if series is None:
                 continue
-            named = replace(series, name=safe_text(run.name, room))
+            named = replace(series, name=shorten(safe_text(run.name, 200), room))
             if self._axis != "tokens":
                 yield named, False, letter  # type: ignore[misc]
             elif (counter := counter_of(run)) is not None:
@@ -264,7 +264,7 @@ def table_lines(runs: Sequence[RunView], width: int, *, every: bool) -> list[Lin
     cells = max(NARROWEST, min(WIDEST, (width - label_width) // len(runs)))
     head: list[tuple[str, Ink]] = [(" " * label_width, "")]
     for letter, run in zip(LETTERS, runs, strict=False):
-        head += [(f"{letter} ", "accent"), (fit(safe_text(run.name, 100), cells - 3) + " ", "strong")]
+        head += [(f"{letter} ", "accent"), (fit(safe_text(run.name, 100), cells - 3, cut="middle") + " ", "strong")]
     lines: list[Line] = [tuple(head)]
     for row in figures(runs):
         label = f"{row.label}" if row.unit in ("", "s", "nats") else f"{row.unit}"
@@ -282,13 +282,16 @@ def table_lines(runs: Sequence[RunView], width: int, *, every: bool) -> list[Lin
         ink: Ink = "" if one.differs else "muted"
         values = [UNSAID if value is None else safe_text(value, 200) for value in one.values]
         lines.append(
-            (_label(safe_text(one.key, 60), label_width), *((fit(value, cells - 1) + " ", ink) for value in values))
+            (
+                _label(safe_text(one.key, 60), label_width),
+                *((fit(value, cells - 1, cut="middle") + " ", ink) for value in values),
+            )
         )
     return lines
 
 
 def _label(text: str, width: int) -> tuple[str, Ink]:
-    return fit(text, width - 1) + " ", "muted"
+    return fit(text, width - 1, cut="middle") + " ", "muted"
 
 
 def _piece(cell: Cell, cells: int) -> tuple[str, Ink]:

@@ -17,7 +17,8 @@ from mens_console.screens.empty import no_runs
 from mens_console.screens.query import Query
 from mens_console.screens.room import Room
 from mens_console.screens.rows import COLUMNS, ORDERS, ordered, rev_of, row_of
-from mens_console.screens.sheet import Sheet
+from mens_console.screens.sheet import Line, Sheet
+from mens_console.screens.words import alert_counts, counts_text
 from mens_widgets.grid import Grid, Row
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from mens_console.store.snapshot import RunView, Snapshot
 
 OVERLAY = 6
+OF_NO_RUN = " of no run: 8 shows them"
 WIDE = 100
+"""Columns from which on the preview has a chart."""
 BEGIN_S = 3.0
 """For how long after the first run the cursor stays with the worst, whichever that turns out to be."""
-"""Columns from which on the preview has a chart."""
 
 
 class FleetScreen(Room):
@@ -109,7 +111,11 @@ class FleetScreen(Room):
         self._share_height(len(self._rows))
         note = f" {len(runs)} of {len(snapshot.runs)} runs · {order.name}" + (", reversed" if self._reverse else "")
         note += f" · filter {self._query.text}" if self._query else ""
-        self.query_one("#status", Sheet).write(lambda _: [((note, "muted"),)])
+        warnings, criticals = alert_counts(snapshot.box_alerts)
+        # The header counts them, too, and no row of this table shows them.
+        other: Line = ((f" · {counts_text(warnings, criticals)}", "bad" if criticals else "warn"), (OF_NO_RUN, "muted"))
+        line: Line = ((note, "muted"), *(other if warnings or criticals else ()))
+        self.query_one("#status", Sheet).write(lambda _: [line])
         self._preview(snapshot, now)
 
     def _begin_at_the_worst(self, grid: Grid, snapshot: Snapshot) -> None:

@@ -171,7 +171,7 @@ def checkpoint_lines(
 
 PROCESS_COLUMNS: Final = (
     Column("pid", "pid", 8, align="right", priority=90),
-    Column("run", "run", 14, flex=3, priority=100),
+    Column("run", "run", 14, flex=3, priority=100, cut="middle"),
     Column("name", "process", 14, flex=2, priority=80),
     Column("gpu", "GPU", 7, priority=70),
     Column("memory", "GPU memory", 10, align="right", priority=60),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NO_RUN: Final = "(no run id)"
 ORDERS: Final = ("newest first", "oldest first", "worst first")
-RUN_COLUMN: Final = Column("run", "run", 9, flex=1, priority=91)
+RUN_COLUMN: Final = Column("run", "run", 9, flex=1, priority=91, cut="middle")
 COLUMNS: Final = (
     Column("batch", "batch", 6, align="right", priority=100),
     Column("state", "state", 13, priority=95),

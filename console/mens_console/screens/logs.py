@@ -6,6 +6,7 @@ Lines come from `ingest.logtail`; this screen chooses the stream and passes keys
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -26,6 +27,7 @@ from mens_console.screens.words import age
 from mens_console.signals.human import size, step
 from mens_widgets.grid import Cell, Column, Grid, Row
 from mens_widgets.logview import LogLine, LogView
+from mens_widgets.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,11 +38,15 @@ if TYPE_CHECKING:
     from mens_console.store.snapshot import RunView, Snapshot, SourceView
 
 COLUMNS: Final = (
-    Column("run", "run", 10, flex=2, priority=9),
-    Column("file", "file", 10, flex=3, priority=10),
+    Column("run", "run", 16, flex=3, priority=9, cut="middle"),
+    Column("file", "file", 10, flex=2, priority=10, cut="middle"),
     Column("size", "size", 7, align="right", priority=5),
     Column("age", "age", 4, align="right", priority=7),
 )
+BESIDE: Final = 44
+"""Columns of the status line for what is said of a stream, beside its name."""
+FRESH_S: Final = 60.0
+"""For how long after its last line a stream counts as one that is being written."""
 LEVEL_SETS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("all levels", ()),
     ("warnings and worse", ("critical", "error", "warning")),
@@ -73,9 +79,18 @@ class Grown(Message):
 
 
 def streams(snapshot: Snapshot) -> list[tuple[RunView, SourceView]]:
-    """Return all log streams, the one written to last first."""
+    """Return all log streams, the one written to last first; those of the last minute by their names.
+
+    Streams that are written all the time would change places under the cursor with every line.
+    """
     found = [(run, source) for run in snapshot.runs for source in run.sources if source.path in run.logs]
-    return sorted(found, key=lambda pair: (-pair[1].updated, str(pair[1].path)))
+
+    def place(pair: tuple[RunView, SourceView]) -> tuple[float, str, str]:
+        run, source = pair
+        fresh = source.updated > snapshot.at - FRESH_S
+        return (-math.inf if fresh else -source.updated, run.name.casefold() if fresh else "", str(source.path))
+
+    return sorted(found, key=place)
 
 
 class LogsScreen(Room):
@@ -86,14 +101,18 @@ class LogsScreen(Room):
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-narrow"),
         (110, "-wide"),
+        (160, "-widest"),
     ]
     CSS = """
     LogsScreen #desk { height: 1fr; layout: vertical; }
     LogsScreen #streams { height: 5; border-bottom: solid $border; }
-    LogsScreen.-wide #desk { layout: horizontal; }
-    LogsScreen.-wide #streams { width: 42; height: 1fr; border-bottom: none; border-right: solid $border; }
+    LogsScreen.-wide #desk, LogsScreen.-widest #desk { layout: horizontal; }
+    LogsScreen.-wide #streams, LogsScreen.-widest #streams {
+        width: 44; height: 1fr; border-bottom: none; border-right: solid $border;
+    }
+    LogsScreen.-widest #streams { width: 64; }
     LogsScreen LogView { width: 1fr; height: 1fr; }
-    LogsScreen.-wide LogView { padding-left: 1; }
+    LogsScreen.-wide LogView, LogsScreen.-widest LogView { padding-left: 1; }
     LogsScreen #status { height: 1; }
     LogsScreen Input { display: none; height: 1; border: none; background: $panel; padding: 0 1; }
     LogsScreen.-asking Input { display: block; }
@@ -151,7 +170,9 @@ class LogsScreen(Room):
             self._choose(app.chosen_log)
             app.chosen_log = None
         elif self._path is None and found:
-            self._choose(found[0][1].path)
+            newest = max((source for _, source in found), key=lambda source: source.updated).path
+            grid.cursor_key = str(newest)
+            self._choose(newest)
 
     def _choose(self, path: Path) -> None:
         if path != self._path:
@@ -222,8 +243,7 @@ class LogsScreen(Room):
 
     def _tell(self) -> None:
         tail, found = self._tail, self._filter
-        name = safe_text(self._path.name, 60) if self._path is not None else ""
-        notes = [name]
+        notes = [shorten(safe_text(self._title(), 200), max(16, self.size.width - BESIDE))]
         if tail is not None:
             count = tail.line_count
             notes.append(f"counting lines {tail.progress:.0%}" if count is None else f"{step(count)} lines")
@@ -236,6 +256,13 @@ class LogsScreen(Room):
         view = self.query_one(LogView)
         notes.append("following" if view.following else "not following (G)")
         self.query_one("#status", Sheet).write(lambda _: [((" " + " · ".join(filter(None, notes)), "muted"),)])
+
+    def _title(self) -> str:
+        """Return the run and the name of the stream that is read."""
+        if self._path is None:
+            return ""
+        run = next((run.name for run, source in streams(self.console_app.snapshot) if source.path == self._path), "")
+        return f"{run} · {self._path.name}" if run and run != self._path.name else self._path.name
 
     def _wish(self) -> str:
         pattern = f"/{self._pattern}/" if self._pattern else ""

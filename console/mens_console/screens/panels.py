@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.hardwarefacts import forecast_of
-from mens_console.screens.sheet import LABEL, Line, fact, heading, prose
+from mens_console.screens.sheet import LABEL, Line, fact, heading, long_fact, prose
 from mens_console.screens.words import TREND_GLYPHS, TREND_INKS, age, clock_text, rate_of
 from mens_console.signals.human import count, number, percent, size, span, step
 from mens_console.signals.rules import RULES
@@ -196,7 +196,7 @@ def _forecast_lines(
         due.append(f"at ~{clock_text(found.at, zone)}" if found.at > now else "due now")
     if math.isfinite(found.bytes):
         due.append(f"about {size(found.bytes)}")
-    lines: list[Line] = [fact("next", ", ".join(due))] if due else []
+    lines = long_fact("next", ", ".join(due), width) if due else []
     if math.isfinite(found.free):
         lines.append(fact("disk free", size(found.free)))
     if found.fits == "fits":

@@ -21,7 +21,7 @@ from mens_console.screens.words import (
     look,
     rate_of,
 )
-from mens_console.signals.human import number, rate, step
+from mens_console.signals.human import count, number, rate, step
 from mens_widgets.bar import bar
 from mens_widgets.grid import Cell, Column, Row
 
@@ -32,14 +32,15 @@ if TYPE_CHECKING:
 
 TONES: Final = {"good": "good", "warn": "warning", "bad": "critical", "accent": "info", "muted": "muted", "": ""}
 SPARK = 8
-BAR = 8
+BAR, STEP, LOSS = 8, 13, 7
+"""Cells of the columns whose text is made to fit."""
 
 COLUMNS: Final = (
     Column("state", "state", 12, priority=90),
-    Column("run", "run", 14, flex=3, priority=100),
-    Column("step", "step", 13, align="right", priority=80),
+    Column("run", "run", 14, flex=3, priority=100, cut="middle"),
+    Column("step", "step", STEP, align="right", priority=80),
     Column("bar", "progress", BAR, priority=55),
-    Column("loss", "loss", 7, align="right", priority=85),
+    Column("loss", "loss", LOSS, align="right", priority=85),
     Column("spark", "trend", SPARK, priority=60),
     Column("ce", "CE ema", 10, align="right", priority=45),
     Column("rate", "rate", 9, align="right", priority=40),
@@ -71,9 +72,9 @@ def _cells(run: RunView, seen: str) -> tuple[Cell | str, ...]:
     return (
         Cell(f"{state.glyph} {state.word}", TONES[state.ink]),
         Cell(safe_text(run.name, 200), "strong" if run.live else ""),
-        step_text(run),
+        step_cell(run, STEP),
         Cell(bar(run.progress, BAR) if run.progress is not None else "", "info" if run.live else quiet),
-        Cell(measured(loss), "critical" if loss is not None and not math.isfinite(loss) else ""),
+        Cell(measured(loss, LOSS), "critical" if loss is not None and not math.isfinite(loss) else ""),
         Cell(spark_of(run.series.get("loss"), SPARK), "info" if run.live else quiet),
         Cell(f"{measured(ce)} {arrow}", TONES[TREND_INKS.get(direction, "")]),
         rate(value),
@@ -84,11 +85,30 @@ def _cells(run: RunView, seen: str) -> tuple[Cell | str, ...]:
     )
 
 
-def measured(value: float | None) -> str:
-    """Return a number for a column: four significant digits, trailing zeros too, so that decimals line up."""
-    if value is None or not 1e-3 <= abs(value) < 1e4:
+def measured(value: float | None, room: int = 10) -> str:
+    """Return a number for a column: four significant digits, trailing zeros too, so that decimals line up.
+
+    Digits are given up for room, and never a digit of the exponent: 1.23e-05 cut at its end reads as 1.23.
+    """
+    if value is None or not math.isfinite(value):
         return number(value)
-    return f"{value:#.4g}".removesuffix(".")
+    texts = [_digits(value, digits) for digits in (4, 3, 2)]
+    return next((text for text in texts if len(text) <= room), texts[-1])
+
+
+def _digits(value: float, digits: int) -> str:
+    if not 1e-3 <= abs(value) < 1e4:
+        return number(value, digits)
+    return f"{value:#.{digits}g}".removesuffix(".") if abs(value) < 10**digits else f"{value:.0f}"
+
+
+def step_cell(run: RunView, room: int) -> str:
+    """Return the step and the total in so many cells: the total, and then the step, are rounded where they must."""
+    text = step_text(run)
+    if len(text) <= room or run.step is None or not run.total_steps:
+        return text
+    rounded = f"{step(run.step)}/{count(run.total_steps)}"
+    return rounded if len(rounded) <= room else f"{count(run.step)}/{count(run.total_steps)}"
 
 
 def step_text(run: RunView) -> str:

@@ -36,6 +36,12 @@ def fact(label: str, value: str, ink: Ink = "", note: str = "") -> Line:
     return (*line, (f"  {note}", "muted")) if note else line
 
 
+def long_fact(label: str, value: str, width: int) -> list[Line]:
+    """Return ``label       value``, the value broken at words to `width` cells and continued under its begin."""
+    first, *rest = prose(value, width - LABEL - 1)
+    return [((fit(label, LABEL) + " ", "muted"), *first), *(((" " * (LABEL + 1), ""), *line) for line in rest)]
+
+
 def prose(text: str, width: int, ink: Ink = "", bullet: str = "") -> list[Line]:
     """Return text broken at words to `width` cells, later lines indented under the first."""
     pieces = wrap(clean(text), max(width - len(bullet), 8)) or [""]
