@@ -60,9 +60,19 @@ def test_the_other_stages_are_pending_with_their_signal():
 
 def test_a_process_that_is_gone_without_an_end_failed():
     asked = []
-    view = by_id([start("mini", pid=42)], lambda pid: asked.append(pid) or False)["mini"]
-    assert (view.state, view.measured, set(asked)) == ("failed", "ended without a record", {42})
-    assert by_id([start("mini", pid=42)], lambda _: True)["mini"].state == "running"
+    begun = start("mini", pid=42, recorder_pid=41, host="here")
+    view = by_id([begun], lambda who: asked.append(who) or False)["mini"]
+    assert (view.state, view.measured) == ("failed", "ended without a record")
+    assert set(asked) == {((42, 41), "here", 100.0)}
+    assert by_id([begun], lambda _: True)["mini"].state == "running"
+
+
+def test_a_stage_of_another_host_has_not_failed_and_does_not_hide_a_newer_attempt():
+    begun = start("mini", "a", host="node7")
+    view = by_id([begun], lambda _: None)["mini"]
+    assert (view.state, view.measured) == ("running", "as far as is known: it began on node7")
+    again = [begun, start("mini", "b", 200.0), end("mini", "b", 210.0, met=True)]
+    assert by_id(again, lambda _: None)["mini"].state == "done"
 
 
 def test_a_signal_is_named():
@@ -75,7 +85,7 @@ def test_the_newest_attempt_counts_and_a_running_one_before_it():
     view = by_id(events)["train"]
     assert (view.state, view.started, view.detail) == ("done", 200.0, ("attempt 2",))
     two = [start("train", "a", pid=1), start("train", "b", pid=2), end("train", "b", code=1)]
-    assert by_id(two, lambda pid: pid == 1)["train"].state == "running"
+    assert by_id(two, lambda begun: begun.pids == (1,))["train"].state == "running"
 
 
 def test_steps_inside_a_stage_are_its_detail():

@@ -407,3 +407,36 @@ def test_a_process_that_its_own_files_name_is_missed_at_the_first_look(tmp_path)
     (found,) = Engine([tmp_path], Settings(), watch=False).load().runs
     assert found.diagnosis.state == "killed"
     assert any(str(gone.pid) in line for line in found.diagnosis.evidence)
+
+
+def stages(*events) -> str:
+    return "".join(
+        json.dumps({"ts_ms": 1000, "event": f"stage_{kind}", "payload": said}) + "\n" for kind, said in events
+    )
+
+
+def test_a_stage_that_was_killed_stops_running_without_another_word(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.jsonl", rows(0, 20))
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    try:
+        begun = {"stage": "train", "id": "t", "pid": child.pid, "host": os.uname().nodename, "started": time.time()}
+        write(tmp_path / "a" / "stages.jsonl", stages(("start", begun)))
+        bench = Bench(tmp_path)
+        states = {stage.id: stage.state for stage in bench.run().stages}
+        assert states["train"] == "running"
+    finally:
+        child.kill()
+        child.communicate()
+    states = {stage.id: stage.state for stage in bench.run().stages}
+    assert states["train"] == "failed"
+
+
+def test_many_facts_of_one_stage_do_not_displace_how_others_went(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.jsonl", rows(0, 20))
+    named = {"stage": "train", "id": "t"}
+    first = {"stage": "dataset", "id": "d"}
+    events = [("start", first), ("end", {**first, "exit_code": 0, "met": True, "measured": "0 parse errors"})]
+    events += [("start", named), *(("step", {**named, "facts": {"i": i}}) for i in range(1000))]
+    write(tmp_path / "a" / "stages.jsonl", stages(*events, ("end", {**named, "exit_code": 3})))
+    states = {stage.id: stage.state for stage in Bench(tmp_path).run().stages}
+    assert (states["dataset"], states["train"]) == ("done", "failed")

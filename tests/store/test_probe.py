@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from mens_console.store.probe import NoProbe, SystemProbe
+from mens_console.signals.stages import Begun
+from mens_console.store.probe import NoProbe, SystemProbe, lives
 
 HOLD = (
     "import sys,time\nf=open(sys.argv[1],'a') if len(sys.argv)>1 else None\nprint('up',flush=True)\nsys.stdin.read()\n"
@@ -94,3 +98,13 @@ def test_no_probe_claims_nothing(runs: tuple[Path, Path]) -> None:
     assert look.by_run == {runs[0]: ()}
     assert not look.complete
     assert NoProbe().boot_time() == 0.0
+
+
+def test_a_stage_lives_by_its_own_processes_on_this_host(tmp_path: Path) -> None:
+    here, now = os.uname().nodename, time.time()
+    with Child(cwd=tmp_path) as pid:
+        assert lives(Begun((pid,), here, now)) is True
+        assert lives(Begun((999_999_999, pid), "", math.nan)) is True
+        assert lives(Begun((pid,), here, now - 3600.0)) is False, "a later process of the same number"
+        assert lives(Begun((pid,), f"not-{here}", now)) is None
+    assert lives(Begun((pid, -1, 1 << 70), here, now)) is False

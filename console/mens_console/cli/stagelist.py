@@ -17,6 +17,7 @@ from mens_console.ingest.safeopen import read_small
 from mens_console.ingest.text import safe_text
 from mens_console.signals.human import size, span
 from mens_console.signals.stages import stage_views
+from mens_console.store.probe import lives
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ def listing(folder: str, *, as_json: bool) -> int:
     except FileNotFoundError:
         complain(f"{path}: no stage was recorded there; see mens-console stage --help")
         return WRONG
-    views = stage_views(events, alive)
+    views = stage_views(events, lives)
     if as_json:
         import orjson
 
@@ -76,17 +77,6 @@ def read_events(text: bytes) -> tuple[list[dict[str, Any]], int]:
         seconds = stamp / 1000.0 if isinstance(stamp, int | float) and abs(stamp) < 1 << 63 else None
         events.append({**payload, "event": row.get("event"), "ts": seconds})
     return events, bad
-
-
-def alive(pid: int) -> bool:
-    """Return whether a process of this machine still runs."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def document(folder: str, views: Sequence[StageView], bad: int) -> dict[str, Any]:

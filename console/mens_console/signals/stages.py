@@ -8,8 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
 
 StageState = Literal["pending", "running", "done", "underfed", "failed"]
-Alive = Callable[[int], bool]
-"""Whether the process of this id still runs."""
+
+
+class Begun(NamedTuple):
+    """Who runs a stage: the ids of the command and of what records it, their host ("" unknown), since when (s)."""
+
+    pids: tuple[int, ...]
+    host: str
+    at: float
+
+
+Alive = Callable[[Begun], bool | None]
+"""Whether one of these processes still runs; None where that cannot be told from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +170,7 @@ def _attempts(events: Iterable[Mapping[str, Any]]) -> list[_Attempt]:
 
 def _stage(name: str, attempts: list[_Attempt], alive: Alive | None) -> StageView:
     whole = [attempt for attempt in attempts if attempt.step is None]
-    chosen = next((a for a in reversed(whole) if _runs(a, alive)), whole[-1] if whole else None)
+    chosen = next((a for a in reversed(whole) if _runs(a, alive) is True), whole[-1] if whole else None)
     mine = None if chosen is None else _text(chosen.start.get("id"))
     place = -1 if chosen is None else attempts.index(chosen)
     children = [a for a in attempts if a.step is not None and mine and a.parent == mine]
@@ -183,11 +193,15 @@ def _blank(name: str) -> StageView:
     return StageView(name, title, "pending", nan, nan, nan, nan, nan, None, signal, "")
 
 
-def _runs(attempt: _Attempt, alive: Alive | None) -> bool:
+def _runs(attempt: _Attempt, alive: Alive | None) -> bool | None:
+    """Say whether an attempt still runs, or is measured; None where it runs on another host, if it does."""
     if attempt.end is not None:
         return False
-    pid = attempt.start.get("pid")
-    return alive is None or not isinstance(pid, int) or isinstance(pid, bool) or alive(pid)
+    told = (attempt.start.get("pid"), attempt.start.get("recorder_pid"))
+    pids = tuple(pid for pid in told if isinstance(pid, int) and not isinstance(pid, bool))
+    if alive is None or not pids:
+        return True
+    return alive(Begun(pids, _text(attempt.start.get("host")), attempt.started))
 
 
 def _one(name: str, attempt: _Attempt, alive: Alive | None) -> StageView:
@@ -211,7 +225,10 @@ def _verdict(attempt: _Attempt, alive: Alive | None) -> tuple[StageState, str]:
     """Return how an attempt went, and what of its done-signal was measured."""
     end = attempt.end
     if end is None:
-        return ("running", "") if _runs(attempt, alive) else ("failed", "ended without a record")
+        runs = _runs(attempt, alive)
+        if runs is None:
+            return "running", f"as far as is known: it began on {_text(attempt.start.get('host'))}"
+        return ("running", "") if runs else ("failed", "ended without a record")
     text, code = _text(end.get("measured")), _exit_code(end)
     if code is None:
         return "underfed", "it is not known how the command ended"

@@ -76,7 +76,9 @@ class RunFacts:
                 self.config.update({str(k): str(v) for k, v in fact.value.items()})
             case "stage":
                 self.stages.append(fact.value)
-                del self.stages[:-MAX_STAGE_EVENTS]
+                if len(self.stages) > MAX_STAGE_EVENTS:  # facts go first: how a stage went is never forgotten for them
+                    told = (i for i, event in enumerate(self.stages) if event.get("event") == "stage_step")
+                    del self.stages[next(told, 0)]
             case "steps_inferred":
                 self.inferred[source] = str(fact.value)
             case "epoch" | "total_epochs" | "eta_s" | "host" | "status" | "patterns":

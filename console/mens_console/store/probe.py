@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     import psutil
 
+    from mens_console.signals.stages import Begun
+
+_LATER_S = 60.0
+"""Clocks are set, and a process begins a moment after its stage: as much later is still the same one."""
 _LOOKERS = frozenset(
     {"bash", "sh", "zsh", "fish", "dash", "tmux", "tmux: server", "screen", "tail", "head", "less", "more", "cat"}
     | {"vi", "vim", "nvim", "nano", "emacs", "grep", "rg", "watch", "tee", "find", "sleep"}
@@ -50,13 +54,27 @@ class Look:
     at: float
 
 
-def pid_exists(pid: int) -> bool:
-    """Say whether this box has a process of this number now."""
-    if os.path.isdir("/proc/self"):  # noqa: PTH112 (a question asked for every stage of every view)
-        return os.path.isdir(f"/proc/{pid}")  # noqa: PTH112
+def lives(begun: Begun) -> bool | None:
+    """Say whether one of the processes of a stage still runs, None where they are on another host.
+
+    A process of the same number that began later than the stage is another one.
+    """
+    if begun.host and begun.host != os.uname().nodename:
+        return None
+    return any(_runs_since(pid, begun.at) for pid in begun.pids)
+
+
+def _runs_since(pid: int, at: float) -> bool:
     import psutil
 
-    return psutil.pid_exists(pid)
+    try:
+        process = psutil.Process(pid)
+        later = process.create_time() > at + _LATER_S
+        return not later and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:
+        return True
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        return False
 
 
 class ProcessProbe(Protocol):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from mens_console.signals.alerts import AlertView
+    from mens_console.signals.stages import Alive
     from mens_console.store.run import RunState
     from mens_console.store.series import SeriesView
 
@@ -27,11 +28,11 @@ def view(
     run: RunState,
     now: float,
     dress: Callable[[Alerts, float], Alerts] = lambda alerts, _: alerts,
-    alive: Callable[[int], bool] | None = None,
+    alive: Alive | None = None,
 ) -> RunView:
     """Build the view of a run as it stands; `now` in seconds since the epoch, for what depends on it.
 
-    `dress` adds to its alerts what the operator did about them; `alive` tells whether a process of this box lives.
+    `dress` adds to its alerts what the operator did about them; `alive` tells whether a stage's process lives.
     """
     run.rev += 1
     series = {name: run.frame.view(name) for name in run.frame.names}
