@@ -12,16 +12,13 @@ import sys
 import threading
 import time
 import traceback
-from collections import deque
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mens_console.ingest.discover import Discovery
-from mens_console.ingest.formats import FORMATS, recognise
+from mens_console.ingest.formats import FORMATS
 from mens_console.ingest.formats.elsewhere import ATTEMPTS, KPI
-from mens_console.ingest.watch import Watcher
 from mens_console.signals.metricrules import with_custom
 from mens_console.signals.rules import adjusted
 from mens_console.store.alertbook import AlertBook
@@ -35,12 +32,13 @@ from mens_console.store.judge import Judge
 from mens_console.store.probe import SystemProbe
 from mens_console.store.reading import WORKERS, Reader
 from mens_console.store.run import RunState
+from mens_console.store.search import Search
 from mens_console.store.snapshot import EMPTY, Snapshot
 from mens_console.store.soaks import Soaks
 from mens_console.store.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mens_console.config import Settings
     from mens_console.ingest.discover import FoundRun
@@ -49,16 +47,8 @@ if TYPE_CHECKING:
     from mens_console.store.probe import ProcessProbe
     from mens_console.store.snapshot import NotifierView
 
-SCAN_S = 1.0
-"""Between two searches for new runs and files, so that one appears within two seconds."""
-HINTED_SCAN_S = 10.0
-"""The same where the kernel hints at what is new."""
-RESTLESS_S = 3.0
-"""After news, searches go on as without hints: a folder may get its files before the kernel watches it."""
 LONGEST_REST_S = 1.0
 """How long the engine sleeps at most: what is in sight is never older."""
-NEWS_S = 0.2
-"""Between two searches when the kernel hints at files that nobody knows."""
 SLICE_S = 0.04
 """How long one step may read before it publishes what it has."""
 
@@ -90,15 +80,9 @@ class Engine:
         self.replay = replay
         self._clock = clock
         self._watch = watch and not replay
-        self._discovery = Discovery(
-            roots,
-            recognise=recognise,
-            follow_outside=settings.follow_symlinks,
-            max_depth=settings.max_depth,
-            clock=clock,
-        )
         self._wake = threading.Event()
         self._reader = Reader({f.name: f for f in FORMATS}, self._wake.set, workers=0 if replay else WORKERS)
+        self._search = Search(roots, settings, self._reader.beat, self._wake.set, clock=clock, eager=replay)
         rules, self._rule_problems = adjusted(settings.thresholds)
         self._rules = with_custom(rules, settings.rules)
         self._box = Box(machine, self._rules)
@@ -111,8 +95,6 @@ class Engine:
         self._soaks = Soaks(self._rules, threaded=not replay, wake=self._wake.set)
         probe = probe or SystemProbe()
         self._judge = Judge(probe, self._box, self._rules)
-        self._watcher: Watcher | None = None
-        self._hints: deque[str] = deque()
         self._runs: dict[str, RunState] = {}
         book = book or AlertBook(None, clock=clock)
         reducers = (self._box.alerts, self._generation.alerts, self._soaks.alerts)
@@ -124,13 +106,9 @@ class Engine:
         self._budget = Budget(self._runs, settings.memory_budget_mb * 1_000_000, self._reader.restart)
         self._snapshot: Snapshot = replace(EMPTY, roots=self.roots, replay=replay)
         self._changed = True
-        self._scanned_at = self._stepped_at = float("-inf")
-        self._searched = False
-        self._news = False
+        self._stepped_at = float("-inf")
         self._failure = ""
-        self._restless_until = float("-inf")
         self._not_before = self._held_until = float("-inf")
-        self._checked_folders = -1
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._publish: Callable[[Snapshot], None] = lambda _: None
@@ -163,7 +141,7 @@ class Engine:
             self.step(self._clock(), one_shot=True)
         if soaks:
             self._load_soaks()
-        elif soaks is None and self._soaks.admit(self._discovery.records):
+        elif soaks is None and self._soaks.admit(self._search.records):
             self._changed = True
             self._publish_changes(self._clock(), one_shot=True)
         if logs:
@@ -173,7 +151,7 @@ class Engine:
 
     def _load_soaks(self) -> None:
         """Read soaks to their end, and judge them."""
-        if not self._soaks.admit(self._discovery.records):
+        if not self._soaks.admit(self._search.records):
             return
         while self._soaks.attend(self._clock()) or self._soaks.waits:
             self._wake.wait(0.05)
@@ -187,7 +165,7 @@ class Engine:
     def _load_logs(self, progress: Callable[[int, int], None] | None) -> None:
         """Read attempt logs and records of KPIs to their end, and judge them."""
         generation = self._generation
-        generation.admit(self._discovery.records)
+        generation.admit(self._search.records)
         while generation.attend(self._clock()) or generation.waits:
             if not generation.more:
                 self._wake.wait(0.05)  # workers are counting
@@ -255,7 +233,7 @@ class Engine:
 
     def hint(self, paths: Iterable[Path]) -> None:
         """Look at these files at the next step (a replay knows what it wrote)."""
-        self._hints.extend(str(path) for path in paths)
+        self._search.hint(paths)
 
     # ------------------------------------------------------------------ loop
 
@@ -264,15 +242,13 @@ class Engine:
         if self._box.source is not None:
             self._box.source.start(self._wake.set)
         if self._watch:
-            self._watcher = Watcher(self._hinted)
-            self._watcher.start(self.roots)
+            self._search.watch()
         while not self._stopping:
             more = self._step_or_tell()
             if not more:
                 self._wake.wait(min(self._reader.beat.interval(), LONGEST_REST_S, self._until_published()))
             self._wake.clear()
-        if self._watcher is not None:
-            self._watcher.close()
+        self._search.close()
 
     def _until_published(self) -> float:
         """Return the seconds until what is held back may be published, infinity where nothing is."""
@@ -283,7 +259,7 @@ class Engine:
         now = self._clock()
         try:
             more = self.step(now)
-            self._attend_watcher(now)
+            self._search.attend_watcher(now)
             self._desk.note_presence(now)
         except Exception as error:
             if os.environ.get("MENS_DEBUG"):
@@ -296,24 +272,6 @@ class Engine:
             return False
         return more
 
-    def _attend_watcher(self, now: float) -> None:
-        """Bring hints back after a storm, and notice where the kernel watches only a part of the tree."""
-        if self._watcher is None:
-            return
-        self._watcher.tick(time.monotonic(), self._reader.beat.changed_per_s(now))
-        hints = self._watcher.mode == "hints" and not self._watcher.problems
-        if hints and not self._reader.beat.hints:
-            self._restless_until = now + RESTLESS_S  # what was made before the watch began gave no hint
-        self._reader.beat.hints = hints
-        if self._searched and self._discovery.folders != self._checked_folders:
-            self._checked_folders = self._discovery.folders
-            self._watcher.check(self._checked_folders)
-
-    def _hinted(self, path: str) -> None:
-        """Note a hint of the kernel; called on the watcher's thread."""
-        self._hints.append(path)
-        self._wake.set()
-
     def step(self, now: float, *, one_shot: bool = False) -> bool:
         """Make one pass: search, read for a slice of time, judge, publish. True where bytes are known to wait.
 
@@ -322,14 +280,9 @@ class Engine:
         if now < self._stepped_at:
             self._forget_times()
         self._stepped_at = now
-        hints = {self._hints.popleft() for _ in range(len(self._hints))}
-        if self._reader.beat.crowded:
-            hints.update(str(path) for run_id in self._views.in_sight for path in self._sources_of(run_id))
-        unknown = [path for path in hints if not self._reader.beat.hint(path)]
-        if unknown:
-            self._news, self._restless_until = True, now + RESTLESS_S
-        if self._is_time_to_search(now):
-            self._search(now, one_shot=one_shot)
+        self._search.hear(now, self._looked_at() if self._reader.beat.crowded else ())
+        if self._search.is_due(now):
+            self._admit_all(now, one_shot=one_shot)
         more = self._read(now, one_shot=one_shot)
         self._histories.fold(now)
         unseen = self._box.view is None
@@ -347,27 +300,21 @@ class Engine:
 
     def _forget_times(self) -> None:
         """Put nothing off any longer: the clock was set back, and what was due by it may be hours away."""
-        self._scanned_at = self._restless_until = float("-inf")
-        for part in (self._views, self._budget, self._judge, self._histories):
+        for part in (self._search, self._views, self._budget, self._judge, self._histories):
             part.begin_again()
 
-    def _sources_of(self, run_id: str) -> Iterable[Path]:
-        run = self._runs.get(run_id)
-        return run.sources if run is not None else ()
+    def _looked_at(self) -> Iterator[Path]:
+        """Return the files of runs in sight: where thousands move at once, these go first."""
+        for run_id in self._views.in_sight:
+            run = self._runs.get(run_id)
+            yield from run.sources if run is not None else ()
 
-    def _is_time_to_search(self, now: float) -> bool:
-        since = now - self._scanned_at
-        usual = HINTED_SCAN_S if self._reader.beat.hints and now > self._restless_until else SCAN_S
-        return since >= usual or not self._searched or (self._news and (since >= NEWS_S or self.replay))
-
-    def _search(self, now: float, *, one_shot: bool) -> None:
-        self._scanned_at = now
-        self._news = False
-        found = {run.id: run for run in self._discovery.scan()}
-        self._searched = self._discovery.complete
+    def _admit_all(self, now: float, *, one_shot: bool) -> None:
+        """Search, take in what was found, and let go what is no longer there."""
+        found = self._search.scan(now)
         if not one_shot:
-            self._changed |= self._generation.admit(self._discovery.records)
-            self._changed |= self._soaks.admit(self._discovery.records)
+            self._changed |= self._generation.admit(self._search.records)
+            self._changed |= self._soaks.admit(self._search.records)
         for run_id, fresh in found.items():
             self._admit(run_id, fresh)
         for run_id in [r for r in self._runs if r not in found]:
@@ -398,7 +345,7 @@ class Engine:
         return self._reader.busy
 
     def _publish_changes(self, now: float, *, one_shot: bool) -> None:
-        scanning = not self._searched or any(run.history for run in self._runs.values())
+        scanning = not self._search.complete or any(run.history for run in self._runs.values())
         hurried = self.replay or one_shot or scanning or self._snapshot.scanning
         self._held_until = float("-inf")
         if not hurried and time.monotonic() < self._not_before:
@@ -408,8 +355,8 @@ class Engine:
         failure = (self._failure,) if self._failure else ()
         asked = (*self.settings.problems, *self._rule_problems)
         book = (self._desk.book.problem,) if self._desk.book.problem else ()
-        problems = (*failure, *asked, *book, *self._discovery.problems, *self._generation.problems)
-        problems += (*self._soaks.problems, *self._watch_problems())
+        problems = (*failure, *asked, *book, *self._search.problems)
+        problems += (*self._generation.problems, *self._soaks.problems)
         if not self._changed and scanning == self._snapshot.scanning and problems == self._snapshot.problems:
             return
         self._changed = False
@@ -437,10 +384,7 @@ class Engine:
         self._publish(self._snapshot)
 
     def _unread(self) -> int:
-        return sum(record.kind in (ATTEMPTS, KPI) for record in self._discovery.records)
-
-    def _watch_problems(self) -> tuple[str, ...]:
-        return tuple(self._watcher.problems) if self._watcher is not None else ()
+        return sum(record.kind in (ATTEMPTS, KPI) for record in self._search.records)
 
 
 def _author() -> str:
