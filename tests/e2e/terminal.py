@@ -13,14 +13,26 @@ import sys
 import termios
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyte
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Terminal:
-    """One program in a pseudo-terminal of a given size."""
+    """One program in a pseudo-terminal of a given size: the console, or with `shell` a shell to start it from."""
 
-    def __init__(self, *args: str, columns: int = 120, rows: int = 40, cwd: Path, env: dict[str, str] | None = None):
+    def __init__(
+        self,
+        *args: str,
+        columns: int = 120,
+        rows: int = 40,
+        cwd: Path,
+        env: dict[str, str] | None = None,
+        shell: bool = False,
+    ):
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.received = 0
@@ -28,9 +40,11 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("MENS_", "COV_"))}
         environment = {**keep, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8", **(env or {})}
+        bash = ["bash", "--norc", "--noprofile", "-i"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mens_console", *args],
+            bash if shell else [sys.executable, "-m", "mens_console", *args],
             stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=environment, start_new_session=True,
+            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if shell else None,  # the shell's own terminal
         )  # fmt: skip
         os.close(slave)
         self._master = master
@@ -90,6 +104,23 @@ class Terminal:
                 raise AssertionError(f"{unwanted!r} still there after {timeout} s on:\n{self.text}")
             self.pump(0.05)
         return self.text
+
+    def wait_until(self, what: str, true: Callable[[], bool], timeout: float = 20.0) -> None:
+        """Wait until something is so."""
+        until = time.monotonic() + timeout
+        while not true():
+            if time.monotonic() > until:
+                raise AssertionError(f"waited in vain for {what}:\n{self.text}")
+            self.pump(0.05)
+
+    @property
+    def modes(self) -> list[object]:
+        """What the terminal is set to."""
+        return termios.tcgetattr(self._master)
+
+    @modes.setter
+    def modes(self, modes: list[object]) -> None:
+        termios.tcsetattr(self._master, termios.TCSANOW, modes)
 
     def wait_exit(self, timeout: float = 20.0) -> int:
         """Wait until the program ends; return its exit code."""

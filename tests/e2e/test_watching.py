@@ -192,3 +192,52 @@ def test_the_demo_replays_recorded_runs(tmp_path: Path) -> None:
         terminal.wait_for("finished", 30)
         terminal.send("q")
         assert terminal.wait_exit() == 0
+
+
+def test_one_that_was_stopped_from_outside_goes_on_and_ends_in_order(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    with Terminal("runs", cwd=tmp_path) as terminal:
+        before = terminal.modes
+        terminal.wait_for("? Help")
+        taken = terminal.modes
+        assert taken != before
+        for _ in range(3):
+            terminal.process.send_signal(signal.SIGSTOP)
+            terminal.modes = before  # as a shell does that takes its terminal back
+            terminal.process.send_signal(signal.SIGCONT)
+            terminal.wait_until("the terminal taken over anew", lambda: terminal.modes == taken)
+        terminal.send("?")
+        terminal.wait_for("Esc")
+        terminal.send("\x1b")
+        terminal.wait_gone("Esc")
+        terminal.send("q")
+        assert terminal.wait_exit() == 0
+        assert terminal.modes == before
+
+
+def test_it_stops_for_a_shell_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    with Terminal(columns=80, rows=24, cwd=tmp_path, shell=True) as terminal:
+        terminal.send(f"{sys.executable} -m mens_console runs\r")
+        terminal.wait_for("? Help")
+        terminal.send("\x1a")
+        terminal.wait_for("Stopped")
+        terminal.send("clear; echo $((6 * 7))\r")
+        terminal.wait_for("42")
+        terminal.send("fg\r")
+        terminal.wait_for("? Help")
+        terminal.wait_gone("bash-")
+        terminal.send("q")
+        terminal.wait_for("bash-")
+        terminal.send("echo status $?\r")
+        terminal.wait_for("status 0")
+
+
+def test_it_does_not_stop_where_nobody_would_let_it_go_on(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    with Terminal("runs", cwd=tmp_path) as terminal:
+        terminal.wait_for("? Help")
+        terminal.send("\x1a")
+        terminal.wait_for("There is no shell to go back to")
+        terminal.send("q")
+        assert terminal.wait_exit() == 0

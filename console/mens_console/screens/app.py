@@ -27,6 +27,7 @@ from mens_console.screens.room import ROOMS, Room
 from mens_console.screens.themes import THEMES, theme_name
 from mens_console.screens.words import next_change
 from mens_console.store.snapshot import EMPTY
+from mens_widgets.driver import shell_waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -214,6 +215,7 @@ class ConsoleApp(App[None]):
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
         Binding("q", "quit", "Quit", id="app.quit"),
+        Binding("ctrl+z", "suspend_process", "To the shell", show=False, id="app.suspend"),
     ]
 
     def __init__(
@@ -395,6 +397,13 @@ class ConsoleApp(App[None]):
             self.notify("The window is too small for the palette", markup=False)
         elif not isinstance(self.screen, CommandPalette):
             self.push_screen(Palette())  # without an id: the one before may not be gone yet
+
+    def action_suspend_process(self) -> None:
+        """Stop until the shell says `fg`; stay where no shell would ever say so."""
+        if shell_waits():
+            super().action_suspend_process()
+        else:
+            self.notify("There is no shell to go back to.", markup=False)
 
     def action_help(self) -> None:
         """Show the keys of this screen."""
