@@ -6,13 +6,12 @@ time alone passes, so the speed changes when things are shown and never what is 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mens_console.demo.folders import RUNS, Folder
 from mens_console.demo.player import Player, offsets
 from mens_console.store.engine import Engine
 from mens_console.store.probe import Look, ProcessFact
@@ -67,7 +66,7 @@ class Replay:
     """Replays recordings under an engine of its own; to a screen it looks like any engine.
 
     `speed` is virtual seconds per second, `float("inf")` as fast as can be. `skip` virtual seconds are hurried
-    through first. The bytes go to a temporary folder that `stop` removes.
+    through first. The bytes go to a temporary folder that `stop` removes, or the next replay where this one is killed.
     """
 
     def __init__(
@@ -79,8 +78,8 @@ class Replay:
         skip: float = 0.0,
         align: Literal["recorded", "start", "end"] = "recorded",
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="mens-replay-")
-        into = Path(self._folder.name) / "runs"
+        self._folder = Folder()
+        into = self._folder.path / RUNS
         starts = offsets(recordings, align)
         self.player = Player(recordings, into, starts=starts)
         self.engine = Engine(
@@ -147,7 +146,7 @@ class Replay:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
         self.engine.stop()
-        shutil.rmtree(self._folder.name, ignore_errors=True)
+        self._folder.remove()
 
     def run_to(self, position: float) -> Snapshot:
         """Replay the moments up to `position` (seconds from the begin) as fast as can be."""
