@@ -439,7 +439,7 @@ def test_what_is_not_known_is_never_green():
 def test_an_import_says_what_it_cannot_tell():
     report = soakbox.imported()
     assert "cannot tell availability by probe" in " ".join(plain(plan_lines(report, 60)).split())
-    assert "nothing of incidents" in plain(incident_lines(report, -1, 60, None))
+    assert "show no incident" in plain(incident_lines(report, -1, 60, None))
     head = plain(head_lines(soakbox.view(report), report, 120, (1, 1)))
     assert "none sent" in head
     assert "from guidellm" in head

@@ -32,7 +32,7 @@ def _line(view: SoakView, ink: Callable[[str, str], str]) -> str:
         band = BANDS[verdict.band]
         parts.append(f"{what} {value} " + ink(f"{band.glyph} {band.word}", band.ink))
     is_open = any(one.closed is None for one in report.incidents)
-    looked = report.plan is not None  # results of another tool tell nothing of incidents
+    looked = report.plan is not None or report.incidents  # without probes nobody can say that there was none
     parts.append(some(len(report.incidents), "incident") + " (one is open)" * is_open if looked else "incidents —")
     if report.state in ("died", "unknown", "stopped") and report.why:
         parts.append("; ".join(filter(None, (safe_text(report.why, 200), cure(report.state, str(view.path))))))

@@ -40,7 +40,9 @@ def incident_lines(analysis: Analysis, chosen: int, width: int, zone: tzinfo | N
     """Return one line an incident, the oldest first; the chosen one is marked."""
     if not analysis.incidents:
         if analysis.plan is None:
-            return prose("This file tells nothing of incidents over time.", width, "muted", " ")
+            return prose(
+                "Its requests show no incident; a file without probes can tell of no other.", width, "muted", " "
+            )
         return [((f" no incident in {elapsed(analysis.now_s - analysis.unobserved_s)} observed", "muted"),)]
     return [_incident(one, analysis, width, zone, marked=i == chosen) for i, one in enumerate(analysis.incidents)]
 

@@ -48,9 +48,13 @@ class Watch:
     It closes with as many good probes in a row after the last such second, at the first of them. Failed probes more
     than three intervals apart, with nobody looking between, are not in a row, and 10 s of which more than half were not
     observed are not judged; an incident that is open stays so over any time in which nobody looked.
+
+    With `probed` False there are no probes: then one closes where its last bad second ends, once requests have ended
+    well for as long as three probes take.
     """
 
-    def __init__(self, probe_every_s: float = PROBE_EVERY_S) -> None:
+    def __init__(self, probe_every_s: float = PROBE_EVERY_S, *, probed: bool = True) -> None:
+        self._probed = probed
         self.closed: list[Incident] = []
         self._apart = IN_A_ROW * probe_every_s
         self._now: _Open | None = None
@@ -66,7 +70,7 @@ class Watch:
 
     def copy(self) -> Watch:
         """Return a watch that goes on from here, and leaves this one as it is."""
-        made = Watch()
+        made = Watch(probed=self._probed)
         made.closed, made._now, made._before = self.closed[:], self._now, self._before
         made._apart, made._clear, made._last = self._apart, self._clear, self._last
         made._failing, made._good, made._strip = self._failing[:], self._good[:], self._strip.copy()
@@ -110,6 +114,8 @@ class Watch:
         self._strip.push(one)
         bad = self._strip.bad()
         if bad is None or self._strip.unseen(blind) > WINDOW_S / 2:
+            if not self._probed and self._now is not None and one.at + 1 >= self._clear + self._apart:
+                self._close(self._clear, blind)
             return
         first, end = bad
         self._clear = max(self._clear, end)
@@ -134,11 +140,13 @@ class Watch:
             return
         self._good.append(probe.at)
         if len(self._good) == IN_A_ROW:
-            closed = self._good[0]
-            self.closed.append(self._told(closed, gaps))
-            self._now = None
-            self._good.clear()
-            self._strip.forget(closed)
+            self._close(self._good[0], gaps)
+
+    def _close(self, closed: float, gaps: Sequence[Gap]) -> None:
+        self.closed.append(self._told(closed, gaps))
+        self._now = None
+        self._good.clear()
+        self._strip.forget(closed)
 
     def _open(self, opened: float, *, by_probes: bool) -> None:
         self._good.clear()

@@ -123,6 +123,8 @@ def _reliability(found: Analysis) -> list[Block]:
             ["… its 95 % lower bound", hours(found.mtbf_lower_bound_s), "2T/χ²: T is the observed time"],
             ["… what would show 1000 h", hours(found.mtbf_needs_s), f"observed with {some(failed, 'failure')}"],
         ]
+    elif failed:
+        rows.append(["mean time to repair", hours(found.mttr_s), "incidents that its requests show"])
     rows += _budget(found)
     return [Heading(2, "Reliability"), Table(["figure", "value", "of"], rows)]
 

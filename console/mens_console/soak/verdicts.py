@@ -76,8 +76,8 @@ def errors(analysis: Analysis) -> Verdict:
 
 def failures(analysis: Analysis) -> Verdict:
     """Judge incidents over S2's 72 h; before that only what more time cannot mend is decided."""
-    if analysis.plan is None and not analysis.incidents:
-        return Verdict("nodata", reason="such a file tells nothing of failures over time")
+    if analysis.plan is None and len(analysis.incidents) <= FAILURES_PASS:
+        return Verdict("nodata", reason="a file without probes never shows that there was no failure")
     n, watched = len(analysis.incidents), max(analysis.now_s - analysis.unobserved_s, 0.0)
     whole = watched >= STRESS_S * 0.999
     of = f"in {hours(watched)} observed"

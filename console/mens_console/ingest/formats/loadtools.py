@@ -18,6 +18,10 @@ _OBJECT: Final[tuple[tuple[str, tuple[bytes, ...]], ...]] = (
     ("k6", (b'"metrics"', b'"http_req_failed"', b'"passes"')),
 )
 """Tool and what must stand in the beginning of an object of its own; the stricter first."""
+POINT: Final = re.compile(
+    rb'\{(?:"metric":"http_req\w*","type":"Point","data":\{"time":|"type":"Point","data":\{"time":)'
+)
+"""A line of k6's `--out json`, of which some are of requests."""
 _ENTRIES: Final = re.compile(rb"\[\s*\{")
 
 
@@ -25,6 +29,8 @@ def load_tool(head: bytes) -> str | None:
     """Return the tool whose results begin so (up to 64 KiB are needed), or None."""
     head = head.removeprefix(BOM).lstrip()
     if head.startswith(b"{"):
+        if b'"metric":"http_req' in head and POINT.search(head):
+            return "k6"
         return next((tool for tool, marks in _OBJECT if all(mark in head for mark in marks)), None)
     if _ENTRIES.match(head):
         return "locust" if b'"num_requests"' in head and b'"num_failures"' in head else None

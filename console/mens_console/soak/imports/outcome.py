@@ -14,6 +14,7 @@ from mens_console.ingest.text import safe_text
 from mens_console.soak.imports.drawn import Drawer
 from mens_console.soak.imports.tally import MOST_MINUTES, Tally, copied
 from mens_console.soak.imports.told import disorder, told
+from mens_console.soak.reliability import mttr
 from mens_console.soak.types import MINUTE, Analysis, Event, State
 
 _TEXT: Final = 300
@@ -87,6 +88,9 @@ def analysis(outcome: Outcome, path: str, rev: int, state: State, why: str, draw
     span, started = _sane(outcome)
     tokens = outcome.tokens if outcome.tokens is not None else tally.tokens or None
     rate = positive(outcome.tokens_per_s)
+    drawer = drawer or Drawer()
+    columns = drawer.draw(tally, minutes, span or 0.0, scheduled=outcome.scheduled)
+    incidents = drawer.incidents(minutes)
     return Analysis(
         rev=rev,
         path=path,
@@ -111,8 +115,8 @@ def analysis(outcome: Outcome, path: str, rev: int, state: State, why: str, draw
         probes=0,
         probes_failed=0,
         unobserved_s=0.0,
-        incidents=(),
-        mttr_s=None,
+        incidents=incidents,
+        mttr_s=mttr(incidents),
         mtbf_s=None,
         mtbf_lower_bound_s=None,
         mtbf_needs_s=None,
@@ -123,7 +127,7 @@ def analysis(outcome: Outcome, path: str, rev: int, state: State, why: str, draw
         counted_by=dict(outcome.counted_by),
         leaks=(),
         gpu_peak_bytes=None,
-        columns=(drawer or Drawer()).draw(tally, minutes, span or 0.0, scheduled=outcome.scheduled),
+        columns=columns,
         minutes=minutes,
         events=tuple(sorted(outcome.events, key=lambda one: one.at)),
         problems=(*outcome.problems, *_of_tally(tally, failed, requests, span)),

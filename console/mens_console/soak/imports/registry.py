@@ -17,8 +17,8 @@ from mens_console.gate.readers import jsontext
 from mens_console.gate.readers import load as load_files
 from mens_console.gate.readers import vllm as vllm_files
 from mens_console.ingest.formats.lines import BOM
-from mens_console.ingest.formats.loadtools import load_tool
-from mens_console.soak.imports import aiperf, guidellm, k6, locust, vllm
+from mens_console.ingest.formats.loadtools import POINT, load_tool
+from mens_console.soak.imports import aiperf, guidellm, k6, k6points, locust, vllm
 from mens_console.soak.imports.outcome import Outcome
 
 HEAD: Final = 64 << 10
@@ -72,6 +72,8 @@ def recognise(head: bytes) -> Kind | None:
     text = head.removeprefix(BOM).lstrip()
     if tool == "aiperf" and b'"request_start_ns"' in text:
         return Kind(tool, aiperf.Records)
+    if tool == "k6" and POINT.search(text):
+        return Kind(tool, k6points.Points)
     if tool == "locust" and not text.startswith(b"["):
         first = text.partition(b"\n")[0].decode("utf-8", "replace")
         if locust.is_history(first):

@@ -46,6 +46,8 @@ class Tally:
     _first: list[tuple[float, int | None]] = field(default_factory=list)
     _shared: set[int] = field(default_factory=set)
     """Minutes that somebody else holds: a copy is counted on."""
+    _seconds: dict[int, list[int]] = field(default_factory=dict)
+    _fails: dict[int, dict[str, dict[int, int]]] = field(default_factory=dict)
     _fresh: dict[int | None, dict[str, Histogram]] = field(default_factory=dict)
 
     @property
@@ -78,7 +80,7 @@ class Tally:
         lag: float | None = None,
     ) -> None:
         """Count a request that succeeded, due or sent at `at` (NaN: nobody knows); latencies, and its lag, in ms."""
-        minute = self._ended(at, 1, 0)
+        minute = self._ended(at, 1, 0, "")
         self.done += 1
         if tokens:
             self.tokens += tokens
@@ -94,7 +96,7 @@ class Tally:
 
     def bad(self, at: float, error: str, *, lag: float | None = None) -> None:
         """Count a request that failed; how late it was sent (ms) counts all the same."""
-        minute = self._ended(at, 1, 1)
+        minute = self._ended(at, 1, 1, error)
         self.failed[error] += 1
         self._count(minute.index if minute is not None else None, "lag", (lag,))
         if minute is not None:
@@ -111,7 +113,7 @@ class Tally:
         if ended <= 0:
             return
         failed = min(max(failed, 0), ended)
-        minute = self._ended(at, ended, failed)
+        minute = self._ended(at, ended, failed, error)
         self.done += ended - failed
         if failed:
             self.failed[error] += failed
@@ -132,8 +134,18 @@ class Tally:
         for minute in self.minutes:
             if minute.closed != closed:
                 self._own(minute.index).closed = closed
+        for index in range(len(self.minutes)):
+            if index not in self._shared and self.minutes[index].failed:
+                self._tell_seconds(self.minutes[index])
         self._shared = set(range(len(self.minutes)))
         return tuple(self.minutes)
+
+    def _tell_seconds(self, minute: Minute) -> None:
+        minute.seconds = list(self._seconds.get(minute.index, ()))
+        minute.fails = {
+            why: [one for pair in sorted(told.items()) for one in pair]
+            for why, told in self._fails.get(minute.index, {}).items()
+        }
 
     def _count(self, index: int | None, name: str, values: Iterable[float | None]) -> None:
         histogram: Histogram | None = None
@@ -147,16 +159,21 @@ class Tally:
                 histogram = self._fresh.setdefault(index, {}).setdefault(name, Histogram())
             histogram.add(value)
 
-    def _ended(self, at: float, ended: int, failed: int) -> Minute | None:
-        """Count ended requests in the minute of a time, and return it."""
+    def _ended(self, at: float, ended: int, failed: int, error: str) -> Minute | None:
+        """Count ended requests in the minute of a time and in its second, and return it."""
         self.seen(at)
         minute = self._minute(at)
         if minute is not None:
             minute.sent += ended
             minute.ended += ended
-            ten = minute.tens[min(max(int((at - self.began - minute.index * MINUTE) // 10), 0), 5)]
+            second = min(max(int(at - self.began - minute.index * MINUTE), 0), 59)
+            ten = minute.tens[second // 10]
             ten[0] += ended
             ten[1] += failed
+            self._seconds.setdefault(minute.index, [0] * 60)[second] += ended
+            if failed:
+                told = self._fails.setdefault(minute.index, {}).setdefault(error, {})
+                told[second] = told.get(second, 0) + failed
         return minute
 
     def _minute(self, at: float) -> Minute | None:
