@@ -48,6 +48,8 @@ class Frame:
     def __init__(self) -> None:
         self._axis_of: dict[str, Axis] = {}
         self._source: dict[str, set[str]] = {}
+        self._weak: set[str] = set()
+        """Metrics that have no other rows than those whose steps were counted."""
         self._caches: dict[str, tuple[tuple[int, int], Cache]] = {}
         self._veils = {name: Veil() for name in NORMS}
         self._thinned: dict[str, int] = {}
@@ -79,9 +81,12 @@ class Frame:
         """Merge rows of one file (see `Axis.append`) and tell per metric what is new at the end of its line.
 
         Metrics of another rank than 0 are kept apart as ``name@rankN``. `weak` rows carry no step of their own (it was
-        counted), so they only serve metrics that no other source has.
+        counted), so they only serve metrics that no other source has, and go when another one comes.
         """
         names = columns.names if not columns.rank else tuple(f"{n}@rank{columns.rank}" for n in columns.names)
+        better = set() if weak else self._weak.intersection(names)
+        for name in better:
+            self.discard(name)
         taken = [(i, n) for i, n in enumerate(names) if self._admit(n, writer.format, weak)]
         steps = np.frombuffer(columns.steps, np.int64)
         walls = np.frombuffer(columns.walls, np.float64)
@@ -98,7 +103,7 @@ class Frame:
                         axis.steps.view()[part],
                         axis.walls.view()[part],
                         axis.members[name].view()[part],
-                        change.inserted,
+                        change.inserted or name in better,
                         change.rewound_to,
                     )
 
@@ -110,6 +115,8 @@ class Frame:
                     self.dropped_metrics.add(name)
                 return False
             self._source[name] = {origin}
+            if weak:
+                self._weak.add(name)
             return True
         if weak and sources != {origin}:
             return False
@@ -139,6 +146,11 @@ class Frame:
         """Forget a metric."""
         axis = self._axis_of.pop(name, None)
         self._source.pop(name, None)
+        self._weak.discard(name)
+        self._caches.pop(name, None)
+        self._thinned.pop(name, None)
+        if name in self._veils:
+            self._veils[name] = Veil()
         if axis is not None:
             axis.members.pop(name, None)
             for piece in axis.rewound:

@@ -17,6 +17,7 @@ from mens_console.signals.checkpoints import CheckpointFact
 from mens_console.signals.rules import RULES
 from mens_console.signals.run import RunSignals
 from mens_console.store.axis import Writer
+from mens_console.store.counted import Counted
 from mens_console.store.facts import RunFacts
 from mens_console.store.frame import Frame
 from mens_console.store.looks import Looks
@@ -119,6 +120,7 @@ class RunState:
     def begin(self) -> None:
         """Forget all rows: the sources are about to be read again from their first byte."""
         self.frame = Frame()
+        self.counted = Counted()
         self.facts = RunFacts()
         self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules, custom=self._custom)
         self.looks = Looks(self.found.id, self._rules)
@@ -186,15 +188,24 @@ class RunState:
                 self._dated.update(name for name in told.names if EVALUATION.search(name))
             if len(columns):
                 self._note_walls(columns.walls[-1], at)
-            for growth in self.frame.append(columns, writer, document=batch.replace, weak=weak):
-                if not self.history:
-                    self._live(growth, source)
+            self._merge(columns, writer, source, document=batch.replace, weak=weak)
         if batch.layers:
             self._look(batch, rank + source.place)
         if batch.columns:
             self.touch("series")
             if not self.history and not math.isnan(at):
                 self.signals.arrival(at, "saving" if self.facts.phase == "saving" else "training")
+
+    def _merge(self, columns: Columns, writer: Writer, source: SourceState, *, document: bool, weak: bool) -> None:
+        """Put rows where they belong; those that waited for a step follow what told them theirs."""
+        placed = self.counted.place(columns, writer) if weak else None
+        exact = not weak and source.format.name != SAMPLED
+        rows = [(columns if placed is None else placed, writer, document, weak and placed is None)]
+        rows += [(*one, False, False) for one in self.counted.learn(columns)] if exact else []
+        for told, by, is_document, is_weak in rows:
+            for growth in self.frame.append(told, by, document=is_document, weak=is_weak) if len(told) else ():
+                if not self.history:
+                    self._live(growth, source)
 
     def _evaluations_once(self, columns: Columns) -> Columns:
         """Leave out evaluations that another source dates: a sampled document shows them some steps later."""
