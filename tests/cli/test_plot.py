@@ -58,6 +58,14 @@ def test_an_unknown_series_names_the_nearest(cli, box):
     assert "it has: " in cli("plot", "good", "zzzz", "--in", box)[2]
 
 
+def test_a_series_is_found_by_the_name_that_the_trainer_gave_it(cli, box):
+    write(box / "own", ({"step": s, "train/loss": 2.0, "val_loss": 3.0} for s in range(20)))
+    code, out, err = cli("plot", "own", "train/loss", "val_loss", "--in", box)
+    assert (code, err) == (0, "") and "own · loss · last 2" in out and "own · eval_loss · last 3" in out
+    code, out, _ = cli("export", "own", "--metric", "val_loss", "--metric", "loss", "--in", box)
+    assert code == 0 and out.splitlines()[:2] == ["step,wall_time,segment,eval_loss,loss", "0,,0,3,2"]
+
+
 def test_runs_are_found_by_path_id_name_and_beginning(cli, box):
     healthy(box / "team", "llama-r8")
     resumed(box / "team", "llama-r16")

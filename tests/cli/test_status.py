@@ -90,6 +90,14 @@ def test_roots_come_from_the_environment(cli, box, monkeypatch):
     assert err == ""
 
 
+def test_a_loss_that_nobody_measured_is_no_nan(cli, box):
+    log = box / "text" / "train.log"
+    log.parent.mkdir()
+    log.write_text("Traceback (most recent call last):\nRuntimeError: CUDA error: device-side assert triggered\n")
+    out = cli("status", box)[1]
+    assert "crashed" in out and "NaN" not in out
+
+
 def test_colour_only_on_a_terminal(box, monkeypatch, cli):
     healthy(box)
     monkeypatch.setattr(status, "colour", lambda stream: True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from mens_console.cli.common import one_run, output
 from mens_console.cli.errors import OK, CommandError
-from mens_console.cli.plot import require
+from mens_console.cli.plot import known
 from mens_console.ingest.text import safe_text
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ LONG_HEADER: Final = ("segment", "rewound", "step", "wall_time", "metric", "valu
 def run(arguments: argparse.Namespace) -> int:
     """Write the CSV."""
     view = one_run(arguments)
-    for name in arguments.metrics:
-        require(view, name)
-    names = list(dict.fromkeys(arguments.metrics)) or list(view.series)
+    names = list(dict.fromkeys(known(view, name) for name in arguments.metrics)) or list(view.series)
     if not names:
         raise CommandError(f"{view.name} has no series to export; `mens-console status` says what was read")
     rows = long_rows(view, names) if arguments.long else wide_rows(view, names)

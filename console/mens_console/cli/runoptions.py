@@ -33,7 +33,7 @@ def status(parser: argparse.ArgumentParser) -> None:
 def plot(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `plot`."""
     run_in(parser)
-    parser.add_argument("metrics", nargs="+", metavar="METRIC", help="names of series, such as loss or grad_norm")
+    parser.add_argument("metrics", nargs="+", metavar="METRIC", help="series such as loss, or as your trainer calls it")
     parser.add_argument("--width", type=positive, metavar="N", help="columns (default: the terminal's)")
     parser.add_argument("--height", type=positive, metavar="N", help="rows of each chart (default: fits the terminal)")
     parser.add_argument("--log", action="store_true", help="logarithmic value axis; values that are not positive drop")

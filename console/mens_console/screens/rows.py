@@ -16,6 +16,7 @@ from mens_console.screens.words import (
     TREND_INKS,
     age,
     alert_counts,
+    average_of,
     counts_text,
     eta_text,
     look,
@@ -63,7 +64,7 @@ def rev_of(run: RunView, now: float) -> tuple[int, str]:
 
 def _cells(run: RunView, seen: str) -> tuple[Cell | str, ...]:
     state, signals = look(run.diagnosis.state), run.signals
-    loss, ce = run.read("loss"), signals.streaming_ce
+    loss, ce = run.read("loss"), average_of(run)
     direction = str(signals.trend.direction)
     arrow = TREND_GLYPHS.get(direction, " ")
     value, _ = rate_of(run) if run.live else (None, "")

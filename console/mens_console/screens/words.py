@@ -214,6 +214,11 @@ def eta_text(run: RunView) -> str:
     return duration(eta.seconds)
 
 
+def average_of(run: RunView) -> float | None:
+    """Return the average of the loss, None where no loss was measured: a NaN would say that there was one."""
+    return None if run.read("loss") is None else run.signals.streaming_ce
+
+
 def rate_of(run: RunView) -> tuple[float | None, str]:
     """Return the newest throughput and its unit: tokens where they are counted, else steps."""
     tokens = run.signals.tokens_per_sec
