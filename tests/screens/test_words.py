@@ -16,6 +16,7 @@ from mens_console.screens import empty, facts, rows
 from mens_console.screens.curves import marks_of, panels_of, short, start_wall
 from mens_console.screens.help import signs
 from mens_console.screens.query import Query
+from mens_console.screens.sheet import within
 from mens_console.screens.spark import spark_of
 from mens_console.screens.words import (
     CALM,
@@ -198,3 +199,20 @@ def test_the_legend_has_every_glyph_and_fits():
         lines = ["".join(text for text, _ in line) for line in signs(width)]
         assert max(map(cell_len, lines)) <= width
         assert all(any(f" {glyph} " in line and word in line for line in lines) for glyph, word in told)
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "shown"),
+    [
+        ((("state ", "muted"), ("running", "")), 13, "state running"),
+        ((("state ", "muted"), ("running", "")), 12, "state runni…"),
+        ((("state ", "muted"), ("running", ""), (" since", "")), 13, "state runnin…"),
+        ((("state ", "muted"), ("running", ""), ("    ", "")), 13, "state running    "),
+        ((("試験", ""), ("試験", "")), 7, "試験試…"),
+        ((("試験", ""), ("試験", "")), 8, "試験試験"),
+        ((("state", ""),), 1, "…"),
+        ((), 5, ""),
+    ],
+)
+def test_a_line_that_goes_on_beyond_its_panel_says_so(line, width, shown):
+    assert "".join(text for text, _ in within(line, width)) == shown

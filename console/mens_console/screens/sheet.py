@@ -5,6 +5,7 @@ It lays text out; what the text says is decided by the screens.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
@@ -44,13 +45,34 @@ def long_fact(label: str, value: str, width: int) -> list[Line]:
 
 def prose(text: str, width: int, ink: Ink = "", bullet: str = "") -> list[Line]:
     """Return text broken at words to `width` cells, later lines indented under the first."""
-    pieces = wrap(clean(text), max(width - len(bullet), 8)) or [""]
+    pieces = _broken(text, max(width - len(bullet), 8))
     return [((bullet if not i else " " * len(bullet), ink), (piece, ink)) for i, piece in enumerate(pieces)]
+
+
+@lru_cache(maxsize=512)
+def _broken(text: str, width: int) -> tuple[str, ...]:
+    """Break text at words: most of what a screen says is what it said a moment ago."""
+    return tuple(wrap(clean(text), width)) or ("",)
 
 
 def heading(text: str) -> list[Line]:
     """Return an empty line and a title."""
     return [(), ((text, "accent"),)]
+
+
+def within(line: Line, width: int) -> Line:
+    """Return a line of at most `width` cells; a longer one ends in an ellipsis, so that nobody takes it for whole."""
+    if cell_len("".join(text for text, _ in line).rstrip()) <= width:
+        return line
+    kept: list[tuple[str, Ink]] = []
+    room = width
+    for text, ink in line:
+        if (cells := cell_len(text)) >= room:
+            kept.append((fit(text + " ", room), ink))  # more follows, so it is cut even where it just fits
+            break
+        kept.append((text, ink))
+        room -= cells
+    return tuple(kept)
 
 
 class Sheet(Canvas):
@@ -114,7 +136,7 @@ class Sheet(Canvas):
         self._known = {}
 
     def _strip(self, line: Line, width: int) -> Strip:
-        return strip_of(self._segments(line), width, self.style_for())
+        return strip_of(self._segments(within(line, width)), width, self.style_for())
 
     def _segments(self, line: Line) -> list[Segment]:
         return [Segment(clean(text), self._ink(ink)) for text, ink in line]
