@@ -115,7 +115,7 @@ def _row(value: KpiValue, chosen: bool, width: int, _delta: KpiDelta | None) -> 
         ("› " if chosen else "  ", "strong"),
         (f"{glyph} ", ink),
         (fit(safe_text(value.name, 60), 27 if width >= WIDE else 23), "strong" if chosen or value.tier == 1 else ""),
-        (f"{kpi_figure(value.value, value.unit):>13}", strong),
+        (_held(value.value, value.unit, 13), strong),
         (fit(f" {ends_text(value.interval, value.unit)}", 16), "muted"),
         (fit(_sample(value, width), 17 if width >= WIDE else 9), "muted"),
         (f" {word}", ink),
@@ -159,6 +159,12 @@ def _delta_row(value: KpiValue, chosen: bool, width: int, delta: KpiDelta | None
     text = f"{glyph} {delta.verdict}"
     pieces.append((text + told if len(text + told) <= room else text, ink))
     return tuple(pieces)
+
+
+def _held(value: float, unit: str, cells: int) -> str:
+    """Return a KPI right in so many cells, in four digits where there is room."""
+    text = kpi_figure(value, unit)
+    return f"{text:>{cells}}" if cell_len(text) <= cells else _within(value, unit, cells)
 
 
 def _within(value: float, unit: str, cells: int) -> str:
