@@ -98,6 +98,13 @@ def test_a_loss_that_nobody_measured_is_no_nan(cli, box):
     assert "crashed" in out and "NaN" not in out
 
 
+def test_long_names_that_begin_alike_stay_apart(cli, box):
+    for seed in (1, 2):
+        healthy(box, f"meta-llama-3-8b-instruct-lora-r8-alpha16-seed-{seed}")
+    out = cli("status", box)[1]
+    assert "seed-1 " in out and "seed-2 " in out and "…" in out
+
+
 def test_colour_only_on_a_terminal(box, monkeypatch, cli):
     healthy(box)
     monkeypatch.setattr(status, "colour", lambda stream: True)

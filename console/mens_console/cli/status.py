@@ -24,6 +24,7 @@ from mens_console.screens.words import (
     rate_of,
 )
 from mens_console.signals.human import count, number
+from mens_widgets.text import shorten
 
 if TYPE_CHECKING:
     import argparse
@@ -114,7 +115,7 @@ def _cells(view: RunView, now: float) -> tuple[str, ...]:
     rate, unit = rate_of(view)
     return (
         f"{state.glyph} {state.word}",
-        safe_text(view.name),
+        shorten(safe_text(view.name), _NAME_COLUMNS),
         steps(view),
         number(view.read("loss")),
         number(average_of(view)),
