@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from mens_console.cli import soak_detach
+from mens_console.cli.errors import CommandError
 from mens_console.cli.parser import COMMANDS, parser_of
 from mens_console.cli.soak_line import Printer
 from mens_console.cli.soak_plan import planned, words
@@ -217,6 +219,39 @@ def test_stop_where_there_is_none(cli, tmp_path):
     assert status == 2
     assert "no driver has told of itself" in err
     assert cli("soak", "stop", tmp_path / "nowhere")[0] == 2
+
+
+class Slow:
+    """A driver that is begun, holds its lock, and reads for long before it tells of itself."""
+
+    pid = 4711
+
+    def __init__(self, *_, **__):
+        self.looked_at = 0
+
+    def poll(self):
+        return None
+
+    def told(self, _folder):
+        self.looked_at += 1
+        return {"pid": self.pid} if self.looked_at > 3 else {}
+
+
+@pytest.mark.parametrize(("holds", "status"), [(True, 0), (False, 2)])
+def test_a_detached_driver_that_still_reads_is_waited_for(tmp_path, monkeypatch, capsys, holds, status):
+    driver = Slow()
+    monkeypatch.setattr(soak_detach, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(soak_detach.subprocess, "Popen", lambda *_, **__: driver)
+    monkeypatch.setattr(soak_detach, "told", driver.told)
+    monkeypatch.setattr(soak_detach, "holder", lambda _: str(driver.pid) if holds else None)
+    if status:
+        with pytest.raises(CommandError, match="no sign of life"):
+            soak_detach.detach(tmp_path, [], None, as_json=False)
+        return
+    assert soak_detach.detach(tmp_path, [], None, as_json=False) == 0
+    shown = capsys.readouterr()
+    assert "process 4711 reads what was recorded before it goes on" in shown.err
+    assert "process 4711 drives" in shown.out
 
 
 def test_the_line_says_first_what_is_wrong():

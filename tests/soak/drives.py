@@ -38,10 +38,10 @@ class Drive:
         `over`: it came to its end in order, with all outcomes known.
         """
         told = self._first(begin, first=first)
-        told += [(at, rows.Beat(at)) for at in _seconds(begin, end + 40 * over) if not _within(at, held)]
-        for a, b in held:
+        for a, b in held:  # it looks whether it was held up before it says anything else
             told.append((b, rows.happened(b, "held", "held up", begin=a, end=b)))
             self.dark.append((a, b))
+        told += [(at, rows.Beat(at)) for at in _seconds(begin, end + 40 * over) if not _within(at, held)]
         for index in range(schedule.minutes(self.plan)):
             for number, due in enumerate(schedule.due(self.plan, index)):
                 told += self._request((index, number), due, begin, end if not over else 1e9, held)

@@ -4,7 +4,7 @@ import os
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from soak.drives import Drive, length, make_plan
 
@@ -26,6 +26,32 @@ def die(writer):
     for fd in (writer._fd, writer.journal._fd):
         if fd >= 0:
             os.close(fd)
+
+
+def test_who_reads_all_of_a_journal_anew_tells_how_far_that_is(tmp_path):
+    """Without minutes that takes a minute and a half after three days: nobody takes it for a driver that hangs."""
+    made = make_plan()
+    plan.write(tmp_path, made)
+    writer = Writer(tmp_path, made)
+    gaps = [20.25] * 20_000  # a row of some 100 kB
+    for at in range(120):
+        due = float(at)
+        writer.add(rows.Request(id=divmod(at, 60), due=due, sent=due, e2e=9.0, ttft=1.0, gaps=gaps))
+    die(writer)
+    (tmp_path / minutes.NAME).unlink()
+    size = sum(path.stat().st_size for path in tmp_path.glob("journal-*"))
+    told = []
+    assert recover(os.fspath(tmp_path), made, lambda done, total: told.append((done, total))).begun
+    assert told == sorted(told)
+    assert {total for _, total in told} == {size}
+    assert all(0 < done < size for done, _ in told)
+    record = Record(tmp_path)
+    record.poll(0.0)
+    assert record.more
+    assert 0 < record.far[0] < record.far[1] == size
+    while record.more:
+        record.poll(0.0)
+    assert record.far == (size, size)
 
 
 def drive(folder, made, lives_, *, harm=lambda folder, number: None, held=()):
@@ -105,6 +131,7 @@ def test_rows_and_minutes_that_a_death_left_torn_cost_nothing_else(tmp_path_fact
 
 @quick
 @given(moments=lives, hold=holds, seed=st.integers(0, 5), sends=st.booleans())
+@example(moments=[0.5, 0.7], hold=(1.0999999999999996, 7.1), seed=0, sends=False)
 def test_a_driver_that_was_held_up_skips_what_is_long_overdue(tmp_path_factory, moments, hold, seed, sends):
     folder = tmp_path_factory.mktemp("soak")
     made = Drive(make_plan(), seed, sends)

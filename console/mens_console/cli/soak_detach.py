@@ -6,17 +6,19 @@ It is this program begun anew, so that it inherits nothing but its orders; what 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from mens_console.cli.common import complain
 from mens_console.cli.errors import OK, CommandError
 from mens_console.cli.soak_options import URL_VARIABLE
 from mens_console.ingest.safeopen import read_small
 from mens_console.ingest.text import safe_text
-from mens_console.soak.control import LOG, told
+from mens_console.soak.control import LOG, holder, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +52,9 @@ def detach(folder: Path, words: list[str], url: str | None, *, as_json: bool) ->
     while told(folder).get("pid") != driver.pid:
         if driver.poll() is not None:
             raise CommandError(f"{folder}: the driver did not begin: {_said(log, begun) or f'see {log}'}")
+        if time.monotonic() >= until and holder(folder) == str(driver.pid):
+            complain(f"process {driver.pid} reads what was recorded before it goes on; {log} tells how far it is")
+            until = math.inf
         if time.monotonic() >= until:
             raise CommandError(
                 f"{folder}: no sign of life from the driver, process {driver.pid}, in {PATIENCE_S:.0f} s; see {log}"

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mens_console.cli.common import colour, complain, output
+from mens_console.cli.common import Meter, colour, complain, output
 from mens_console.cli.errors import NO, OK, CommandError
 from mens_console.ingest.text import safe_text
 
@@ -101,10 +101,12 @@ def _is_report(path: Path) -> bool:
 
 
 def _read(follower: SoakFollower) -> Analysis:
-    """Return what is there now, read to its end."""
-    follower.poll(time.time())
-    while follower.more:
+    """Return what is there now, read to its end; on a terminal with how far that is, where it takes long."""
+    with Meter(sys.stderr) as meter:
         follower.poll(time.time())
+        while follower.more:
+            meter.tell(*follower.far)
+            follower.poll(time.time())
     return follower.report
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 
     from mens_console.load.endpoint import Endpoint
     from mens_console.load.prompts import Prompts
+    from mens_console.soak.recorder import Recorder
     from mens_console.soak.types import Plan
 
+_GLANCE_S: Final = 3.0
+"""How long a soak that is there is read to see whether it is over, before its server is asked anything."""
+_SAYS_S: Final = 15.0
+"""How often a driver without a terminal says how much it has read of what was recorded before."""
 _ROW_BYTES: Final = 250
 _TOKEN_BYTES: Final = 7
 """What a request takes in the journal, and each gap between its tokens."""
@@ -107,9 +113,9 @@ def _refuse_over(folder: Path) -> None:
     """Refuse a soak that came to its end, before the server is asked anything."""
     from mens_console.soak.record import Record
 
-    record = Record(folder)
+    record, until = Record(folder), time.monotonic() + _GLANCE_S
     record.poll(time.time())
-    while record.more:
+    while record.more and time.monotonic() < until:  # what takes longer is found out once, by the driver itself
         record.poll(time.time())
     record.close()
     if record.state == "finished":
@@ -171,19 +177,42 @@ def _here(job: _Job, arguments: argparse.Namespace) -> int:
     except HeldError as error:
         raise _held(job.folder, str(error)) from None
     try:
-        return asyncio.run(_drive(job, arguments))
+        plan = _begun(job)
+        book = _opened(job.folder, plan, arguments)
+        return asyncio.run(_drive(job, plan, book, arguments))
     finally:
         lock.release()
 
 
-async def _drive(job: _Job, arguments: argparse.Namespace) -> int:
-    from mens_console.cli.soak_left import leave, withdraw
-    from mens_console.load.client import Client
-    from mens_console.soak.drive import Drive, Terms
+def _opened(folder: Path, plan: Plan, arguments: argparse.Namespace) -> Recorder:
+    """Open the record, where what earlier drivers left is read first, and tell how far that is."""
+    from mens_console.cli.common import Meter, complain
     from mens_console.soak.recorder import Recorder
     from mens_console.soak.writer import Writer
 
-    folder, plan = job.folder, job.plan
+    said = time.monotonic() + _SAYS_S
+    with Meter(sys.stderr) as meter:
+
+        def tell(done: int, total: int) -> None:
+            nonlocal said
+            meter.tell(done, total)
+            if not sys.stderr.isatty() and time.monotonic() >= said:
+                said = time.monotonic() + _SAYS_S
+                complain(f"reading what was recorded before: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+        book = Recorder(Writer(folder, plan, max_disk=arguments.max_disk, tell=tell))
+    if book.ended:
+        book.close()
+        raise _over(folder)
+    return book
+
+
+async def _drive(job: _Job, plan: Plan, book: Recorder, arguments: argparse.Namespace) -> int:
+    from mens_console.cli.soak_left import leave, withdraw
+    from mens_console.load.client import Client
+    from mens_console.soak.drive import Drive, Terms
+
+    folder = job.folder
     client = Client(
         job.endpoint,
         plan.model,
@@ -193,11 +222,6 @@ async def _drive(job: _Job, arguments: argparse.Namespace) -> int:
         usage=plan.ask_usage,
     )
     async with client:
-        plan = _begun(job)
-        book = Recorder(Writer(folder, plan, max_disk=arguments.max_disk))
-        if book.ended:
-            book.close()
-            raise _over(folder)
         telling = Telling(folder, plan, as_json=arguments.json)
         terms = Terms(most_in_flight=arguments.max_in_flight, watch_pid=arguments.watch_pid)
         drive = Drive(folder, plan, book, client, job.prompts.of, telling.look, terms)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mens_console.cli.common import Meter
 from mens_console.cli.errors import NO, OK, WRONG, CommandError
 
 if TYPE_CHECKING:
@@ -113,9 +114,11 @@ def _look(folder: Path) -> Seen:
     from mens_console.soak.record import Record
 
     record = Record(folder)
-    record.poll(time.time())
-    while record.more:
+    with Meter(sys.stderr) as meter:
         record.poll(time.time())
+        while record.more:
+            meter.tell(*record.far)
+            record.poll(time.time())
     lately, failing = _lately(record), _failing(record)
     record.close()
     plan = record.plan

@@ -146,7 +146,7 @@ class Drive:
         """Give a sign of life each second, notice a clock that was set, and say how it goes."""
         while True:
             await asyncio.sleep(BEAT_S)
-            now = self._clock.now()
+            now = self._driver.notice()
             if jump := self._clock.jump():
                 text = (
                     f"the wall clock was set {abs(jump):.1f} s {'forward' if jump > 0 else 'back'}; nothing moved by it"

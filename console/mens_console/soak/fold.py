@@ -106,6 +106,7 @@ class Folding:
         self._counted = after.at if after else NOWHERE
         self._open: dict[int, Open] = {}
         self._begun: dict[int, tuple[Place, float]] = {}
+        self._newest = self.first - 1  # the last minute of which it is known where its rows begin
 
     # ------------------------------------------------------------------ in
 
@@ -146,14 +147,13 @@ class Folding:
 
     def _mark(self, row: rows.Row, place: Place, before: float, at: float) -> None:
         """Remember where the rows of each minute begin, and how far the soak had come there."""
-        concerns = max(self._index(at), self._index(before))
+        concerns = self._index(at if at > before else before)
         if isinstance(row, rows.Request | rows.Sent | rows.Gone):
             concerns = max(concerns, row.id[0])
         elif isinstance(row, rows.Happening) and row.end is not None:
             concerns = max(concerns, self._index(row.end))
-        newest = max(self._begun, default=self.first - 1)
-        for index in range(newest + 1, min(concerns, self.last + 1) + 1):
-            self._begun[index] = (place, before)
+        for index in range(self._newest + 1, min(concerns, self.last + 1) + 1):
+            self._begun[index], self._newest = (place, before), index
 
     def _index(self, at: float) -> int:
         """Return the minute of a moment; the one after the last from the plan's end on."""

@@ -37,6 +37,10 @@ class _Directory:
         return self._record.more
 
     @property
+    def far(self) -> tuple[int, int]:
+        return self._record.far
+
+    @property
     def report(self) -> Analysis:
         if self._report is None:
             self._report = self._analyst.update(self._record)
@@ -60,6 +64,11 @@ class SoakFollower:
     def more(self) -> bool:
         """Whether bytes are known to wait."""
         return self._one.more
+
+    @property
+    def far(self) -> tuple[int, int]:
+        """About how many bytes were read that have to be, and how many there are; 0 where nobody knows."""
+        return self._one.far if isinstance(self._one, _Directory) else (0, 0)
 
     @property
     def report(self) -> Analysis:

@@ -24,17 +24,17 @@ class Hole:
         self.done = False
         self._plan, self._behind = plan, behind
         self._folding = Folding(plan, before)
-        self._reading = Reading(folder, before.next if before else NOWHERE)
+        self.reading = Reading(folder, before.next if before else NOWHERE)
 
     def work(self) -> None:
         """Read on for a while; `done` says whether that was all."""
-        lines = self._reading.poll()
+        lines = self.reading.poll()
         for line in lines:
             for closed in feed(self._folding, line):
                 if closed.minute.index < self.until:
                     self.made[closed.minute.index] = closed
-        over = self._reading.place > self._behind.at or self._folding.first >= self.until
-        self.done = over or not (lines or self._reading.more)
+        over = self.reading.place > self._behind.at or self._folding.first >= self.until
+        self.done = over or not (lines or self.reading.more)
 
     @property
     def story(self) -> str:

@@ -4,10 +4,11 @@ Nothing here knows what a line means.
 """
 
 # Names are ASCII of our own, in a folder whose name may hold any bytes.
-# ruff: noqa: PTH118
+# ruff: noqa: PTH116, PTH118
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import zlib
@@ -64,6 +65,19 @@ class Reading:
             self.error = error
             self.problem = f"the journal: {explain(error)}"
             return []
+
+    def far(self) -> tuple[int, int]:
+        """Return about how many bytes of the journal's files were read, and how many there are; 0 for nobody knows."""
+        done = total = 0
+        with contextlib.suppress(OSError):
+            for each in segments.listing(self.folder):
+                size = os.stat(os.path.join(self.folder, segments.name(each.number, packed=not each.raw))).st_size
+                total += size
+                if each.number < self.place.segment:
+                    done += size
+                elif each.number == self.place.segment and each.raw:
+                    done += min(self.place.offset, size)
+        return done, total
 
     def _read(self, there: dict[int, segments.Segment]) -> list[Line]:
         number = self.place.segment

@@ -73,6 +73,11 @@ class Record:
         """How far the soak has come by its rows, in seconds."""
         return self._tail.now_s if self._tail else 0.0
 
+    @property
+    def far(self) -> tuple[int, int]:
+        """About how many bytes of the journal were read that have to be, and how many there are."""
+        return (self._reading if self._hole is None else self._hole.reading).far()
+
     def close(self) -> None:
         """Let go of everything that is open; what was read stays."""
         self._hole = None

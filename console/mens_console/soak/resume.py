@@ -15,6 +15,8 @@ from mens_console.soak.fold import NOWHERE, Closed, Folding
 from mens_console.soak.reading import Line, Reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mens_console.soak.types import Plan
 
 _TAIL: Final = 1 << 20
@@ -33,8 +35,12 @@ class Recovered:
     """No row may be written to this segment or an older one: a power cut took rows from it that minutes speak of."""
 
 
-def recover(folder: str, plan: Plan) -> Recovered:
-    """Fold what follows the last closed minute; raises `OSError` where a file cannot be read."""
+def recover(folder: str, plan: Plan, tell: Callable[[int, int], None] = lambda *_: None) -> Recovered:
+    """Fold what follows the last closed minute; raises `OSError` where a file cannot be read.
+
+    `tell` hears now and then how many bytes of the journal were read, and how many there are: without minutes it is
+    all of it, a minute and a half for three days of ten requests a second.
+    """
     after = _last(os.path.join(folder, minutes.NAME), plan)
     found = Recovered(Folding(plan, after), begun=after is not None)
     reading = Reading(folder, after.next if after else NOWHERE)
@@ -42,6 +48,8 @@ def recover(folder: str, plan: Plan) -> Recovered:
         found.begun = True
         for line in lines:
             found.unwritten += feed(found.folding, line)
+        if reading.more:
+            tell(*reading.far())
     if after is not None and reading.place <= after.at:
         found.beyond = after.at.segment
     return found

@@ -32,7 +32,7 @@ class Writer:
     """Writes in a soak's folder, which exists; only whoever holds its lock may. Opening raises `OSError`.
 
     What an earlier driver wrote is folded first, and goes on: `folding` is where it stands, and a soak that was begun
-    before (`resumed`) is told to go on by the driver's own `resume` row.
+    before (`resumed`) is told to go on by the driver's own `resume` row. `tell` hears how far that is, in bytes.
     """
 
     def __init__(
@@ -42,9 +42,10 @@ class Writer:
         *,
         max_disk: int = MAX_DISK,
         monotonic: Callable[[], float] = time.monotonic,
+        tell: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._folder = os.fspath(folder)
-        found = recover(self._folder, plan)
+        found = recover(self._folder, plan, tell)
         self.folding: Folding = found.folding
         self.resumed = found.begun
         """Whether anything was recorded before."""
