@@ -81,6 +81,8 @@ def test_a_detached_driver_is_told_the_same(more, monkeypatch):
         (("--limit", "kv_cache=2"), "no share"),
         (("--tag", "gpus"), "no tag"),
         (("--max-disk", "4X"), "no size"),
+        (("--max-disk", "0.2"), "no size"),
+        (("--max-disk", f"{'9' * 400}G"), "no size"),
         (("--duration", "0s"), "no time"),
         (("--uptime-target", "100%"), "no share"),
     ],

@@ -7,16 +7,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mens_console.cli import serveroptions
 from mens_console.cli.errors import CommandError
-from mens_console.cli.soak_options import tag, wait
 from mens_console.cli.values import natural, positive
 
 if TYPE_CHECKING:
     from mens_console.benchmark.plan import Plan
 
 _LENGTH: Final = re.compile(r"(\d{1,9})(k?)", re.IGNORECASE)
-_AMOUNT: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmbt]?)", re.IGNORECASE)
-_SIZES: Final = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
+_SIZES: Final = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _MOST: Final = 512
 """Of requests at the same time."""
 _SHORTEST: Final = 1024
@@ -32,31 +31,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def _server(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the server")
-    group.add_argument("--url", required=True, metavar="URL", help="http://host:port, …/v1, or a whole endpoint")
-    group.add_argument("--model", required=True, metavar="NAME", help="the model's name, as the server calls it")
-    group.add_argument(
-        "--api", choices=("chat", "completions"), help="which endpoint (default: as URL says, else chat)"
-    )
-    group.add_argument("--gpus", type=positive, metavar="N", help="GPUs that serve, in tensor parallel (else: 1)")
+    group.add_argument("--url", required=True, metavar="URL", help=serveroptions.URL)
+    serveroptions.model(group, required=True)
+    serveroptions.api(group)
+    serveroptions.gpus(group, "GPUs that serve, in tensor parallel (else: 1)")
     group.add_argument(
         "--single-gpu", type=Path, metavar="FILE", help="an earlier report on one GPU, for the efficiency of several"
     )
     group.add_argument("--parameters", type=amount, metavar="N", help="of the model, such as 7B, for the record")
-    group.add_argument(
-        "--tag",
-        type=tag,
-        action="append",
-        default=[],
-        dest="tags",
-        metavar="K=V",
-        help="for the record, such as quantization=fp8 (may be given again)",
-    )
-    group.add_argument(
-        "--key-file", type=Path, metavar="FILE", help="the API key (default: $MENS_API_KEY, $OPENAI_API_KEY)"
-    )
-    group.add_argument(
-        "--timeout", type=wait, default=600.0, metavar="TIME", help="after which a request failed (default 600s)"
-    )
+    serveroptions.tags(group)
+    serveroptions.key_file(group)
+    serveroptions.timeout(group, 600.0, "600s")
 
 
 def _measured(parser: argparse.ArgumentParser) -> None:
@@ -157,8 +142,7 @@ def indexes(text: str) -> tuple[int, ...]:
 
 def amount(text: str) -> int:
     """Return a whole number, such as of 7B."""
-    matched = _AMOUNT.fullmatch(text.strip())
-    value = float(matched[1]) * _SIZES[matched[2].lower()] if matched else 0.0
+    value = serveroptions.amount(text, _SIZES)
     if not 1 <= value <= 10**15:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of parameters such as 7B or 500M")
     return round(value)

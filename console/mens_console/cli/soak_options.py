@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from pathlib import Path
 from typing import Final
 
+from mens_console.cli import serveroptions
+from mens_console.cli.serveroptions import real, wait
 from mens_console.cli.values import duration, natural, positive
 
 URL_VARIABLE: Final = "MENS_SOAK_URL"
@@ -19,9 +20,9 @@ URL_VARIABLE: Final = "MENS_SOAK_URL"
 LIMITS: Final = ("rss", "gpu_memory", "kv_cache")
 NEEDED: Final = ("url", "model", "rate", "duration", "out")
 """What a new soak cannot do without, by the names of the arguments."""
-_SIZES: Final = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", re.IGNORECASE)
+_SIZES: Final = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _MOST_RATE: Final = 10_000.0
+_MOST_BYTES: Final = 1e18
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +39,9 @@ def _what(parser: argparse.ArgumentParser) -> None:
         "--url",
         metavar="URL",
         default=os.environ.get(URL_VARIABLE),
-        help=f"the server: http://host:port, …/v1, or a whole endpoint (default: ${URL_VARIABLE})",
+        help=f"the server: {serveroptions.URL} (default: ${URL_VARIABLE})",
     )
-    group.add_argument("--model", metavar="NAME", help="the model's name, as the server calls it")
+    serveroptions.model(group, required=False)
     group.add_argument("--rate", type=rate, metavar="N", help="requests a second, by schedule")
     group.add_argument("--duration", type=duration, metavar="TIME", help="how long: 90s, 70m, 72h, 3d")
     group.add_argument(
@@ -57,17 +58,15 @@ def _requests(parser: argparse.ArgumentParser) -> None:
         help="evenly spaced, or at random times (default constant)",
     )
     group.add_argument("--seed", type=natural, metavar="N", help="of random arrivals and prompts (default 0)")
-    group.add_argument(
-        "--api", choices=("chat", "completions"), help="which endpoint (default: as URL says, else chat)"
-    )
+    serveroptions.api(group)
     group.add_argument("--max-tokens", type=positive, metavar="N", help="of an answer (default 128)")
     group.add_argument("--prompt-tokens", type=positive, metavar="N", help="of a prompt (default 64)")
-    group.add_argument("--key-file", type=Path, metavar="FILE", help="the API key (default: of the environment)")
+    serveroptions.key_file(group)
     group.add_argument(
         "--no-usage", action="store_const", const=False, dest="ask_usage", help="do not ask the server to count tokens"
     )
     group.add_argument("--prompts", type=Path, metavar="FILE", help="prompts of your own, JSON Lines or one a line")
-    group.add_argument("--timeout", type=wait, metavar="TIME", help="after which a request failed (default 60s)")
+    serveroptions.timeout(group, None, "60s")
 
 
 def _seen(parser: argparse.ArgumentParser) -> None:
@@ -88,16 +87,8 @@ def _seen(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--slo-ttft", type=wait, metavar="TIME", help="first token of a good answer (default 200ms)")
     group.add_argument("--slo-itl", type=wait, metavar="TIME", help="mean gap of a good answer (default 60ms)")
     group.add_argument("--uptime-target", type=share, metavar="SHARE", help="of the error budget (default 99.9%%)")
-    group.add_argument("--gpus", type=positive, metavar="N", help="GPUs that the server runs on, for the record")
-    group.add_argument(
-        "--tag",
-        type=tag,
-        action="append",
-        default=[],
-        dest="tags",
-        metavar="K=V",
-        help="for the record, as often as needed",
-    )
+    serveroptions.gpus(group, "GPUs that the server runs on, for the record")
+    serveroptions.tags(group)
 
 
 def _driver(parser: argparse.ArgumentParser) -> None:
@@ -124,38 +115,23 @@ def _driver(parser: argparse.ArgumentParser) -> None:
 
 def rate(text: str) -> float:
     """Return requests a second."""
-    value = _number(text)
+    value = real(text)
     if not 0 < value <= _MOST_RATE:
         raise argparse.ArgumentTypeError(f"{text!r} is no rate: requests a second, above 0, {_MOST_RATE:.0f} at most")
     return value
 
 
-def wait(text: str) -> float:
-    """Return seconds; the unit (ms, s, m, h) must be there, for 200 may be meant as either."""
-    if text.lower().endswith("ms"):
-        value = _number(text[:-2]) / 1000.0
-        if 0 < value < 86_400:
-            return value
-    elif text[-1:].isalpha():
-        return duration(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no time with its unit, such as 200ms, 60s or 10m")
-
-
 def size(text: str) -> int:
     """Return bytes: a number with k, M, G or T (decimal), or Ki, Mi, Gi or Ti (binary)."""
-    matched = _SIZE.fullmatch(text.strip())
-    if (
-        matched is None
-        or matched[2].lower() not in _SIZES
-        or not (bytes_ := float(matched[1]) * _SIZES[matched[2].lower()])
-    ):
+    bytes_ = serveroptions.amount(text.strip().removesuffix("B").removesuffix("b"), _SIZES)
+    if not 1 <= bytes_ <= _MOST_BYTES:
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 80G, 512M or 4Gi")
     return int(bytes_)
 
 
 def share(text: str) -> float:
     """Return a share in (0, 1): a number, or one with a percent sign."""
-    value = _number(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
+    value = real(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no share such as 0.999 or 99.9%")
     return value
@@ -169,19 +145,3 @@ def limit(text: str) -> tuple[str, float]:
     if name != "kv_cache":
         return name, float(size(amount))
     return name, 1.0 if amount in ("1", "1.0", "100%") else share(amount)
-
-
-def tag(text: str) -> tuple[str, str]:
-    """Return a name and its value."""
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is no tag such as gpus=2")
-    return name, value
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return -1.0
-    return value if value == value else -1.0
