@@ -209,6 +209,18 @@ async def test_filters_orders_and_words(console):
         assert "· rule ·" in text_of(app)
 
 
+async def test_leaving_what_was_opened_leads_back_to_where_it_was_opened(console):
+    async with console(troubled()) as (app, pilot):
+        await press(pilot, "8")
+        await go(app, pilot, "nan_loss")
+        await press(pilot, "enter")
+        await until(pilot, lambda: app.current_mode == "run")
+        await press(pilot, "escape")
+        await until(pilot, lambda: app.current_mode == "alerts")
+        await press(pilot, "2", "escape")  # a key that names a screen is no way that one came by
+        await until(pilot, lambda: app.current_mode == "fleet")
+
+
 @pytest.mark.parametrize("key", ["enter", "m"])
 @pytest.mark.parametrize(("rule", "panel", "step"), [("nan_loss", "loss", 61), ("nan_grad", "grad_norm", 62)])
 async def test_the_moment_on_the_chart(console, key, rule, panel, step):

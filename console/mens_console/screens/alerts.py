@@ -237,15 +237,15 @@ class AlertsScreen(Room):
 
             alert = entry.alert
             app.moment = Moment(alert.entity, (alert.rule,), alert.since_step, alert.since)
-            app.action_room("health")
+            app.open_room("health")
         elif entry.alert.entity.startswith(f"{SOAK}:"):
             from mens_console.screens.moment import Moment
 
             alert = entry.alert
             app.moment = Moment(alert.entity, (alert.rule,), alert.since_step, alert.since)
-            app.action_room("soak")
+            app.open_room("soak")
         elif "hardware" in app.MODES:
-            app.action_room("hardware")
+            app.open_room("hardware")
         else:
             self.notify("This alert is about the machine, not about a run", markup=False)
 
@@ -332,7 +332,7 @@ class AlertsScreen(Room):
         elif grid.marked:
             grid.set_marked(())
         else:
-            self.console_app.action_room("fleet")
+            self.console_app.leave()
 
     # Doing
 

@@ -231,6 +231,7 @@ class ConsoleApp(App[None]):
         self.engine, self.settings = engine, settings
         self.clock, self.zone = clock, zone
         self.host = safe_text(host or socket.gethostname(), 24)
+        self._opened_from: dict[str, str] = {}
         self.chosen: str | None = None
         self.compared: tuple[str, ...] = ()
         self.chosen_log: Path | None = None
@@ -367,29 +368,47 @@ class ConsoleApp(App[None]):
     # Routes
 
     def action_room(self, mode: str) -> None:
-        """Go to a screen; a key from before the palette was there leaves it open, for it looks for what it covers."""
+        """Go to a screen by its key: leaving it leads to the fleet."""
+        self._switch(mode, None)
+
+    def _switch(self, mode: str, opened_from: str | None) -> None:
+        """Change screens; a key from before the palette was there leaves it open, for it looks for what it covers."""
         if isinstance(self.screen, Palette) and not self.screen.opened:
             return
+        if opened_from is not None:
+            self._opened_from[mode] = opened_from
+        else:
+            self._opened_from.pop(mode, None)
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.switch_mode(mode)
 
+    def open_room(self, mode: str) -> None:
+        """Go to a screen from something that is shown here: leaving it leads back."""
+        here = self.current_mode
+        self._switch(mode, here if here != mode else self._opened_from.get(mode))
+
+    def leave(self) -> None:
+        """Go back to the screen that this one was opened from, else to the fleet."""
+        back = self._opened_from.pop(self.current_mode, "fleet")
+        self._switch(back, self._opened_from.get(back))
+
     def open_run(self, run_id: str) -> None:
         """Go to one run."""
         self.chosen = run_id
-        self.action_room("run")
+        self.open_room("run")
 
     def open_compare(self, run_ids: Iterable[str]) -> None:
         """Put runs side by side: the first six of them."""
         self.compared = tuple(dict.fromkeys(run_ids))
         if len(self.compared) > COMPARED:
             self.notify(f"{len(self.compared)} runs are marked; the first {COMPARED} are compared", markup=False)
-        self.action_room("compare")
+        self.open_room("compare")
 
     def open_log(self, path: Path) -> None:
         """Go to one log stream."""
         self.chosen_log = path
-        self.action_room("logs")
+        self.open_room("logs")
 
     def action_command_palette(self) -> None:
         """Open the palette, where there is room for it."""

@@ -228,8 +228,8 @@ class CompareScreen(Room):
         table.scroll_relative(y=pages * max(1, table.size.height // 2), animate=False)
 
     def action_back(self) -> None:
-        """Go back to the fleet."""
-        self.console_app.action_room("fleet")
+        """Go back to where the runs were chosen."""
+        self.console_app.leave()
 
     def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
         """Offer this screen's views to the palette."""

@@ -291,7 +291,7 @@ class HardwareScreen(Room):
         if self._pane != "overview":
             self._to("overview")
         else:
-            self.console_app.action_room("fleet")
+            self.console_app.leave()
 
     def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
         """Offer this screen's parts to the palette."""

@@ -157,7 +157,7 @@ class KeyedRoom(Room):
         elif self._query:
             self.query_one(Input).value = ""
         else:
-            self.console_app.action_room("fleet")
+            self.console_app.leave()
 
     def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
         """Offer this screen's views to the palette."""

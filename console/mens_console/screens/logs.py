@@ -357,7 +357,7 @@ class LogsScreen(Room):
             self._pattern, self._level = "", 0
             self._sieve()
         else:
-            self.console_app.action_room("fleet")
+            self.console_app.leave()
 
     def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
         """Offer this screen's views to the palette."""

@@ -248,7 +248,7 @@ class RunScreen(Room):
         elif self.query_one(Charts).maximised:
             self.action_maximise()
         else:
-            self.console_app.action_room("fleet")
+            self.console_app.leave()
 
     def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
         """Offer this screen's views to the palette."""

@@ -347,7 +347,7 @@ class SoakScreen(Reading):
         elif lens.zoom is not None or lens.cursor is not None:
             self.action_reset()
         else:
-            self.console_app.action_room("fleet")
+            self.console_app.leave()
 
     def _follow_alert(self, snapshot: Snapshot) -> None:
         """Go where an alert led, once."""
