@@ -277,15 +277,19 @@ class HealthScreen(KeyedRoom):
         self._chart.course(self._desk.rows.report, span, self._indicator, judged.batch.index)
 
     def _tell(self, view: HealthView, now: float) -> None:
-        report = view.report
-        parts = [f"{some(len(self._desk.rows), 'batch')} of {step(report.batch_size)}, {ORDERS[self._order]}"]
+        report, reading = view.report, self._page in ("bad", "reasons")
+        parts = ["Esc goes back"] * (self._page != "table")
         if self._query:
             shown, wish = step(len(self._desk.rows)), safe_text(self._query.text, 40)
-            parts[0] = f"{shown} of {some(len(report.batches), 'batch')} · run {wish}"
-        parts += self._desk.place_words()
-        back = [] if self._page == "table" else ["Esc goes back"]
-        found = [(" " + " · ".join([*back, *parts, freshness(report, now)]), "muted")]
+            parts.append(f"{shown} of {some(len(report.batches), 'batch')} · run {wish}")
+        else:
+            order = "" if reading else f", {ORDERS[self._order]}"
+            parts.append(f"{some(len(self._desk.rows), 'batch')} of {step(report.batch_size)}{order}")
+        if not reading:
+            parts += self._desk.place_words()
+        found = [(" " + " · ".join(parts), "muted")]
         found += [(f" · {text}", ink) for text, ink in troubles(report)]
+        found.append((f" · {freshness(report, now)}", "muted"))
         self._write("#status", lambda _: [tuple(found)])
 
     def _write(self, name: str, write: Callable[[int], Sequence[Line]]) -> None:

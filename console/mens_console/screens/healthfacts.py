@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
+
 from mens_console.ingest.text import safe_text
 from mens_console.screens.hardwarerows import ago
 from mens_console.screens.healthlines import section, tier_lines
@@ -16,7 +18,7 @@ from mens_console.screens.words import age
 from mens_console.signals.human import size, step
 from mens_console.store.feeds import MEANT
 from mens_widgets.bar import bar
-from mens_widgets.text import fit
+from mens_widgets.text import fit, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 MOST: Final = 12
 """Names that a distribution shows; the rest is summed up."""
 FIELDS: Final = 20
+LEAST_PATH: Final = 16
+"""Cells that a path keeps, however long what is said of it."""
 MOST_RUNS: Final = 30
 
 
@@ -159,9 +163,9 @@ def _samples(report: HealthReport, width: int) -> list[Line]:
         return [(("none: every line is an attempt", "muted"),)]
     lines: list[Line] = [((f"{step(report.bad_rows)} lines are no attempt; {len(report.bad)} of them:", ""),)]
     for row in report.bad:
-        place = f"line {step(row.line)}" if row.line is not None else f"byte {step(row.offset)}"
-        lines.append(
-            (("  " + safe_text(row.path, 200), ""), (f" {place}", "strong"), (f"  {safe_text(row.why, 200)}", "warn"))
-        )
+        place = f" line {step(row.line)}" if row.line is not None else f" byte {step(row.offset)}"
+        why = f"  {safe_text(row.why, 200)}"
+        path = shorten(safe_text(row.path, 200), max(width - cell_len(place + why) - 2, LEAST_PATH))
+        lines.append((("  " + path, ""), (place, "strong"), (why, "warn")))
         lines.append(((fit("    " + safe_text(row.sample, 400), width), "muted"),))
     return lines

@@ -68,13 +68,18 @@ def batch_title(judged: Judged, now: float, zone: tzinfo | None, batch_size: int
     size = f"n {step(batch.n)}" if batch.complete else f"n {step(batch.n)} of {step(batch_size)} so far"
     when = moment_text(batch.started, now, zone)
     ended = moment_text(batch.ended, now, zone)
-    when = when if when == ended else f"{when} to {ended}"
+    day = when[: when.rfind(" ") + 1]
+    when = when if when == ended else f"{when} to {ended.removeprefix(day)}"
     personas = f"{'≥ ' * ('personas' in batch.limits)}{step(batch.personas)} persona{'s' * (batch.personas != 1)}"
-    text = f" · {size} · {personas} · {when}"
-    odd = [f"{step(batch.duplicates)} duplicates"] * bool(batch.duplicates)
+    odd = [f"{step(batch.duplicates)} duplicate{'s' * (batch.duplicates != 1)}"] * bool(batch.duplicates)
     odd += [f"clock back {step(batch.clock_back)}×"] * bool(batch.clock_back)
-    line: Line = ((f"Batch {batch.index}", "accent"), (f" {run_name(batch.run_id, 40)}", "strong"), (text, "muted"))
-    return (*line, (" · " + ", ".join(odd), "warn")) if odd else line
+    return (
+        (f"Batch {batch.index}", "accent"),
+        (f" {run_name(batch.run_id, 40)}", "strong"),
+        (f" · {size}", "muted"),
+        ("".join(f" · {text}" for text in odd), "warn"),  # before what may be cut where there is little room
+        (f" · {personas} · {when}", "muted"),
+    )
 
 
 def indicator_lines(
@@ -140,7 +145,7 @@ def detail_lines(judged: Judged, tier: TierFigures | None, chosen: Indicator, wi
          (f"  {value_text(chosen, band.value)}", look.ink), (f"  {_interval(chosen, band)}", "muted")),
         *prose(safe_text(band.reason or "no reason was given", 600), width),
         (),
-        *_bands(chosen),
+        *_bands(chosen, width),
         (),
     ]  # fmt: skip
     ladder = LADDERS[chosen]
@@ -165,14 +170,21 @@ def _interval(chosen: Indicator, band: Band) -> str:
     return (f"95 % {ends}" if ends else "no interval") + f" · n {step(band.n)}"
 
 
-def _bands(chosen: Indicator) -> list[Line]:
-    """Return where each band of an indicator lies."""
+def _bands(chosen: Indicator, width: int) -> list[Line]:
+    """Return where each band of an indicator lies: side by side where there is room, else one below the other."""
     ladder = LADDERS[chosen]
-    pieces: list[tuple[str, str]] = [(fit("bands", 12) + " ", "muted")]
+    bands: list[Line] = []
     for name in sorted(ladder.bands, key=lambda one: -band_look(one).rank):
         look = band_look(name)
-        pieces += [(f"{look.glyph} {look.word} ", look.ink), (f"{ladder.range(name)}   ", "")]
-    return [tuple(pieces)]
+        bands.append(((f"{look.glyph} {look.word} ", look.ink), (ladder.range(name), "")))
+    label, blank = (fit("bands", 12) + " ", "muted"), (" " * 13, "")
+    one = (
+        label,
+        *(piece for place, band in enumerate(bands) for piece in ((("   ", ""),) * bool(place) + tuple(band))),
+    )
+    if sum(cell_len(text) for text, _ in one) <= width:
+        return [one]
+    return [(blank if place else label, *band) for place, band in enumerate(bands)]
 
 
 def _trend_lines(tier: TierFigures | None, chosen: Indicator, width: int) -> list[Line]:

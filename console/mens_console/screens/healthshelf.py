@@ -188,13 +188,13 @@ def row_of(judged: Judged, *, named: bool) -> Row:
         Cell(state_text(bands), band_look(band).tone),
         str(batch.n),
         _share(batch.success_rate) if batch.measured.get("status", batch.n) else "—",
-        _banded(judged, "repair_rate", _share(batch.repair_rate)),
-        _banded(judged, "repair_rate_trend", _trend(judged)),
+        _banded(judged, "repair_rate", _share(batch.repair_rate), 5),
+        _banded(judged, "repair_rate_trend", _trend(judged), 5),
         _banded(judged, "opening_entropy", _decimal(entropy)),
         Cell(_moves(entropy), "muted"),
         _banded(judged, "pollyanna", _decimal(_pollyanna(judged))),
         _banded(judged, "anchor_diversity", _decimal(batch.anchor_diversity)),
-        _banded(judged, "mean_latency", latency_text(batch.latency_mean)),
+        _banded(judged, "mean_latency", latency_text(batch.latency_mean), 7),
         Cell(latency_text(batch.latency_p95), "muted"),
         Cell(_tokens(batch), "muted"),
         Cell(cost_text(batch.cost_usd), "muted"),
@@ -216,10 +216,11 @@ def cost_text(dollars: float) -> str:
     return f"${dollars:.3f}" if dollars < 1 else f"${dollars:,.2f}"
 
 
-def _banded(judged: Judged, indicator: Indicator, text: str) -> Cell:
+def _banded(judged: Judged, indicator: Indicator, text: str, cells: int = 4) -> Cell:
+    """Return a glyph and a figure that stands right in its `cells`, so that figures stand below each other."""
     band = judged.bands.get(indicator)
     look = band_look("nodata" if band is None else band.band)
-    return Cell(f"{look.glyph} {text}", look.tone)
+    return Cell(f"{look.glyph} {text:>{cells}}", look.tone)
 
 
 def _share(value: float) -> str:
