@@ -224,6 +224,15 @@ async def test_a_long_judging_rests_before_the_next(console, release):
         await shows(app, pilot, "✖ FAIL")
 
 
+@pytest.mark.parametrize("key", ["s", "space", "x", "w"])
+async def test_keys_that_need_a_judging_say_what_to_do_before_there_is_one(console, release, key):
+    async with console(release.snapshot(), (120, 40)) as (app, pilot):
+        await pilot.press("9")
+        await shows(app, pilot, "No profile chosen yet")
+        await pilot.press(key)
+        await shows(app, pilot, "choose a profile first (p")
+
+
 async def test_judging_holds_no_screen_and_tells_how_long_it_takes(console, release, monkeypatch):
     release.good()
     release.chosen()
@@ -239,7 +248,7 @@ async def test_judging_holds_no_screen_and_tells_how_long_it_takes(console, rele
         await pilot.press("9")
         await shows(app, pilot, "Judging")
         await pilot.press("1", "9", "s")
-        await shows(app, pilot, "There is no judging to sign yet")
+        await shows(app, pilot, "It is being judged: a moment")
         gate.set()
         await shows(app, pilot, "4.1 Code cover")
         assert threading.main_thread() not in seen

@@ -46,6 +46,16 @@ class AskingRoom(Room):
         order = ids(evaluation)
         return evaluation.get(self._chosen if self._chosen in order else order[0]) if order else None
 
+    def _nothing_yet(self) -> None:
+        """Say why a key that is about what was judged does nothing, and which one helps."""
+        if not self.bench.profile:
+            why = "Nothing is judged yet: choose a profile first (p, or ↑↓ and Enter)"
+        elif self.bench.busy_s is not None:
+            why = "It is being judged: a moment, then press it again"
+        else:
+            why = "There is nothing judged: the screen says why; r tries again, e names the evidence"
+        self.notify(why, markup=False)
+
     def action_judge(self) -> None:
         """Judge again."""
         if self.bench.profile:
@@ -100,6 +110,7 @@ class AskingRoom(Room):
         judged = self.bench.judged
         chosen = self._judgement(judged.evaluation) if judged is not None else None
         if chosen is None:
+            self._nothing_yet()
             return
         one = chosen.criterion
         if not one.manual:
@@ -129,6 +140,7 @@ class AskingRoom(Room):
         bench = self.bench
         chosen = self._judgement(bench.judged.evaluation) if bench.judged is not None else None
         if chosen is None or bench.judged is None:
+            self._nothing_yet()
             return
         evaluation, one = bench.judged.evaluation, chosen.criterion.id
         why = gatewaive.refused(chosen, evaluation.profile)
@@ -150,7 +162,7 @@ class AskingRoom(Room):
         if self.console_app.snapshot.replay:
             self.notify("This is a replay: nothing is signed on it", severity="warning", markup=False)
         elif bench.judged is None or bench.busy_s is not None:
-            self.notify("There is no judging to sign yet: p chooses a profile, r judges", markup=False)
+            self._nothing_yet()
         elif not bench.named:
             self.action_release(then=self._named)
         else:
