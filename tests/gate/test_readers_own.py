@@ -165,7 +165,44 @@ def test_a_run_that_crashed_tells_no_loss(tmp_path):
     assert math.isnan(only(hidden, "train_loss").value)
 
 
-def test_stages_are_known_and_feed_no_criterion(tmp_path):
+def stage(name, met=True, code=0, event="stage_end", **more):
+    return {"ts_ms": 1.8e12, "event": event, "payload": {"stage": name, "exit_code": code, "met": met, **more}}
+
+
+def rows_of(*events):
+    return "".join(json.dumps(one) + "\n" for one in events)
+
+
+@pytest.mark.parametrize(
+    ("events", "undone", "done", "why"),
+    [
+        ([stage("train"), stage("evaluation")], 0, 2, ""),
+        ([stage("train"), stage("evaluation", met=False)], 1, 1, ""),
+        ([stage("train"), stage("evaluation", code=1)], 1, 1, ""),
+        ([stage("train"), stage("evaluation", met=None)], None, 1, "whether they are done: evaluation"),
+        ([stage("train", met=False), stage("evaluation", met=None)], 2, 0, ""),
+        ([stage("train"), stage("train", event="stage_start")], 1, 0, ""),
+        ([stage("train", met=False), stage("train")], 0, 1, ""),
+        ([stage("export"), stage("export", met=False, step="merge")], 0, 1, ""),
+        ([stage("export", step="merge")], None, None, "it tells of no stage"),
+    ],
+)  # fmt: skip
+def test_stages_are_done_where_that_was_measured_at_their_last_attempt(tmp_path, events, undone, done, why):
+    manifest = read(tmp_path, stages__jsonl=rows_of(*events))
+    left = only(manifest, "stages_open")
+    assert why in left.trouble
+    for metric, expected in (("stages_open", undone), ("stages_done", done)):
+        value = only(manifest, metric).value
+        assert math.isnan(value) if expected is None else value == expected
+
+
+def test_a_line_that_is_no_event_may_be_the_end_of_a_stage(tmp_path):
+    manifest = read(tmp_path, stages__jsonl=rows_of(stage("train")) + '{"ts_ms": 18, "event": "stage_e')
+    assert "no events of stages" in only(manifest, "stages_open").trouble
+    assert "no events of stages" in only(manifest, "stages_done").trouble
+
+
+def test_stages_are_known_by_their_rows(tmp_path):
     end = {"ts_ms": 1.8e12, "event": "stage_end",
            "payload": {"stage": "train", "exit_code": 0, "met": None, "measured": ""}}  # fmt: skip
     (file,) = read(tmp_path, stages__jsonl=json.dumps(end) + "\n").files

@@ -7,7 +7,7 @@ from typing import Final
 from mens_console.gate.types import Metric
 
 PERFORMANCE, QUALITY, RELIABILITY, ENGINEERING = "performance", "quality", "reliability", "engineering"
-EVALUATION, PRODUCT, GENERATION = "evaluation", "product", "generation"
+EVALUATION, PRODUCT, GENERATION, PIPELINE = "evaluation", "product", "generation", "pipeline"
 
 _PERFORMANCE: Final = (
     Metric("throughput_single", "Throughput on one GPU, batch 1", PERFORMANCE, "tokens/s", "higher", "mean",
@@ -105,9 +105,16 @@ _GENERATION: Final = (
     Metric("health_latency_change", "Mean latency against the baseline", GENERATION, "%", "lower", "value"),
     Metric("health_drift", "Drift reasons", GENERATION, "reasons", "lower", "count"),
 )
+_PIPELINE: Final = (
+    Metric("stages_open", "Stages that are not done", PIPELINE, "stages", "lower", "count",
+           definition="of those that were begun; done is measured, exit code 0 alone is not"),
+    Metric("stages_done", "Stages that are done", PIPELINE, "stages", "higher", "count"),
+)  # fmt: skip
 
 METRICS: Final = {
     one.id: one
-    for one in (*_PERFORMANCE, *_QUALITY, *_RELIABILITY, *_ENGINEERING, *_EVALUATION, *_PRODUCT, *_GENERATION)
-}
+    for one in (
+        *_PERFORMANCE, *_QUALITY, *_RELIABILITY, *_ENGINEERING, *_EVALUATION, *_PRODUCT, *_GENERATION, *_PIPELINE,
+    )
+}  # fmt: skip
 """By id. A criterion that names any other does not pass the linter."""

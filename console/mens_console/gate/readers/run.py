@@ -1,7 +1,7 @@
 """Records of a run: its `run_summary.json`, and `stages.jsonl`.
 
-A summary tells the last losses, which only explain. Stages have done-signals of their own, which are no criteria of a
-gate: they are recognised, and what became of them is noted.
+A summary tells the last losses, which only explain. Stages have done-signals of their own: how many of them were
+measured as met is a figure that a profile may ask for.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ def claims_stage(row: Any) -> bool:
 
 @dataclass(slots=True)
 class Stages:
-    """Reads `stages.jsonl`: how each stage ended last."""
+    """Reads `stages.jsonl`: how the last attempt at each stage ended. Steps are told, and count in their stage."""
 
-    ended: dict[str, tuple[Any, Any, str]] = field(default_factory=dict)
+    latest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The newest event of each stage or step that was begun or ended; its payload."""
     last: float = 0.0
     bad: int = 0
 
@@ -70,17 +71,40 @@ class Stages:
             self.bad += 1
             return
         self.last = max(self.last, number(row.get("ts_ms")) / 1000 or 0.0)
-        if row["event"] == "stage_end":
-            end = row["payload"]
-            name = str(end["stage"]) + (f"/{end['step']}" if end.get("step") else "")
-            self.ended[name] = (end.get("exit_code"), end.get("met"), str(end.get("measured") or ""))
+        if row["event"] != "stage_step":
+            told = row["payload"]
+            name = str(told["stage"]) + (f"/{told['step']}" if told.get("step") else "")
+            self.latest[name] = {**told, "ended": row["event"] == "stage_end"}
 
     def finish(self, sheet: Sheet) -> None:
-        """Note what became of each stage."""
+        """Count the stages that are done and those that are not, and tell what became of each."""
         if self.last > 0:
             sheet.taken(self.last)
-        for name, (code, met, measured) in self.ended.items():
-            word = "met" if met is True else "not met" if met is False else "not measured"
-            sheet.note(f"stage {name}: exit code {code}, done-signal {word}{f' ({measured})' if measured else ''}")
+        for name, told in self.latest.items():
+            sheet.note(_told(name, told))
+        states = {name: _state(told) for name, told in self.latest.items() if not told.get("step")}
+        unsaid = [name for name, state in states.items() if state is None]
+        trouble = ""
         if self.bad:
-            sheet.note(f"{self.bad} lines are no events of stages")
+            trouble = f"{self.bad} lines are no events of stages: a stage may have ended in them"
+        elif not states:
+            trouble = "it tells of no stage"
+        undone = sum(state is not True for state in states.values())
+        silent = f"nothing measured whether they are done: {', '.join(unsaid)}" if len(unsaid) == undone > 0 else ""
+        sheet.add("stages_open", undone, "stages", "every line", n=len(states) or None, trouble=trouble or silent)
+        sheet.add("stages_done", len(states) - undone, "stages", "every line", n=len(states) or None, trouble=trouble)
+
+
+def _state(told: dict[str, Any]) -> bool | None:
+    """Return whether a stage is done; None where it ended well and nothing measured whether that is so."""
+    if not told["ended"] or told.get("exit_code") != 0 or told.get("met") is False:
+        return False
+    return True if told.get("met") is True else None
+
+
+def _told(name: str, told: dict[str, Any]) -> str:
+    if not told["ended"]:
+        return f"stage {name}: begun, and no end of it is told"
+    met, measured = told.get("met"), str(told.get("measured") or "")
+    word = "met" if met is True else "not met" if met is False else "not measured"
+    return f"stage {name}: exit code {told.get('exit_code')}, done-signal {word}{f' ({measured})' if measured else ''}"
