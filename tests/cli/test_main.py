@@ -96,6 +96,8 @@ def test_a_mistyped_command_is_recognised(cli, monkeypatch):
     status, _, err = cli("statsu")
     assert status == 2
     assert err == "mens-console: statsu: no such file or folder; did you mean `mens-console status`?\n"
+    status, _, err = cli("status", "soka")
+    assert status == 2 and "did you mean" not in err
 
 
 def test_no_terminal_no_console(cli):

@@ -14,6 +14,7 @@ from mens_console.screens.fleet import FleetScreen
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Header
 from mens_console.screens.themes import theme_name
+from mens_console.screens.trouble import told
 from mens_widgets.canvas import Canvas
 from mens_widgets.chart import Chart
 from mens_widgets.grid import Grid
@@ -183,12 +184,12 @@ async def test_hostile_text_is_shown_and_obeyed_nowhere(console, tmp_path, key):
         alerts=tuple(replace(alert, message=HOSTILE) for alert in run("lr", nan_from=60).alerts),
         series={**one.series, HOSTILE: series(HOSTILE, [1, 2], [1.0, 2.0])},
     )  # fmt: skip
-    async with console(snapshot([one], problems=(HOSTILE,)), (120, 40)) as (app, pilot):
+    async with console(snapshot([one], problems=(HOSTILE,)), (180, 40)) as (app, pilot):
         app.chosen = "evil"
         await pilot.press(key)
         await settle(pilot, 5)
         if key == "0":
-            await until(pilot, lambda: "1 lines" in text_of(app))
+            await until(pilot, lambda: "1 line ·" in text_of(app))
         text = text_of(app)
         assert "[bold" in text or "[red]" in text
         assert not any(ord(char) < 32 and char != "\n" for char in text)
@@ -209,16 +210,37 @@ async def test_worker_errors_become_a_notice(console):
 
 
 async def test_troubles_are_told_once_each_whatever_room_the_header_has(console):
-    def told(app):
+    def notices(app):
         return [note.message for note in app._notifications]
 
     full = "alerts.json: no space left on device; it lasts until this console is closed"
     async with console(snapshot(box(), problems=(full, "9 of 30 folders")), (80, 24)) as (app, pilot):
-        await until(pilot, lambda: told(app) == [full, "9 of 30 folders"])
+        await until(pilot, lambda: notices(app) == [f"· {full}\n· 9 of 30 folders"])  # one notice: two hide the table
         await until(pilot, lambda: "no space left" in text_of(app))
         app.engine.publish(snapshot(box(), rev=2, problems=("10 of 30 folders", full, HOSTILE)))
-        await until(pilot, lambda: len(told(app)) == 3)
-        assert "\x1b" not in told(app)[2]
+        await until(pilot, lambda: len(notices(app)) == 2)
+        assert "\x1b" not in notices(app)[1]
+
+
+def test_many_troubles_are_one_short_notice():
+    title, text = told([f"/data/{name * 300}" for name in "abcde"], 240)
+    assert title == "5 troubles" and text.count("\n") == 3 and len(text) < 400
+    assert text.endswith("2 more, told by: mens-console status")
+    assert told(["one"], 240) == ("Trouble", "one")
+
+
+async def test_ctrl_c_says_how_to_leave_and_leaves_when_it_is_meant(console):
+    now = [NOW]
+    async with console(snapshot(box()), clock=lambda: now[0]) as (app, pilot):
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "q or Ctrl-C once more ends the console" in text_of(app))
+        now[0] += 60
+        await pilot.press("ctrl+c")
+        await settle(pilot)
+        assert app.is_running  # a reflex a minute later is a reflex again
+        now[0] += 1
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: not app.is_running)
 
 
 async def test_configuration_problems_become_notices(console):

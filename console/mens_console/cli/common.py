@@ -36,7 +36,7 @@ def settings_from(arguments: argparse.Namespace, *, paths: Sequence[Path] | None
     """Return the settings that the command line asks for, and tell on stderr what was ignored of untrusted files."""
     chosen: Sequence[Path] = getattr(arguments, "paths", ()) if paths is None else paths
     for path in chosen:
-        _must_exist(path)
+        _must_exist(path, alone=not getattr(arguments, "command", ""))
     overrides: dict[str, Any] = {name: getattr(arguments, name, None) for name in _OVERRIDES}
     settings = load_settings(chosen, overrides)
     for problem in settings.problems:
@@ -47,11 +47,12 @@ def settings_from(arguments: argparse.Namespace, *, paths: Sequence[Path] | None
     return settings
 
 
-def _must_exist(path: Path) -> None:
+def _must_exist(path: Path, *, alone: bool) -> None:
+    """Raise `CommandError` where nothing is there; a word that stands `alone` may be a command that was mistyped."""
     if os.path.lexists(path.expanduser()):
         return
     word = str(path)
-    if os.sep not in word and (near := get_close_matches(word, COMMANDS, n=1)):
+    if alone and os.sep not in word and (near := get_close_matches(word, COMMANDS, n=1)):
         raise CommandError(f"{word}: no such file or folder; did you mean `mens-console {near[0]}`?")
     raise CommandError(f"{word}: no such file or folder; name one that exists, or none to search the current directory")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mens_console.config import Settings
-    from mens_console.screens.app import Source
+    from mens_console.screens.source import Source
     from mens_console.signals.alerts import Silence
     from mens_console.store.engine import Engine
     from mens_console.store.snapshot import Snapshot

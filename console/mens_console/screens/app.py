@@ -6,7 +6,6 @@ It draws nothing itself. Nothing of a run is interpreted here.
 from __future__ import annotations
 
 import math
-import re
 import socket
 import time
 from typing import TYPE_CHECKING, ClassVar
@@ -20,11 +19,12 @@ from textual.worker import Worker, WorkerState
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.bell import Bell, ring
-from mens_console.screens.fleet import FleetScreen
 from mens_console.screens.help import HelpScreen, active
+from mens_console.screens.modes import MODES
 from mens_console.screens.palette import PALETTE_ROWS, Commands, Palette
 from mens_console.screens.room import ROOMS, Room
 from mens_console.screens.themes import THEMES, theme_name
+from mens_console.screens.trouble import Troubles, told
 from mens_console.screens.words import next_change
 from mens_console.store.snapshot import EMPTY
 from mens_widgets.driver import shell_waits
@@ -33,55 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import tzinfo
     from pathlib import Path
-    from typing import Protocol
 
     from textual.driver import Driver
     from textual.timer import Timer
 
     from mens_console.config import Settings
     from mens_console.screens.moment import Moment
-    from mens_console.signals.alerts import Silence
+    from mens_console.screens.source import Source
     from mens_console.store.snapshot import Snapshot
-
-    class Source(Protocol):
-        """What the screens need of an engine, or of a replay."""
-
-        @property
-        def snapshot(self) -> Snapshot:
-            """The latest snapshot."""
-            ...
-
-        def start(self, on_publish: Callable[[Snapshot], None]) -> None:
-            """Publish on a thread of its own."""
-            ...
-
-        def stop(self) -> None:
-            """Stop publishing."""
-            ...
-
-        def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:
-            """Tell which run is being looked at, and which others are in sight."""
-            ...
-
-        def acknowledge(self, run_id: str, fingerprint: str, note: str = "") -> None:
-            """Mark an alert as seen; `run_id` is "" for those of the machine."""
-            ...
-
-        def silence(self, silence: Silence) -> None:
-            """Hear nothing of some alerts for a while."""
-            ...
-
-        def unsilence(self, silence_id: str) -> None:
-            """End a silence."""
-            ...
-
-        def look_at_machine(self, on: bool) -> None:
-            """Tell whether somebody looks at the machine."""
-            ...
-
-        def pace(self, not_before: float) -> None:
-            """Tell when the next frame may come (monotonic seconds): nothing has to be published before."""
-            ...
 
 
 FRAME_S = 0.25
@@ -90,18 +49,10 @@ EAGER_S, EAGER_FRAMES = 0.05, 6
 """How fast, and how many, the first frames are while history is read: each shows more than the one before."""
 COMPARED = 6
 """Runs that are put side by side at most: a chart has so many colours, and an eye too."""
+QUIT_S = 3.0
+"""Within so long a second Ctrl-C ends the console."""
 TICK_S = 1.0
 """The shortest time between two looks at the clock."""
-
-
-TROUBLES = 3
-"""Troubles that are told at a time; the rest is in the header and in `mens-console status`."""
-_DIGITS = re.compile(r"\d+")
-
-
-def trouble_key(text: str) -> str:
-    """Return what a problem is known by: without its numbers, which may move on."""
-    return _DIGITS.sub("0", text)
 
 
 class Published(Message):
@@ -112,85 +63,11 @@ class Published(Message):
         return isinstance(message, Published)
 
 
-def run_screen() -> Room:
-    """Return the screen of one run; what its charts stand on is loaded when it is first shown."""
-    from mens_console.screens.run import RunScreen
-
-    return RunScreen()
-
-
-def lora_screen() -> Room:
-    """Return the screen of a run's adapters."""
-    from mens_console.screens.lora import LoraScreen
-
-    return LoraScreen()
-
-
-def compare_screen() -> Room:
-    """Return the screen of runs side by side."""
-    from mens_console.screens.compare import CompareScreen
-
-    return CompareScreen()
-
-
-def logs_screen() -> Room:
-    """Return the screen of the logs."""
-    from mens_console.screens.logs import LogsScreen
-
-    return LogsScreen()
-
-
-def alerts_screen() -> Room:
-    """Return the screen of the alerts."""
-    from mens_console.screens.alerts import AlertsScreen
-
-    return AlertsScreen()
-
-
-def hardware_screen() -> Room:
-    """Return the screen of the machine."""
-    from mens_console.screens.hardware import HardwareScreen
-
-    return HardwareScreen()
-
-
-def health_screen() -> Room:
-    """Return the screen of the attempt logs."""
-    from mens_console.screens.health import HealthScreen
-
-    return HealthScreen()
-
-
-def kpi_screen() -> Room:
-    """Return the screen of the product KPIs."""
-    from mens_console.screens.kpi import KpiScreen
-
-    return KpiScreen()
-
-
-def soak_screen() -> Room:
-    """Return the screen of the soaks."""
-    from mens_console.screens.soak import SoakScreen
-
-    return SoakScreen()
-
-
-def gate_screen() -> Room:
-    """Return the screen of the gate."""
-    from mens_console.screens.gate import GateScreen
-
-    return GateScreen()
-
-
 class ConsoleApp(App[None]):
     """The console over one engine. Tests give `clock`, `host` and `zone`; a replay's snapshots bring their own time."""
 
     TITLE = "mens-console"
-    MODES = {  # noqa: RUF012  (so in the base class)
-        "fleet": FleetScreen, "run": run_screen, "lora": lora_screen, "health": health_screen, "kpi": kpi_screen,
-        "soak": soak_screen, "hardware": hardware_screen, "alerts": alerts_screen, "gate": gate_screen,
-        "logs": logs_screen, "compare": compare_screen,
-    }  # fmt: skip
+    MODES = MODES
     DEFAULT_MODE = "fleet"
     COMMANDS = {Commands}  # noqa: RUF012
     COMMAND_PALETTE_BINDING = "ctrl+p"
@@ -240,8 +117,8 @@ class ConsoleApp(App[None]):
         self._interval = SLOW_FRAME_S if settings.slow_link else FRAME_S
         self._snapshot = EMPTY
         self._bell = Bell()
-        self._troubles = {trouble_key(problem) for problem in settings.problems}
-        """Problems that were told."""
+        self._asked_to_quit = -math.inf
+        self._troubles = Troubles(settings.problems)
         self._greeted = False
         self._posted = False
         self._painted = float("-inf")
@@ -326,17 +203,10 @@ class ConsoleApp(App[None]):
             self._greet()
 
     def _tell_troubles(self) -> None:
-        """Tell what hinders the console, each thing once: in the header there is seldom room for it.
-
-        Where there is no run, the page that says so names them all.
-        """
-        if not self._snapshot.runs:
-            return
-        news = {key: text for text in self._snapshot.problems if (key := trouble_key(text)) not in self._troubles}
-        self._troubles.update(news)
-        most = min(max(self.size.width * self.size.height // 8, 40), 300)
-        for text in list(news.values())[:TROUBLES]:
-            self.notify(safe_text(text, most), title="Trouble", severity="warning", timeout=10, markup=False)
+        """Tell what hinders the console; where there is no run, the page that says so names it all."""
+        if self._snapshot.runs and (news := self._troubles.news(self._snapshot.problems)):
+            title, text = told(news, most=min(max(self.size.width * self.size.height // 8, 40), 400))
+            self.notify(text, title=title, severity="warning", timeout=10, markup=False)
 
     def _greet(self) -> None:
         """Tell once, when all history was read, what happened since the console was left."""
@@ -423,6 +293,16 @@ class ConsoleApp(App[None]):
             super().action_suspend_process()
         else:
             self.notify("There is no shell to go back to.", markup=False)
+
+    def action_help_quit(self) -> None:
+        """Answer Ctrl-C: it ends the console when it is pressed twice, so that a reflex does not."""
+        if 0.0 <= self.clock() - self._asked_to_quit < QUIT_S:
+            self.exit()
+            return
+        self._asked_to_quit = self.clock()
+        quits = [one.binding for one in self.active_bindings.values() if one.binding.action.endswith("quit")]
+        keys = [self.get_key_display(one) for one in quits if one.action.rpartition(".")[2] == "quit"]
+        self.notify(" or ".join([*keys[:1], "Ctrl-C once more"]) + " ends the console", timeout=QUIT_S, markup=False)
 
     def action_help(self) -> None:
         """Show the keys of this screen."""

@@ -111,6 +111,7 @@ class FleetScreen(Room):
         self._share_height(len(self._rows))
         note = f" {len(runs)} of {len(snapshot.runs)} runs · {order.name}" + (", reversed" if self._reverse else "")
         note += f" · filter {self._query.text}" if self._query else ""
+        note += " · Enter keeps it, Esc clears it" if self.has_class("-filtering") else ""
         warnings, criticals = alert_counts(snapshot.box_alerts)
         # The header counts them, too, and no row of this table shows them.
         other: Line = ((f" · {counts_text(warnings, criticals)}", "bad" if criticals else "warn"), (OF_NO_RUN, "muted"))
@@ -250,6 +251,7 @@ class FleetScreen(Room):
         """Type a filter."""
         self.add_class("-filtering")
         self.query_one(Input).focus()
+        self.console_app.paint()
 
     def action_clear(self) -> None:
         """Leave the filter, then drop it, then drop the marks."""
@@ -272,6 +274,7 @@ class FleetScreen(Room):
     def _filtered(self) -> None:
         self.remove_class("-filtering")
         self.query_one(Grid).focus()
+        self.console_app.paint()
 
     def commands(self) -> dict[str, tuple[str, Callable[[], object]]]:
         """Offer this screen's views to the palette."""

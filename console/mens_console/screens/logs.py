@@ -24,7 +24,7 @@ from mens_console.screens.empty import no_logs
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Sheet
 from mens_console.screens.words import age
-from mens_console.signals.human import size, step
+from mens_console.signals.human import size, some, step
 from mens_widgets.grid import Cell, Column, Grid, Row
 from mens_widgets.logview import LogLine, LogView
 from mens_widgets.text import shorten
@@ -246,7 +246,7 @@ class LogsScreen(Room):
         notes = [shorten(safe_text(self._title(), 200), max(16, self.size.width - BESIDE))]
         if tail is not None:
             count = tail.line_count
-            notes.append(f"counting lines {tail.progress:.0%}" if count is None else f"{step(count)} lines")
+            notes.append(f"counting lines {tail.progress:.0%}" if count is None else some(count, "line"))
             notes.append(size(tail.size))
             notes += [tail.problem] if tail.problem else []
         if found is not None:

@@ -22,6 +22,7 @@ from mens_console.screens.room import Room
 from mens_console.screens.rows import ORDERS, ordered
 from mens_console.screens.sheet import Sheet
 from mens_widgets.stepper import Stepper
+from mens_widgets.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -154,7 +155,7 @@ class RunScreen(Room):
     def _tell(self, snapshot: Snapshot, run: RunView) -> None:
         order = [one.id for one in ordered(snapshot.runs, ORDERS[0], reverse=False)]
         page, pages = self.query_one(Charts).pages
-        note = f" {safe_text(run.name, 40)} · run {order.index(run.id) + 1} of {len(order)}"
+        note = f" {shorten(safe_text(run.name, 200), 48)} · run {order.index(run.id) + 1} of {len(order)}"
         note += f" · charts page {page + 1}/{pages}" if pages > 1 and not self.has_class("-facts") else ""
         self._write("#status", lambda _: [((note, "muted"),)])
 
