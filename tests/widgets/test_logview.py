@@ -1,6 +1,7 @@
 import pytest
 from textual.app import App
 from textual.binding import Binding
+from textual.widgets import Input
 
 from mens_widgets.heading import Keys, StatLine
 from mens_widgets.logview import LogLine, LogView
@@ -253,3 +254,21 @@ async def test_keys_fit_and_keep_the_pinned_one():
         app.set_focus(None)
         await pilot.pause()
         assert "Follow" not in keys.lines[0] and "q Quit" in keys.lines[0]
+
+
+async def test_keys_that_would_be_typed_are_not_offered():
+    class Asking(Headings):
+        BINDINGS = [
+            Binding("slash", "do('/')", "Filter"),
+            Binding("colon,ctrl+p", "do(':')", "Commands", key_display=":"),
+            Binding("escape", "do('back')", "Back", show=False),
+        ]
+
+        def compose(self):
+            yield Input()
+            yield Keys(last=("help",))
+
+    app = Asking()
+    async with app.run_test(size=(80, 10)) as pilot:
+        await pilot.pause()
+        assert app.query_one(Keys).lines[0].split() == ["⏎", "Submit", "Esc", "Back"]

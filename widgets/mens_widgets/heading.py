@@ -5,7 +5,7 @@ They know labels and bindings; what a number means is the screen's business.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.segment import Segment
 from textual.strip import Strip
@@ -65,11 +65,14 @@ class StatLine(Canvas):
         return [strip_of(parts, width, self.style_for())]
 
 
+_END_TYPING: Final = ("enter", "escape")
+
+
 class Keys(Canvas):
     """The keys of the focused widget and its screen, on one line: as many as fit, those of the focus first.
 
     Bindings are shown where they say `show`, in the order of focus, screen, app; `last` keys (by action) keep their
-    place at the right end however narrow the line is.
+    place at the right end however narrow the line is. While something is typed, only what ends the typing is.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--key", "keys--text"}
@@ -98,10 +101,13 @@ class Keys(Canvas):
         if not screen.app.app_focus:
             return
         seen: dict[tuple[Widget | object, str], tuple[str, str, bool]] = {}
-        for active in screen.active_bindings.values():
+        typing = screen.focused is not None and screen.focused.check_consume_key("a", "a")
+        for pressed, active in screen.active_bindings.items():
             binding = active.binding
-            if binding.show and active.enabled and not binding.system and (active.node, binding.action) not in seen:
+            shown = pressed in _END_TYPING if typing else binding.show
+            if shown and active.enabled and not binding.system and (active.node, binding.action) not in seen:
                 key = self.app.get_key_display(binding)
+                key = key.capitalize() if typing else key
                 pinned = binding.action.rpartition(".")[2].partition("(")[0] in self.last
                 seen[active.node, binding.action] = (key, binding.description, pinned)
         items = list(seen.values())

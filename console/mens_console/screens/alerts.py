@@ -350,7 +350,7 @@ class AlertsScreen(Room):
             self.notify("Nothing here is left to acknowledge", markup=False)
             return
         self._asked_about = waiting
-        self._prompt("note", f"Enter acknowledges (type a note first, or none; Esc leaves it): {called(waiting)}")
+        self._prompt("note", f"{called(waiting)}: Enter acknowledges, with a note if you type one")
 
     def action_silence(self) -> None:
         """Hear nothing of the alerts for a while; asks for how long and why."""
