@@ -159,6 +159,13 @@ def test_details_of_a_rule_that_is_not_in_the_table():
     assert "no rule of this name is in the table" in text_of(detail_lines(entry, None, (), (), NOW, 60))
 
 
+@pytest.mark.parametrize(("rule", "exit_"), [("crash", "when it is over"), ("loss_spike", "1.5"), ("oom", "latched")])
+def test_an_event_that_is_told_once_has_no_number_to_end_at(rule, exit_):
+    (entry,) = entries(only(alert(rule, "one")))
+    shown = text_of(detail_lines(entry, RULES[rule], (), (), NOW, 80))
+    assert next(line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith("exit ")).startswith(exit_)
+
+
 def test_ends_of_silences():
     assert until(math.inf, NOW) == "until the run ends"
     wide = replace(SILENCE, rule="*", entity="*", end=math.inf, comment="")

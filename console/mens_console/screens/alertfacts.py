@@ -154,7 +154,7 @@ def _rule_lines(alert: AlertView, rule: Rule | None, width: int) -> list[Line]:
         lines.append(fact("exit", "latched", "", "ends when acknowledged and over, or with a new run"))
     else:
         calm = f"after {measure(rule.recover_s, 's')} of calm" if rule.recover_s else ""
-        lines.append(fact("exit", measure(rule.exit, rule.unit), "", calm))
+        lines.append(fact("exit", "when it is over" if entry == "once" else measure(rule.exit, rule.unit), "", calm))
     lines.append(fact("for", " and ".join(holds) or "at once"))
     if rule.inhibited_by:
         lines.append(fact("held back by", ", ".join(rule.inhibited_by), "muted"))
