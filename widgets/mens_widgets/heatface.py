@@ -5,8 +5,7 @@ It turns codes into styles and places into numbers; keys and messages belong to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 from rich.segment import Segment
@@ -15,17 +14,19 @@ from textual.filter import ANSIToTruecolor
 from textual.strip import Strip
 
 from mens_widgets import heat, ticks
-from mens_widgets.canvas import Canvas, strip_of
-from mens_widgets.face import MARK_GLYPHS, Mark, MarkKind
+from mens_widgets.canvas import strip_of
+from mens_widgets.face import MARK_GLYPHS, MarkKind
 from mens_widgets.heatink import STOPS, Inks
+from mens_widgets.heatshown import HeatShown
 from mens_widgets.text import clean, fit
-from mens_widgets.viewport import Viewport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from textual.filter import LineFilter
+
+    from mens_widgets.heatshown import HeatRow
 
 RICH: Final = ("truecolor", "256")
 """Colour systems that have enough colours for a ramp."""
@@ -34,22 +35,6 @@ NOTE: Final = 8
 NOTED: Final = 90
 """Widgets narrower than this have no room for it."""
 NOT_FINITE: Final = "NaN/∞"
-
-
-@dataclass(frozen=True, slots=True)
-class HeatRow:
-    """One row: which row of the matrix it shows (`source`), and untrusted words beside it.
-
-    Rows of equal `group` that stand together are bracketed. `mark` is one character before the row; `tone` its colour
-    and the label's: "", good, warning, critical, info or muted (a `heatmap--…` class).
-    """
-
-    key: str
-    source: int
-    label: str
-    group: str = ""
-    mark: str = ""
-    tone: str = ""
 
 
 class _Layout(NamedTuple):
@@ -67,10 +52,7 @@ class _Layout(NamedTuple):
         return self.lead + self.group + self.label + 1
 
 
-_NO_VALUES: Final = np.empty((0, 0), np.float32)
-
-
-class HeatFace(Canvas):
+class HeatFace(HeatShown):
     """Rows × columns of numbers as shades, at any size, without keys.
 
     `show` gives it a matrix with a column a step; rows are shown in the order given, and only those in sight cost
@@ -115,71 +97,13 @@ class HeatFace(Canvas):
         self, title: str = "", *, unit: str = "", empty: str = "no data yet", axis_name: str = "step",
         log_scale: bool = True, name: str | None = None, id: str | None = None, classes: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(name=name, id=id, classes=classes)
-        self.title, self.unit, self.empty, self.axis_name = title, unit, empty, axis_name
-        self.log_scale, self.dense = log_scale, False
-        self.fixed: tuple[float, float] | None = None
-        self.viewport = Viewport()
-        self.column: float | None = None
-        """The x that is read, None for the newest."""
-        self._rows: Sequence[HeatRow] = ()
-        self._index: dict[str, int] = {}
-        self._widths = (0, 0)
-        self._values: NDArray[np.floating[Any]] = _NO_VALUES
-        self.course = heat.Course(np.empty(0, np.int64))
-        self._newest: NDArray[np.floating[Any]] | None = None
-        self._marks: tuple[Mark, ...] = ()
-        self._limits: tuple[tuple[object, bool], tuple[float, float] | None] = ((None, True), None)
-        self._cursor = 0
-        self._top = 0
+        super().__init__(
+            title, unit=unit, empty=empty, axis_name=axis_name, log_scale=log_scale, name=name, id=id, classes=classes
+        )
         self._inks: Inks | None = None
         self._true: bool | None = None
         """Whether every style has true colours, None where they were not looked at yet."""
         self._known: dict[str, tuple[tuple[object, ...], Strip]] = {}
-
-    # What it shows
-
-    def show(
-        self, rows: Sequence[HeatRow], values: NDArray[np.floating[Any]], steps: NDArray[Any], *,
-        newest: NDArray[np.floating[Any]] | None = None, marks: Sequence[Mark] = (),
-    ) -> None:  # fmt: skip
-        """Show these rows of a matrix of sources × columns; `newest` has one value a source. Cheap when unchanged.
-
-        `rows` that are the same object as before are not looked through again. NaN is what was not measured, infinity
-        what was not finite. Where `steps` fall back (a resume), the axis goes on and says so.
-        """
-        if rows is not self._rows:
-            key = self.cursor_key
-            self._rows, self._index = rows, {row.key: i for i, row in enumerate(rows)}
-            self._widths = max((len(r.group) for r in rows), default=0), max((len(r.label) for r in rows), default=0)
-            place = self._index.get(key, self._cursor) if key is not None else 0
-            self._cursor = max(0, min(place, len(rows) - 1))
-        if steps is not self.course.steps:
-            self.course = heat.Course(steps)
-        self._values, self._newest, self._marks = values, newest, tuple(marks)
-        self.viewport.follow(self.course.bounds)
-        self.redraw()
-
-    @property
-    def cursor_key(self) -> str | None:
-        """The key of the row under the cursor, None where there are no rows."""
-        return self._rows[self._cursor].key if self._rows else None
-
-    def place_cursor(self, key: str) -> None:
-        """Put the cursor on this row, if it is there; posts no message."""
-        if (place := self._index.get(key)) is not None:
-            self._cursor = place
-            self.redraw()
-
-    @property
-    def limits(self) -> tuple[float, float] | None:
-        """What the lowest and the highest shade stand for, None while there is nothing to show."""
-        if self.fixed is not None:
-            return self.fixed
-        known, log = self._limits[0]
-        if known is not self._values or log != self.log_scale:
-            self._limits = (self._values, self.log_scale), heat.limits(self._values, log=self.log_scale)
-        return self._limits[1]
 
     @property
     def coloured(self) -> bool:

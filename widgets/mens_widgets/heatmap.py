@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from mens_widgets.heatface import HeatFace, HeatRow
+from mens_widgets.heatface import HeatFace
+from mens_widgets.heatshown import HeatRow
 
 if TYPE_CHECKING:
     from textual import events
