@@ -49,6 +49,11 @@ def test_three_probes_in_a_row_open_and_three_close(answers, expected):
     assert times(found(probed(answers))) == expected
 
 
+def test_probes_that_time_out_are_in_a_row_though_they_put_each_other_off():
+    """One is to be made each second, and each takes five."""
+    assert times(found(probed("xxx...", every=5.0), every=1.0)) == [(0, 15)]
+
+
 def test_failed_probes_are_counted_from_the_first_to_the_last():
     (one,) = found(probed(".xxxx.x..x....."))
     assert (one.opened, one.closed, one.probes_failed) == (10, 100, 6)

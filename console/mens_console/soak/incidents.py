@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 IN_A_ROW: Final = 3
 """Failed probes that open an incident, and good ones that close it."""
+_PROBE_TAKES_S: Final = 5.0
+"""The longest that a health check takes, which puts the next one off."""
 _TOLD: Final = 2
 _WORD: Final = 60
 
@@ -56,7 +58,7 @@ class Watch:
     def __init__(self, probe_every_s: float = PROBE_EVERY_S, *, probed: bool = True) -> None:
         self._probed = probed
         self.closed: list[Incident] = []
-        self._apart = IN_A_ROW * probe_every_s
+        self._apart = IN_A_ROW * max(probe_every_s, _PROBE_TAKES_S)
         self._now: _Open | None = None
         self._failing: list[float] = []
         self._good: list[float] = []
