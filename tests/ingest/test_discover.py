@@ -7,6 +7,7 @@ import pytest
 from ingest.lines import LINES
 
 from mens_console.ingest import discover as discover_module
+from mens_console.ingest import sniff as sniff_module
 from mens_console.ingest import walk as walk_module
 from mens_console.ingest.discover import Discovery
 from mens_console.ingest.foreign import why_foreign
@@ -100,6 +101,7 @@ def test_unchanged_folders_are_not_listed_and_known_files_not_opened(tmp_path, d
 
     monkeypatch.setattr(walk_module.os, "scandir", refuse)
     monkeypatch.setattr(discover_module, "read_small", refuse)
+    monkeypatch.setattr(sniff_module, "read_small", refuse)
     assert len(shape(discovery)) == 20
     assert len(recognise.asked) == asked
 
@@ -294,7 +296,7 @@ def test_unreadable_folders_and_files_are_problems_with_a_cure(tmp_path, discove
     write(tmp_path / "good" / "metrics.jsonl")
     write(tmp_path / "closed" / "metrics.jsonl")
     file = write(tmp_path / "mute" / "metrics.jsonl")
-    real_scan, real_read = os.scandir, discover_module.read_small
+    real_scan, real_read = os.scandir, sniff_module.read_small
 
     def scandir(path):
         if str(path).endswith("closed"):
@@ -307,7 +309,7 @@ def test_unreadable_folders_and_files_are_problems_with_a_cure(tmp_path, discove
         return real_read(path, *args, **options)
 
     monkeypatch.setattr(walk_module.os, "scandir", scandir)
-    monkeypatch.setattr(discover_module, "read_small", read_small)
+    monkeypatch.setattr(sniff_module, "read_small", read_small)
     discovery = discover()
     assert shape(discovery) == {"good": ["metrics.jsonl"]}
     assert len(discovery.problems) == 2
@@ -334,7 +336,7 @@ def test_files_that_vanish_while_looked_at(tmp_path, discover, monkeypatch):
     def gone(path, *_, **__):
         raise FileNotFoundError(errno.ENOENT, "gone", path)
 
-    monkeypatch.setattr(discover_module, "read_small", gone)
+    monkeypatch.setattr(sniff_module, "read_small", gone)
     discovery = discover()
     assert shape(discovery) == {}
     assert discovery.problems == ()

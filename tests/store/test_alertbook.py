@@ -13,7 +13,8 @@ import pytest
 from mens_console.config.state import locked
 from mens_console.signals.alerts import AlertState, AlertView, Silence, fingerprint
 from mens_console.signals.rules import Severity
-from mens_console.store.alertbook import KEPT_S, MOST, RETRY_S, AlertBook, silence_id
+from mens_console.store.alertbook import RETRY_S, AlertBook, silence_id
+from mens_console.store.alertpages import KEPT_S, MOST
 
 NOW = 1_760_000_000.0
 

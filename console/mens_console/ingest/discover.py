@@ -9,15 +9,12 @@ Nothing here reads beyond the first 64 KiB of a file (and a run's small fact fil
 from __future__ import annotations
 
 import os
-import re
 import stat
 import time
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from mens_console.ingest.foreign import why_foreign
 from mens_console.ingest.formats.elsewhere import NAMES as ELSEWHERE
 from mens_console.ingest.formats.elsewhere import SOAK, SOAK_PART
 from mens_console.ingest.found import CHECKPOINT, Checkpoint, FoundFile, FoundRecord, FoundRun
@@ -25,7 +22,9 @@ from mens_console.ingest.grouping import Draft, Grouping, Listed, root_labels
 from mens_console.ingest.records import NO_TIME
 from mens_console.ingest.runfacts import RunFacts
 from mens_console.ingest.safeopen import explain, read_small
-from mens_console.ingest.walk import Walk, is_set_aside
+from mens_console.ingest.sniff import NO_KEY, WEAK, Key, Sniff, look_into, may_differ, unsure
+from mens_console.ingest.states import without_old_states
+from mens_console.ingest.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,46 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "Discovery", "FoundFile", "FoundRecord", "FoundRun"]
 
-HEAD: Final = 64 << 10
-"""Bytes of a file that a recogniser is shown."""
 _TASTE: Final = 16 << 10
 """Bytes decoded to see whether a metrics file carries a loss of its own."""
 _AGAIN: Final = 256
 """Files that nobody recognised and that are checked for changes, per scan: each in its turn."""
 _REFRESHED: Final = 64
 """Runs whose checkpoints and facts are looked at again per scan, each in its turn; a changed folder is at once."""
-_GLOBAL_STEP: Final = re.compile(rb'"global_step"\s*:\s*(\d{1,18})')
-
-_WEAK: Final = "log"
-"""The format of text that says nothing better yet: a trainer's console begins as any log does."""
 _YOUNG_S: Final = 600.0
-_GROWN: Final = 1.1
-"""A file that is not surely recognised is looked into again when it grew by so much: only logarithmically often."""
-
-
-class _Key(NamedTuple):
-    """What a file looked like when it was looked into; while nothing of it changes, nor does the answer."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, path: str, *, follow: bool) -> _Key:
-        status = os.stat(path, follow_symlinks=follow)
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-_NO_KEY: Final = _Key(0, 0, 0, 0, 0)
-
-
-@dataclass(slots=True)
-class _Sniff:
-    key: _Key
-    format: Format | None
-    link: bool
 
 
 class Discovery:
@@ -112,10 +78,10 @@ class Discovery:
         self._details = RunFacts(clock)
         self._round: Iterator[Folder] | None = None
         self._known: dict[str, Folder] = {}
-        self._sniffed: dict[str, _Sniff] = {}
+        self._sniffed: dict[str, Sniff] = {}
         self._pending: dict[str, tuple[float, bool]] = {}
         self._again: list[str] = []
-        self._tastes: dict[str, tuple[_Key, bool]] = {}
+        self._tastes: dict[str, tuple[Key, bool]] = {}
         self._troubles: dict[str, str] = {}
         self._drafts: list[Draft] = []
         self._runs: dict[str, FoundRun] = {}
@@ -229,36 +195,18 @@ class Discovery:
         before = self._sniffed.get(path)
         self._troubles.pop(path, None)
         try:
-            key = _Key.of(path, follow=link)
-            found = self._look_into(path, key.size, link=link)
+            key = Key.of(path, follow=link)
+            found, why = look_into(path, key.size, self._recognise, link=link, asked=path in self._files)
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
                 self._troubles[path] = f"{path}: {explain(error)}"
-                self._sniffed[path] = _Sniff(_NO_KEY, None, link)
+                self._sniffed[path] = Sniff(NO_KEY, None, link)
             return
-        self._sniffed[path] = _Sniff(key, found, link)
-        if (before.format if before else None) is not found:
-            self._stale = True
-
-    def _look_into(self, path: str, size: int, *, link: bool) -> Format | None:
-        """Recognise a file by its head; a long one also by its end.
-
-        A log may have become a trainer's console, and before the rows of metrics may stand what is none of them.
-        """
-        name = os.path.basename(path)
-        head = read_small(path, HEAD, follow=link)
-        found = self._recognise(name, head) if head else None
-        if path not in self._files and is_set_aside(name):
-            # Attempts count as long as they are there; a training's rotated files would be runs of their own.
-            return found if found is not None and found.name in ELSEWHERE else None
-        if size > HEAD and (found is None or found.name == _WEAK):
-            end = read_small(path, HEAD, offset=size - HEAD, follow=link)
-            later = self._recognise(name, end[end.find(b"\n") + 1 :])
-            found = later if later is not None and (found is not None or later.name == "jsonl") else found
-        why = why_foreign(name, head) if found is None else None
         if why is not None:
             self._troubles[path] = f"{path}: {why}"
-        return found
+        self._sniffed[path] = Sniff(key, found, link)
+        if (before.format if before else None) is not found:
+            self._stale = True
 
     def _look_again(self) -> None:
         """Pend files that were not (or weakly) recognised and changed: an empty log gets rows, rights are mended.
@@ -266,23 +214,23 @@ class Discovery:
         Young and empty ones are checked each time, of the others some in their turn.
         """
         if not self._again:
-            self._again = [path for path, sniff in self._sniffed.items() if _unsure(sniff)]
+            self._again = [path for path, sniff in self._sniffed.items() if unsure(sniff)]
         turn, self._again = self._again[:_AGAIN], self._again[_AGAIN:]
         since = int((self._clock() - _YOUNG_S) * 1e9)
         young = (
             path
             for path, sniff in self._sniffed.items()
-            if _unsure(sniff) and (not sniff.key.size or sniff.key.mtime_ns > since)
+            if unsure(sniff) and (not sniff.key.size or sniff.key.mtime_ns > since)
         )
         for path in {*turn, *islice(young, 4 * _AGAIN)}:
             sniff = self._sniffed.get(path)
-            if sniff is None or not _unsure(sniff):
+            if sniff is None or not unsure(sniff):
                 continue
             try:
-                key = _Key.of(path, follow=sniff.link)
+                key = Key.of(path, follow=sniff.link)
             except OSError:
                 continue  # gone: its folder's next listing drops it
-            if key != sniff.key and _may_differ(sniff, key):
+            if key != sniff.key and may_differ(sniff, key):
                 self._pending[path] = (key.mtime_ns / 1e9, sniff.link)
 
     def _trains(self, file: Listed) -> bool:
@@ -334,7 +282,7 @@ class Discovery:
         self.records = self._elsewhere(files)
         soaks = {file.folder for file in files if file.format_name == SOAK}
         files = [file for file in files if file.format_name not in ELSEWHERE]
-        soaks -= {file.folder for file in files if file.format_name != _WEAK}
+        soaks -= {file.folder for file in files if file.format_name != WEAK}
         files = [file for file in files if file.folder not in soaks]  # what its driver printed is no run
         markers = {folder.path: folder.markers for folder in self._known.values() if folder.markers}
         alone = set(self._files)
@@ -367,55 +315,5 @@ class Discovery:
         checkpoints = self._details.checkpoints(draft.path, names)
         folders = [draft.path, *(os.fspath(c.path) for c in checkpoints[-1:])]
         facts = self._details.facts(folders) if owns_folder else {}
-        files = tuple(FoundFile(Path(f.path), f.format_name, f.link) for f in _without_old_states(draft))
+        files = tuple(FoundFile(Path(f.path), f.format_name, f.link) for f in without_old_states(draft))
         return FoundRun(draft.id, Path(draft.path), draft.name, files, checkpoints, facts)
-
-
-def _unsure(sniff: _Sniff) -> bool:
-    return sniff.format is None or sniff.format.name == _WEAK
-
-
-def _may_differ(sniff: _Sniff, key: _Key) -> bool:
-    """Whether a changed file may be recognised otherwise than before."""
-    if sniff.key.inode != key.inode or key.size < sniff.key.size:
-        return True
-    is_short = sniff.format is None and sniff.key.size < HEAD
-    return is_short or key.size > sniff.key.size * _GROWN
-
-
-def _without_old_states(draft: Draft) -> list[Listed]:
-    """Return the files of a run with one trainer state: the one that tells most.
-
-    Each checkpoint's state holds the whole history up to it, so the highest step has all of it (the later one of two
-    with the same step). The top-level state, written at the end, stands when it is as far or newer.
-    """
-    nested = [(step, file) for file in draft.files if (step := _checkpoint_step(file)) is not None]
-    others = [file for file in draft.files if _checkpoint_step(file) is None]
-    if not nested:
-        return others
-    step, newest = max(nested, key=lambda pair: (pair[0], _mtime(pair[1])))
-    tops = [file for file in others if file.format_name == "trainer_state" and file.folder == draft.path]
-    if any(_mtime(top) >= _mtime(newest) or _reached(top) >= step for top in tops):
-        return others
-    return sorted([file for file in others if file not in tops] + [newest], key=lambda file: file.path)
-
-
-def _checkpoint_step(file: Listed) -> int | None:
-    match = CHECKPOINT.fullmatch(os.path.basename(file.folder))
-    return int(match[1]) if match else None
-
-
-def _mtime(file: Listed) -> float:
-    try:
-        return os.stat(file.path).st_mtime
-    except OSError:
-        return 0.0  # gone: anything else is newer
-
-
-def _reached(file: Listed) -> int:
-    """Return the global step of a trainer state, which stands near its beginning; -1 where it does not."""
-    try:
-        match = _GLOBAL_STEP.search(read_small(file.path, 4096, follow=file.link))
-    except OSError:
-        return -1
-    return int(match[1]) if match else -1

@@ -5,102 +5,27 @@ One JSON file that several consoles and the daemon share; which alerts there are
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import socket
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import blake2s
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from mens_console.config.state import DAMAGE, locked, read_private, replace_private, signature
-from mens_console.signals.alerts import Silence
-from mens_console.signals.rules import Severity
+from mens_console.store.alertpages import Ack, Content, NotOursError, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from mens_console.signals.alerts import AlertView
+    from mens_console.signals.alerts import AlertView, Silence
 
-SCHEMA: Final = "mens-alerts/1"
-KEPT_S: Final = 30 * 86_400.0
-"""How long an acknowledgement is kept, and a silence after its end."""
-LEFT_KEPT_S: Final = 365 * 86_400.0
-MOST: Final = 2000
-"""Acknowledgements, and as many silences, kept at most; the newest stay."""
 MAX_BYTES: Final = 8_000_000
 """More than this is no alert book."""
 RETRY_S: Final = 10.0
 """Between two attempts to write what could not be written."""
-_SAME_S: Final = 1.0
-"""Episodes without a step that began within a second of each other are the same one."""
 _NOTE: Final = 500
-_LATEST: Final = 2.5e11
-"""Seconds to about the last year that a calendar shows (9999)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """An acknowledgement of one episode of an alert, when it was `severity` and had `value`.
-
-    `place` is whom the alert is about.
-    """
-
-    place: str
-    rule: str
-    severity: Severity
-    since: float
-    since_step: int | None
-    by: str
-    at: float
-    note: str = ""
-    value: float = math.nan
-
-    def covers(self, view: AlertView) -> bool:
-        """Say whether this alert is the episode that was acknowledged, and has not become worse since.
-
-        Episodes are told apart by the step that they began at, and only where there is none by the time: a rule that
-        asks the clock finds another time after each restart, and another program has one of its own. So whatever was
-        on already when it was acknowledged, and did not end before that, is what was meant.
-        """
-        if view.severity.rank > self.severity.rank:
-            return False
-        if view.since_step is not None or self.since_step is not None:
-            return view.since_step == self.since_step
-        if math.isnan(view.since) or math.isnan(self.since):
-            return math.isnan(view.since) and math.isnan(self.since)
-        return abs(view.since - self.since) <= _SAME_S or (view.since <= self.at and not view.resolved_at < self.at)
-
-    def may_be_of(self, view: AlertView, boot: float) -> bool:
-        """Say whether an alert of the machine that was on at the first look may be the episode acknowledged earlier.
-
-        What counts events, since the machine was started at `boot` (s), must not have counted more of them by now.
-        """
-        if view.severity.rank > self.severity.rank or self.since_step is not None or view.since_step is not None:
-            return False
-        return not view.latched or (view.value <= self.value and self.at >= boot)
-
-
-@dataclass(slots=True)
-class _Content:
-    """What the file says. Silences name places, or ``*``, and may end never; `left` has a key for each set of roots."""
-
-    acks: dict[tuple[str, str], Ack] = field(default_factory=dict)
-    silences: dict[str, Silence] = field(default_factory=dict)
-    left: dict[str, float] = field(default_factory=dict)
-
-    def prune(self, now: float) -> None:
-        """Drop what is too old, and the oldest of what is too much."""
-        acks = [(key, ack) for key, ack in self.acks.items() if now - ack.at < KEPT_S]
-        self.acks = dict(sorted(acks, key=lambda item: item[1].at)[-MOST:])
-        silences = [(key, one) for key, one in self.silences.items() if now - one.end < KEPT_S]
-        self.silences = dict(sorted(silences, key=lambda item: item[1].end)[-MOST:])
-        self.left = {key: at for key, at in self.left.items() if now - at < LEFT_KEPT_S}
-
-
-class _NotOursError(Exception):
-    """The file is whole but of a later version: it is neither read nor replaced."""
 
 
 class AlertBook:
@@ -130,8 +55,8 @@ class AlertBook:
         self.rev = 0
         self._clock = clock
         self._attended = attended
-        self._content = _Content()
-        self._pending: dict[tuple[str, ...], Callable[[_Content], object]] = {}
+        self._content = Content()
+        self._pending: dict[tuple[str, ...], Callable[[Content], object]] = {}
         """Changes that are not in the file yet, by what they change: a later one stands for an earlier one."""
         self._signature: object = None
         self._retry_at = -math.inf
@@ -205,13 +130,13 @@ class AlertBook:
             return False
         try:
             fresh = self._read()
-        except (OSError, _NotOursError) as error:
+        except (OSError, NotOursError) as error:
             self._fail(error)
             return False
         self._signature, self._trouble = seen, ""
         return self._take(fresh)
 
-    def _take(self, fresh: _Content) -> bool:
+    def _take(self, fresh: Content) -> bool:
         """Stand on newer content; True where it says something else of alerts."""
         changed = (fresh.acks, fresh.silences) != (self._content.acks, self._content.silences)
         self._content = fresh
@@ -265,12 +190,12 @@ class AlertBook:
         """Drop acknowledgements older than 30 days, and silences that ended so long ago."""
         self._change(("prune",), lambda content: content.prune(now))
 
-    def _change(self, key: tuple[str, ...], change: Callable[[_Content], object]) -> None:
+    def _change(self, key: tuple[str, ...], change: Callable[[Content], object]) -> None:
         """Make a change on the newest content and write it, or keep it in memory where that fails."""
         self._pending.pop(key, None)
         self._pending[key] = change
         if self.path is None or not self._write():
-            fresh = _Content(dict(self._content.acks), dict(self._content.silences), dict(self._content.left))
+            fresh = Content(dict(self._content.acks), dict(self._content.silences), dict(self._content.left))
             change(fresh)
             self._take(fresh)
         if self.path is None:
@@ -287,9 +212,9 @@ class AlertBook:
                 for change in self._pending.values():
                     change(fresh)
                 fresh.prune(self._clock())
-                replace_private(path, _encode(fresh))
+                replace_private(path, encode(fresh))
                 self._signature = signature(path)
-        except (OSError, _NotOursError) as error:
+        except (OSError, NotOursError) as error:
             self._fail(error)
             return False
         self._pending.clear()
@@ -297,17 +222,17 @@ class AlertBook:
         self._take(fresh)
         return True
 
-    def _read(self, *, set_aside: bool = False) -> _Content:
+    def _read(self, *, set_aside: bool = False) -> Content:
         """Return what the file says; a damaged one says nothing and, under the lock, is kept under another name.
 
-        Raises OSError and `_NotOursError`.
+        Raises OSError and `NotOursError`.
         """
         path = self.path
         data = read_private(path, MAX_BYTES) if path is not None else None
         if data is None or path is None:
-            return _Content()
+            return Content()
         try:
-            return _decode(data)
+            return decode(data)
         except DAMAGE:
             if not set_aside:
                 with locked(path):
@@ -317,7 +242,7 @@ class AlertBook:
             self._damage = (
                 f"{path} was damaged: acknowledgements and silences made before are lost; it is kept as {kept.name}"
             )
-            return _Content()
+            return Content()
 
     def _fail(self, error: Exception) -> None:
         """Say what is wrong with the file, and try again later."""
@@ -336,75 +261,3 @@ def _roots_key(roots: Iterable[Path]) -> str:
     """Return what a set of roots on this machine is remembered by."""
     text = "\0".join(sorted(os.path.realpath(root) for root in roots))
     return f"{socket.gethostname()}:{blake2s(text.encode('utf-8', 'surrogateescape'), digest_size=8).hexdigest()}"
-
-
-# ---------------------------------------------------------------------- the file
-
-
-def _encode(content: _Content) -> bytes:
-    document = {
-        "schema": SCHEMA,
-        "acks": [
-            {
-                "place": a.place, "rule": a.rule, "severity": str(a.severity), "since": _moment(a.since),
-                "since_step": a.since_step, "by": a.by, "at": a.at, "note": a.note,
-                "value": a.value if abs(a.value) < _LATEST else None,
-            }
-            for a in content.acks.values()
-        ],
-        "silences": [
-            {
-                "id": s.id, "rule": s.rule, "place": s.entity, "author": s.author, "comment": s.comment,
-                "start": s.start, "end": _moment(s.end),
-            }
-            for s in content.silences.values()
-        ],
-        "left": content.left,
-    }  # fmt: skip
-    return json.dumps(document, indent=1).encode() + b"\n"
-
-
-def _decode(data: bytes) -> _Content:
-    """Return what the bytes say. Raises ValueError, KeyError or TypeError where they are no alert book."""
-    document = json.loads(data)
-    schema = document["schema"]
-    if schema != SCHEMA:
-        if isinstance(schema, str) and schema.startswith("mens-alerts/"):
-            raise _NotOursError(f"it is of a later version ({schema[:40]}), and this program does not touch it")
-        raise ValueError(schema)
-    acks = [_ack(row) for row in document["acks"]]
-    silences = [_silence(row) for row in document["silences"]]
-    return _Content(
-        {(ack.place, ack.rule): ack for ack in acks},
-        {one.id: one for one in silences},
-        {str(key): _finite(at) for key, at in document["left"].items()},
-    )
-
-
-def _ack(row: dict[str, Any]) -> Ack:
-    since = row["since"]
-    step = row["since_step"]
-    if step is not None and not isinstance(step, int):
-        raise TypeError(step)
-    since = math.nan if since is None else _finite(since)
-    place, rule, severity, by, note = (str(row[key]) for key in ("place", "rule", "severity", "by", "note"))
-    value = row.get("value")  # books of earlier versions have none
-    value = math.nan if value is None else _finite(value)
-    return Ack(place, rule, Severity(severity), since, step, by, _finite(row["at"]), note, value)
-
-
-def _silence(row: dict[str, Any]) -> Silence:
-    id_, rule, place, author, comment = (str(row[key]) for key in ("id", "rule", "place", "author", "comment"))
-    end = math.inf if row["end"] is None else _finite(row["end"])  # infinity: until the run ends
-    return Silence(id_, rule, place, author, comment, _finite(row["start"]), end)
-
-
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not abs(number) < _LATEST:
-        raise ValueError(value)
-    return number
-
-
-def _moment(value: float) -> float | None:
-    return value if math.isfinite(value) else None
