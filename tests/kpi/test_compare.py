@@ -78,6 +78,15 @@ def test_samples_of_a_task_are_paired_by_task(deltas):
     assert (found.paired, found.n, found.method, found.verdict) == (True, 20, "Student's t of pairs", "better")
 
 
+def test_shares_of_few_sampled_tasks_differ_by_no_more_than_all(deltas):
+    rows = [event(f"t{i}", attempt(1, ok=n < i), model="a") for i in range(3) for n in range(4)]
+    rows += [event(f"t{i}", attempt(1, ok=i < 2), model="b") for i in range(3)]
+    found = deltas(*rows)["compile_pass_at_1"]
+    assert found.method == "Student's t of pairs"
+    assert found.interval == (-1.0, 1.0)
+    assert found.difference == pytest.approx(2 / 3 - 1 / 4)
+
+
 def test_whitespace_counts_never_make_a_model_faster(deltas):
     def rows(model, tokens, **more):
         return [event(f"t{i}", attempt(1, tokens=tokens + i % 7), model=model, **more) for i in range(50)]

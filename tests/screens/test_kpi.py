@@ -5,7 +5,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from screens import kpibox
+from screens import healthbox, kpibox
 from screens.box import NOW, box, snapshot
 from screens.conftest import settle, text_of, until
 from screens.kpibox import model, two, value
@@ -214,6 +214,16 @@ async def test_feeds_alone_are_shown_without_a_model(console):
     async with console(box_with(KpiReport(feeds=kpibox.FEEDS)), (80, 24)) as (app, pilot):
         await opened(app, pilot)
         assert "no model in what was read" in text_of(app) and "nothing like it was seen" in text_of(app)
+
+
+@pytest.mark.parametrize("report", [None, two()], ids=["no records", "records"])
+async def test_what_feeds_the_indicators_of_attempt_logs_is_told_too(console, report):
+    logs = snapshot(box(), kpi=report, health=(healthbox.view(healthbox.several()),))
+    async with console(logs, (120, 50)) as (app, pilot):
+        await opened(app, pilot, *["tab"] * (1 if report is None else 2))
+        text = text_of(app)
+        assert "Health · repair rate" in text and "repairs · " in text
+        assert (kpibox.FEEDS[0].reader in text) == (report is not None)
 
 
 async def test_the_chosen_kpi_stays_in_sight(console):

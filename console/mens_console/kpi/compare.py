@@ -152,6 +152,9 @@ def _paired_share(base: Table, other: Table, column: str) -> Pairing | None:
         return None
     if not (np.isin(one, (0.0, 1.0)).all() and np.isin(two, (0.0, 1.0)).all()):
         difference = paired_means(one.tolist(), two.tolist())
+        if difference.interval is not None:  # shares cannot differ by more than all, which Student's t does not know
+            low, high = difference.interval
+            difference = replace(difference, interval=(max(low, -1.0), min(high, 1.0)))
         return Pairing(float(one.mean()), float(two.mean()), difference, "Student's t of pairs")
     both, only_base = int((one * two).sum()), int((one * (1 - two)).sum())
     only_other = int(((1 - one) * two).sum())

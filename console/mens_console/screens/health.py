@@ -13,6 +13,7 @@ from textual.containers import Container, Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input
 
 from mens_console.ingest.text import safe_text
+from mens_console.screens.feeds import FedLogs
 from mens_console.screens.healthdesk import BatchGrid
 from mens_console.screens.healthempty import no_attempts
 from mens_console.screens.healthfacts import bad_lines, batch_lines, reason_lines, run_lines
@@ -114,6 +115,7 @@ class HealthScreen(KeyedRoom):
         super().__init__()
         self._answer: tuple[HealthReport, Verdict] | None = None
         self._chart: CourseChart | None = None
+        self._fed = FedLogs()
 
     def body(self) -> ComposeResult:
         """Lay out verdict, table with indicators and make-up, and the pages that take their place."""
@@ -252,16 +254,15 @@ class HealthScreen(KeyedRoom):
         """Fill the page that takes the table's place."""
         judged = self._judged()
         if self._page == "detail" and judged is not None:
-            tier, title = self._desk.tier(judged.batch.run_id), self._title(view, judged, now)
+            tier = self._desk.tier(judged.batch.run_id)
+            title = batch_title(judged, now, self.console_app.zone, view.report.batch_size)
             self._write("#sheet", lambda width: detail_lines(judged, tier, self._indicator, width, title))
             self._show_course(judged)
         elif self._page == "bad":
-            self._write("#sheet", lambda width: bad_lines(view.report, now, width))
+            feeds = self._fed.of([view])
+            self._write("#sheet", lambda width: bad_lines(view.report, feeds, now, width))
         elif self._page == "reasons":
             self._write("#sheet", lambda width: reason_lines(view.report, self._answer_of(view), width))
-
-    def _title(self, view: HealthView, judged: Judged, now: float) -> Line:
-        return batch_title(judged, now, self.console_app.zone, view.report.batch_size)
 
     def _show_course(self, judged: Judged) -> None:
         """Draw the indicator over all batches of the run."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len
 
 from mens_console.ingest.text import safe_text
+from mens_console.screens.feeds import feed_lines
 from mens_console.screens.hardwarerows import ago
 from mens_console.screens.healthlines import section, tier_lines
 from mens_console.screens.sheet import Line, prose
@@ -21,10 +22,11 @@ from mens_widgets.bar import bar
 from mens_widgets.text import fit, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mens_console.screens.healthverdict import Verdict
     from mens_console.signals.generation import BatchFigures, HealthReport, LogSource
+    from mens_console.signals.kpivalues import Feed
 
 MOST: Final = 12
 """Names that a distribution shows; the rest is summed up."""
@@ -129,12 +131,13 @@ def reason_lines(report: HealthReport, answer: Verdict, width: int) -> list[Line
 # ---------------------------------------------------------------------- what was not read
 
 
-def bad_lines(report: HealthReport, now: float, width: int) -> list[Line]:
-    """Return the files with what is wrong in them, unknown fields, and samples of bad rows."""
+def bad_lines(report: HealthReport, feeds: Sequence[Feed], now: float, width: int) -> list[Line]:
+    """Return the files with what is wrong in them, unknown fields, what feeds what, and samples of bad rows."""
     lines: list[Line] = [(("Files", "accent"),)]
     for source in report.sources:
         lines += _source(source, now, width)
     lines += section("Bad rows", _samples(report, width))
+    lines += section("Contract drift", feed_lines(feeds, width))
     return lines
 
 

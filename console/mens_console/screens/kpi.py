@@ -15,15 +15,17 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.evaluations import Desk, evaluation_lines
+from mens_console.screens.feeds import FedLogs, feed_lines, feed_summary
 from mens_console.screens.hardwarerows import ago
 from mens_console.screens.healthempty import no_kpis
 from mens_console.screens.healthlines import section
-from mens_console.screens.kpifacts import aside_lines, feed_lines, feed_summary, histogram, lane_lines, source_lines
+from mens_console.screens.kpifacts import aside_lines, histogram, lane_lines, source_lines
 from mens_console.screens.kpitable import Shown, about_lines, delta_heads, kpi_lines, tier_one, visible
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Line, Sheet, prose
 from mens_console.screens.words import age
 from mens_console.signals.human import some
+from mens_console.signals.kpivalues import KpiReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from mens_console.signals.kpivalues import KpiDelta, KpiReport, KpiValue, ModelKpis
+    from mens_console.signals.kpivalues import Feed, KpiDelta, KpiValue, ModelKpis
     from mens_console.store.snapshot import Snapshot
 
 PAGES: Final = (("kpis", "KPIs"), ("explain", "Diagnostics"), ("feeds", "Contracts"), ("evals", "Evaluations"))
+FEEDS: Final = 2
+"""The page of contracts."""
 WIDE: Final = 150
 """Columns from which on what explains stands beside the table."""
 ROOMY: Final = 34
@@ -85,6 +89,7 @@ class KpiScreen(Room):
         self._base: str | None = None
         self._chosen = ""
         self._unfolded = False
+        self._fed = FedLogs()
         self._evaluations = Desk()
         self._deltas: tuple[tuple[int, str, str], tuple[KpiDelta, ...] | None, str] | None = None
         """Report, base and other; the comparison or None while it is made; why there is none."""
@@ -116,12 +121,12 @@ class KpiScreen(Room):
         if page == "evals":
             self._show_evaluations(now)
             return
-        report = snapshot.kpi
-        bare = report is None or not (report.models or report.sources or report.feeds)
+        report = snapshot.kpi or KpiReport()
+        bare = not (report.models or report.sources or report.feeds or (page == "feeds" and snapshot.health))
         self.set_class(bare, "-empty")
-        if report is None or bare:
+        if bare:
             self._write("#none", lambda width: no_kpis(snapshot, width))
-            self._write("#status", lambda _: self._hint())
+            self._write("#status", lambda _: self._hint(snapshot))
             return
         model = self._model_of(report)
         wide = self.size.width >= WIDE
@@ -130,8 +135,9 @@ class KpiScreen(Room):
         self.set_class(self._page > 0 or model is None, "-other")
         self._write("#tabs", lambda _: [self._tabs(report, model)])
         self._show_table(report, model)
-        self._show_aside(report, model, now, wide=wide)
-        self._tell(report, now)
+        feeds = (*report.feeds, *(self._fed.of(snapshot.health) if wide or page == "feeds" else ()))
+        self._show_aside(report, model, feeds, now, wide=wide)
+        self._tell(report, feeds, now)
 
     def _show_evaluations(self, now: float) -> None:
         """Show what `mens-console eval` logged, whether or not there are KPIs."""
@@ -144,10 +150,11 @@ class KpiScreen(Room):
         rows = some(len(history.rows), "evaluation") if history is not None else "…"
         self._write("#status", lambda _: [((f" {files}, {rows}", "muted"),)])
 
-    def _hint(self) -> Sequence[Line]:
+    def _hint(self, snapshot: Snapshot) -> Sequence[Line]:
         """Say where there is something to see, on a screen without KPIs."""
         rows = len(self._evaluations.history.rows) if self._evaluations.history is not None else 0
-        return [((f" Tab: {some(rows, 'evaluation')}", "accent"),)] if rows else ()
+        told = ["contracts of attempt logs"] * bool(snapshot.health) + [some(rows, "evaluation")] * bool(rows)
+        return [((f" Tab: {', '.join(told)}", "accent"),)] if told else ()
 
     async def _read_evaluations(self, roots: Sequence[Path]) -> None:
         if await self._evaluations.refresh(roots) and self.is_current:
@@ -222,25 +229,25 @@ class KpiScreen(Room):
         elif place < top:
             table.scroll_to(y=0 if place < body // 2 else place, animate=False)
 
-    def _show_aside(self, report: KpiReport, model: ModelKpis | None, now: float, *, wide: bool) -> None:
+    def _show_aside(
+        self, report: KpiReport, model: ModelKpis | None, feeds: Sequence[Feed], now: float, *, wide: bool
+    ) -> None:
         page = PAGES[self._page][0]
 
         def write(width: int) -> list[Line]:
             if page == "feeds" or model is None:
-                feeds = [
-                    ((f"{'reader':<{max(12, min(30, width // 3))}}   fed by", "muted"),),
-                    *feed_lines(report, width),
-                ]
-                return [feed_summary(report), *feeds, *section("Files", source_lines(report, now, width))]
+                head: Line = ((f"{'reader':<{max(12, min(30, width // 3))}}   fed by", "muted"),)
+                files = section("Files", source_lines(report, now, width))
+                return [feed_summary(feeds), head, *feed_lines(feeds, width), *files]
             if page == "explain":
                 return [*section("Diagnostics", histogram(model, width)), *section("Lanes", lane_lines(model, width))][
                     1:
                 ]
-            return aside_lines(report, model, now, width) if wide else []
+            return aside_lines(report, model, feeds, now, width) if wide else []
 
         self._write("#explained", write)
 
-    def _tell(self, report: KpiReport, now: float) -> None:
+    def _tell(self, report: KpiReport, feeds: Sequence[Feed], now: float) -> None:
         newest = max((one.updated for one in report.sources if math.isfinite(one.updated)), default=math.nan)
         rows = sum(one.rows for one in report.sources)
         text = f" {some(len(report.sources), 'file')}, {some(rows, 'record')}, written {ago(age(newest, now))}"
@@ -249,7 +256,7 @@ class KpiScreen(Room):
             line.append((f" · {some(bad, 'bad row')}", "warn"))
         if broken := [one for one in report.sources if one.problem]:
             line.append((f" · ! {safe_text(broken[0].problem or '', 120)}", "bad"))
-        under = sum(one.state == "underfed" for one in report.feeds)
+        under = sum(one.state == "underfed" for one in feeds)
         line.append((f" · {some(under, 'reader')} UNDERFED", "warn") if under else ("", ""))
         self._write("#status", lambda _: [tuple(line)])
 
@@ -331,7 +338,8 @@ class KpiScreen(Room):
 
     def action_tab(self, by: int) -> None:
         """Show the next tab; without KPIs that is the one of evaluations."""
-        self._page = len(PAGES) - 1 if self.has_class("-empty") else (self._page + by) % len(PAGES)
+        first = FEEDS if self.console_app.snapshot.health else len(PAGES) - 1
+        self._page = first if self.has_class("-empty") else (self._page + by) % len(PAGES)
         self.query_one("#aside", VerticalScroll).scroll_home(animate=False)
         self.console_app.paint()
         self.call_after_refresh(self.console_app.paint)

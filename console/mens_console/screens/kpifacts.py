@@ -1,4 +1,4 @@
-"""What explains the KPIs: diagnostics by category, lanes, who feeds which reader, and the files that were read.
+"""What explains the KPIs: diagnostics by category, lanes, and the files that were read.
 
 Pure functions from a report to lines.
 """
@@ -6,12 +6,13 @@ Pure functions from a report to lines.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mens_console.ingest.text import safe_text
+from mens_console.screens.feeds import feed_lines, feed_summary
 from mens_console.screens.hardwarerows import ago
 from mens_console.screens.healthlines import section
-from mens_console.screens.kpitable import ends_text, file_names, kpi_figure
+from mens_console.screens.kpitable import ends_text, kpi_figure
 from mens_console.screens.sheet import Line, prose
 from mens_console.screens.words import age
 from mens_console.signals.human import some, step
@@ -19,15 +20,10 @@ from mens_widgets.bar import bar
 from mens_widgets.text import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mens_console.screens.words import Ink
     from mens_console.signals.kpivalues import Feed, KpiReport, KpiValue, Lane, ModelKpis
-
-FEEDS: Final[dict[str, tuple[str, str, Ink, int]]] = {
-    "underfed": ("○", "UNDERFED", "warn", 0),
-    "alias": ("≈", "alias", "accent", 1),
-    "fed": ("•", "fed", "muted", 2),
-}
-"""Glyph, word, ink and rank of who feeds a reader; what is missing comes first."""
 
 
 def histogram(model: ModelKpis, width: int) -> list[Line]:
@@ -71,37 +67,6 @@ def _of_lane(lane: Lane) -> tuple[tuple[str, KpiValue], ...]:
     )
 
 
-def feed_lines(report: KpiReport, width: int) -> list[Line]:
-    """Return which field feeds each reader, those that nothing feeds first."""
-    lines: list[Line] = []
-    for feed in sorted(report.feeds, key=lambda one: (FEEDS[one.state][3], one.reader, one.wants)):
-        glyph, word, ink, _ = FEEDS[feed.state]
-        reader = fit(safe_text(feed.reader, 60), max(12, min(30, width // 3)))
-        lines.append(
-            ((f"{glyph} ", ink), (reader, ""), (fit(f" {_fed(feed, word)}", max(width - len(reader) - 2, 1)), ink))
-        )
-    return lines or [(("nothing was read that a reader could be fed from", "muted"),)]
-
-
-def _fed(feed: Feed, word: str) -> str:
-    source = f" · {safe_text(file_names(feed.source), 120)}" if feed.source else ""
-    if feed.state == "underfed":
-        near = f", nearest {safe_text(feed.nearest, 60)}" if feed.nearest else ", nothing like it was seen"
-        return f"{word} {safe_text(feed.wants, 60)}{near}{source}"
-    rows = f" · {step(feed.rows)} rows" if feed.rows else ""
-    if feed.state == "alias":
-        return f"{safe_text(feed.field, 60)} for {safe_text(feed.wants, 60)}{rows}{source}"
-    return f"{safe_text(feed.field or feed.wants, 60)}{rows}{source}"
-
-
-def feed_summary(report: KpiReport) -> Line:
-    """Return how many readers are fed, by alias, and not at all."""
-    counts = {state: sum(one.state == state for one in report.feeds) for state in FEEDS}
-    text = f"{counts['fed']} fed · {counts['alias']} by alias"
-    under = counts["underfed"]
-    return ((text, "muted"), (f" · {under} UNDERFED" if under else "", "warn"))
-
-
 def source_lines(report: KpiReport, now: float, width: int) -> list[Line]:
     """Return the files that were read."""
     lines: list[Line] = []
@@ -116,11 +81,11 @@ def source_lines(report: KpiReport, now: float, width: int) -> list[Line]:
     return lines
 
 
-def aside_lines(report: KpiReport, model: ModelKpis, now: float, width: int) -> list[Line]:
+def aside_lines(report: KpiReport, model: ModelKpis, feeds: Sequence[Feed], now: float, width: int) -> list[Line]:
     """Return everything that explains a model's KPIs, one part below the other."""
     return [
         *section("Diagnostics", histogram(model, width)),
         *section("Lanes", lane_lines(model, width)),
-        *section("Contract drift", [feed_summary(report), *feed_lines(report, width)]),
+        *section("Contract drift", [feed_summary(feeds), *feed_lines(feeds, width)]),
         *section("Files", source_lines(report, now, width)),
     ][1:]

@@ -156,9 +156,13 @@ def _delta_row(value: KpiValue, chosen: bool, width: int, delta: KpiDelta | None
     ]
     room = width - sum(cell_len(text) for text, _ in pieces)
     told = f" n {step(delta.n)} {'paired' if delta.paired else 'not paired'}" if delta.n else ""
-    text = f"{glyph} {delta.verdict}"
+    text = f"{glyph} {_spoken(delta.verdict)}"
     pieces.append((text + told if len(text + told) <= room else text, ink))
     return tuple(pieces)
+
+
+def _spoken(verdict: str) -> str:
+    return "no data" if verdict == "nodata" else verdict
 
 
 def _held(value: float, unit: str, cells: int) -> str:
@@ -209,7 +213,7 @@ def about_lines(value: KpiValue | None, delta: KpiDelta | None, width: int) -> l
     lines: list[Line] = [((safe_text(value.name, 80), "accent"), (f"  {glyph} {word}", ink), (f" · {better}", "muted"))]
     if delta is not None:
         glyph, ink = VERDICTS.get(delta.verdict, ("?", "warn"))
-        lines += prose(safe_text(f"{glyph} {delta.verdict}: {delta.reason or delta.method}", 400), width, ink)
+        lines += prose(safe_text(f"{glyph} {_spoken(delta.verdict)}: {delta.reason or delta.method}", 400), width, ink)
     lines += prose(safe_text(value.definition, 500), width) if value.definition else []
     parts = [("interval", value.method), ("read from", value.source), ("but" if value.n else "because", value.reason)]
     for label, text in parts:

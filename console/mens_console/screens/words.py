@@ -77,7 +77,7 @@ STANDINGS: Final[dict[str, tuple[str, str, Ink]]] = {
 def legend() -> list[tuple[str, list[tuple[str, Ink, str]]]]:
     """Return what the glyphs mean, in groups: glyph, ink, and the words that share it."""
     from mens_console.screens.bands import BANDS
-    from mens_console.screens.kpifacts import FEEDS
+    from mens_console.screens.feeds import FEEDS
     from mens_console.screens.soakwords import BANDS as SOAK_BANDS
     from mens_widgets.face import MARK_GLYPHS
 

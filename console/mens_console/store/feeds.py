@@ -48,10 +48,9 @@ def _of_run(reader: Reader, run: RunView) -> Feed:
 
 def health_feeds(report: HealthReport, readers: Sequence[Reader] = HEALTH) -> tuple[Feed, ...]:
     """Return a feed for each indicator of generation health, by the fields that the logs' attempts carried."""
-    carried: dict[str, int] = {}
-    for judged in report.batches:
-        for field, rows in judged.batch.measured.items():
-            carried[field] = carried.get(field, 0) + rows
+    carried = {
+        wanted: sum(judged.batch.told(wanted) for judged in report.batches) for wanted in {r.wants[0] for r in readers}
+    }
     further: dict[str, int] = {}
     for source in report.sources:
         for field, rows in source.unknown_fields.items():
