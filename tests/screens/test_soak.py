@@ -474,3 +474,17 @@ def test_what_another_tool_does_not_tell_of_a_minute_is_no_zero():
     assert "— due, 5 sent, 5 ended" in text
     assert re.search(r"tokens out +—$", text, re.MULTILINE)
     assert "no latency is told of these answers" in text
+
+
+def test_a_minute_says_why_requests_were_lost():
+    lost = Minute(0, due=10, sent=10, ended=4, lost=6, lost_by={"local": 3, "held": 2}, closed=True)
+    other = Minute(0, due=10, sent=10, ended=4, lost=6, closed=True)
+
+    def shown(minute):
+        report = replace(soakbox.young(), minutes=(minute,))
+        return plain(minute_lines(report, range(1), 80, None))
+
+    told = shown(lost)
+    for one in ("3 no files or ports were left here", "2 driver held up", "1 ended with their driver"):
+        assert one in told
+    assert "driver" not in shown(other)
