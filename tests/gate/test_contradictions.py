@@ -73,7 +73,7 @@ STRESS = ("soak_hours", "failures_72h", "mtbf_lower_bound")
     ("change", "why"),
     [
         (("offered_rate", 100.0), "its 2591400 requests are far fewer than 100 a second over 72 h come to"),
-        (("offered_rate", 11.2), "far fewer than 11.2 a second"),
+        (("offered_rate", 10.3), "far fewer than 10.3 a second"),
         (("offered_rate", None), "does not say what load it offered"),
         (("offered_rate", math.nan), "does not say what load it offered"),
         (("skipped", math.nan), "never sent is no count"),
@@ -93,9 +93,25 @@ def test_a_soak_in_which_nobody_looked_or_little_was_asked_is_no_stress_test(tmp
         assert why in only(manifest, metric).trouble
 
 
-def test_a_load_at_nine_tenths_of_its_schedule_counts(tmp_path):
-    document = SOAK | {"offered_rate": 11.1}
-    assert not any(only(read(tmp_path, e__json=document), metric).trouble for metric in STRESS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"offered_rate": 10.2},
+        {"requests": 2_400_000, "skipped": 20_000, "lost": 10_000, "offered_rate": 9.5},
+        {"requests": 270, "errors": {}, "error_rate": 0.0, "offered_rate": 0.00127},
+    ],
+)
+def test_a_load_that_its_schedule_and_chance_explain_counts(tmp_path, change):
+    document = edited(SOAK, ("availability", "requests"), change.get("requests", SOAK["requests"]))
+    manifest = read(tmp_path, e__json=document | change)
+    assert not any(only(manifest, metric).trouble for metric in STRESS)
+
+
+def test_requests_that_were_never_sent_are_missed_where_nothing_tells_of_them(tmp_path):
+    requests = SOAK["requests"] - 100_000
+    document = edited(SOAK, ("availability", "requests"), requests) | {"requests": requests}
+    assert "not observed" in only(read(tmp_path / "a", e__json=document | {"skipped": 100_000}), "failures_72h").trouble
+    assert "far fewer" in only(read(tmp_path / "b", e__json=document), "failures_72h").trouble
 
 
 def test_a_soak_that_counts_its_requests_twice_and_differently_has_no_uptime(tmp_path):

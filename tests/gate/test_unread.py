@@ -56,6 +56,17 @@ def test_a_file_that_no_reader_knows_blocks_nothing(tmp_path):
     assert judged(tmp_path).ready
 
 
+def test_a_link_out_of_the_folder_blocks_where_it_is_named_as_evidence_is(tmp_path):
+    folder, elsewhere = tmp_path / "evidence", tmp_path / "data"
+    elsewhere.mkdir()
+    write(folder, "a.xml", GOOD)
+    (folder / "data").symlink_to(elsewhere)
+    assert judged(folder).ready
+    write(elsewhere, "b.xml", BAD)
+    (folder / "b.xml").symlink_to(elsewhere / "b.xml")
+    assert "symbolic link" in judged(folder).blockers[0]
+
+
 def test_a_failure_stays_one_beside_what_cannot_be_read(tmp_path):
     write(tmp_path, "a.xml", BAD)
     write(tmp_path, "b.xml", "")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mens_console.gate.bounds import contradiction, sample_size
+from mens_console.gate.finding import LINKED, like_evidence
 from mens_console.gate.wording import age, sample
 
 if TYPE_CHECKING:
@@ -120,10 +121,15 @@ def _gone(metric: str, manifest: Manifest) -> list[str]:
 def unread(manifest: Manifest) -> tuple[tuple[str, str], ...]:
     """Return the files that could not be read, with the reason: nobody knows what they say, and it may be a FAIL.
 
-    A file that was promised is left to the criteria of what it promised: damaged or taken away, it is gone.
+    A file that was promised is left to the criteria of what it promised: damaged or taken away, it is gone. A link that
+    leads elsewhere and is not named as evidence is (a folder of data) is nothing that was to be read.
     """
     promised = {path for _, path in manifest.listed}
-    return tuple((one.path, one.problem) for one in manifest.files if one.problem and one.path not in promised)
+    return tuple(
+        (one.path, one.problem)
+        for one in manifest.files
+        if one.problem and one.path not in promised and (one.problem != LINKED or like_evidence(one.path))
+    )
 
 
 def _paths(item: Item) -> list[str]:

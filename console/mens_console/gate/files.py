@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mens_console.gate.finding import Found, find, inside, shown
+from mens_console.gate.finding import Found, find, inside, like_evidence, shown
 from mens_console.gate.readers import jsontext, registry
 from mens_console.gate.readers.registry import Reader, RowReader, Rows
 from mens_console.gate.readers.sheet import Sheet, Source
@@ -108,7 +108,7 @@ class _Reading:
         return data
 
     def _like_evidence(self) -> bool:
-        return self._path.lower().endswith((".json", ".jsonl", ".ndjson", ".xml", ".csv", ".toml"))
+        return like_evidence(self._path)
 
     def _failed(self, why: str, kind: str = "", notes: tuple[str, ...] = ()) -> Read:
         return Read(self._file(kind, why, notes))

@@ -14,7 +14,8 @@ from mens_console.ingest.safeopen import explain
 
 _MOST_FILES: Final = 5000
 _DEEPEST: Final = 12
-_LINKED: Final = "it is a symbolic link that leads out of the folder: name the file it points to"
+LINKED: Final = "it is a symbolic link that leads out of the folder: name the file it points to"
+_LIKE_EVIDENCE: Final = (".json", ".jsonl", ".ndjson", ".xml", ".csv", ".toml")
 _SKIPPED_DIRS: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 _SKIPPED_ENDS: Final = (
     ".py", ".pyc", ".md", ".rst", ".html", ".css", ".js", ".sh", ".png", ".jpg", ".svg", ".safetensors", ".bin", ".pt",
@@ -30,6 +31,11 @@ class Found:
     path: str
     named: bool
     problem: str = ""
+
+
+def like_evidence(path: str) -> bool:
+    """Say whether a file is named as evidence is; what it holds is not looked at."""
+    return path.lower().endswith(_LIKE_EVIDENCE)
 
 
 def shown(path: str) -> str:
@@ -48,7 +54,7 @@ def _below(path: str, folder: str) -> bool:
 
 def inside(path: str, folder: str) -> Found:
     """Return a file that must not lie outside of a folder (as `os.path.realpath` has it), links followed."""
-    return Found(path, named=True, problem="" if _below(os.path.realpath(path), folder) else _LINKED)
+    return Found(path, named=True, problem="" if _below(os.path.realpath(path), folder) else LINKED)
 
 
 def find(paths: Sequence[str]) -> Iterator[Found]:
@@ -79,7 +85,7 @@ def _walk(folder: str, root: str, depth: int) -> Iterator[Found]:
             continue
         if entry.is_symlink():
             if not _below(os.path.realpath(entry.path), root):
-                yield Found(entry.path, named=False, problem=_LINKED)
+                yield Found(entry.path, named=False, problem=LINKED)
         elif entry.is_dir(follow_symlinks=False):
             if depth < _DEEPEST:
                 yield from _walk(entry.path, root, depth + 1)

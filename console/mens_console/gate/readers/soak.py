@@ -22,8 +22,11 @@ _BLIND: Final = 0.01
 """Share of a soak that may go unobserved before its hours do not count."""
 _LOST: Final = 0.005
 """Share of requests of which nobody knows the end before none of them vouches for the rest: what fails a release."""
-_OFFERED: Final = 0.9
-"""Share of its schedule under which a soak did not put the load on its server that it says."""
+_OFFERED: Final = 0.98
+"""Share of its schedule under which a soak did not put the load on its server that it says: the schedule is kept
+whatever the server does, so that what is lacking was lost or never sent, and not told."""
+_CHANCE: Final = 4.0
+"""Deviations by which arrivals at random may stay below their schedule."""
 _FLIGHT_S: Final = 60.0
 """How long a request may still be under way when a report is made: then it is a timeout."""
 _PROBE_S: Final = 10.0
@@ -115,17 +118,17 @@ def _unseen(document: dict[str, Any], hours: float, blind: float) -> str:
         return f"{blind * 60:.1f} min of it were not observed: more than {_BLIND:.0%}"
     if at(document, "state") == "imported":
         return ""
-    return _idle(document, hours) or _unprobed(document, hours - blind)
+    return _idle(document, hours - blind) or _unprobed(document, hours - blind)
 
 
-def _idle(document: dict[str, Any], hours: float) -> str:
-    """Say that its requests are far fewer than its schedule came to."""
+def _idle(document: dict[str, Any], watched: float) -> str:
+    """Say that its requests are far fewer than its schedule came to (`watched` in hours)."""
     offered = number(document.get("offered_rate"))
     if not offered > 0:
         return f"it does not say what load it offered: offered_rate is {str(document.get('offered_rate'))[:40]}"
-    due = _due(document)
-    if due < offered * (_OFFERED * hours * 3600 - _FLIGHT_S):
-        return f"its {due} requests are far fewer than {offered:g} a second over {hours:.4g} h come to"
+    due, scheduled = _due(document), max(offered * watched * 3600, 0.0)
+    if due < _OFFERED * scheduled - _CHANCE * math.sqrt(scheduled) - offered * _FLIGHT_S:
+        return f"its {due} requests are far fewer than {offered:g} a second over {watched:.4g} h come to"
     return ""
 
 
