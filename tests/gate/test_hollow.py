@@ -53,6 +53,14 @@ def test_a_rung_that_was_measured_twice_and_broke_once_does_not_hold(tmp_path, r
     assert (item.value, item.n) == (tokens, 100)
 
 
+@pytest.mark.parametrize("part", ["throughput", "latency", "memory", "context"])
+@pytest.mark.parametrize("value", [None, "NaN", {}, [None], [1]])
+def test_a_part_of_a_benchmark_that_is_no_list_is_no_absence(tmp_path, part, value):
+    manifest = read(tmp_path, a__json=BENCH | {part: value})
+    assert f"/{part} is no list of measurements" in manifest.files[0].problem
+    assert not manifest.items
+
+
 @pytest.mark.parametrize(
     ("text", "failed", "why"),
     [

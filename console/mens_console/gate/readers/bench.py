@@ -15,6 +15,7 @@ from mens_console.gate.readers.sheet import Sheet
 
 SCHEMA: Final = "mens-bench/1"
 _UNTRUE: Final = frozenset({"whitespace", "unknown"})
+_PARTS: Final = ("throughput", "latency", "memory", "context")
 _MOST_LOSS: Final = 0.05
 _LIMITS: Final = ((32_000, 200.0), (16_000, 100.0), (0, 250.0))
 """From so many tokens on, the milliseconds a token that a rung may take: 16K under 100, 32K under 200, else 250."""
@@ -28,6 +29,10 @@ def claims(document: Any) -> bool:
 def read(document: dict[str, Any], sheet: Sheet) -> None:
     """Read all that it tells."""
     sheet.taken(document.get("ended"))
+    damaged = [name for name in _PARTS if not _whole(document.get(name, []))]
+    if damaged:
+        sheet.problem = f"/{damaged[0]} is no list of measurements: what was measured there is lost"
+        return
     tags = document.get("tags")
     for name, value in sorted(tags.items() if isinstance(tags, dict) else ()):
         sheet.tag(name, value)
@@ -41,6 +46,10 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
         memory(sheet, one, pointer("memory", place))
     if _list(document, "context"):
         _context(_list(document, "context"), sheet)
+
+
+def _whole(part: Any) -> bool:
+    return isinstance(part, list) and all(isinstance(one, dict) for one in part)
 
 
 def _list(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
