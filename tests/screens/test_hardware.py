@@ -369,6 +369,15 @@ def test_only_a_few_live_runs_are_told_of():
     assert "over" not in shown
 
 
+def test_a_checkpoint_that_does_not_fit_is_told_before_all_others():
+    runs = [run(f"r{i}") for i in range(5)]
+    runs += [replace(with_checkpoints(1e9, 1e9), name="light"), replace(with_checkpoints(9e11, 9e11), name="heavy")]
+    shown = plain(volume_lines(volume(), runs, NOW, 200))
+    told = [line.split()[4] for line in shown.splitlines() if "next checkpoint of" in line]
+    assert told[:2] == ["heavy", "light"]
+    assert len(told) == 3
+
+
 def test_process_rows_keep_families_together_and_strangers_last():
     rows = process_rows(view8(), str)
     assert [row.key for row in rows] == ["4121", "4188", "4190", "5100", "7001"]

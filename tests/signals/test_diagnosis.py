@@ -45,6 +45,11 @@ def error(kind, **more):
     [
         (run(), "running"),
         (run(rows=0, step=None), "waiting"),
+        (run(rows=0, step=None, silence=400, processes=(), process_scan_complete=True), "waiting"),
+        (run(rows=0, step=None, silence=500, processes=(), process_scan_complete=True), "unknown"),
+        (run(rows=0, step=None, silence=500, processes=(), last_write_after_boot=False), "unknown"),
+        (run(rows=0, step=None, silence=500, processes=()), "waiting"),
+        (run(rows=0, step=None, silence=500, processes=(SLEEPING,)), "waiting"),
         (run(processes=(SLEEPING,)), "running"),
         (run(silence=660, processes=(SLEEPING,)), "hung"),
         (run(silence=120, processes=(SLEEPING,)), "stalled"),

@@ -31,6 +31,8 @@ FULL_SHARE: Final = 0.95
 SOON_S: Final = 24 * 3600.0
 """A volume that is certainly full sooner is a warning."""
 GAUGE: Final = 10
+_FITS: Final = ("does not fit", "fits", "unknown")
+"""Of many runs on a volume those are told of whose checkpoint does not fit, and those of which something is known."""
 
 
 # ---------------------------------------------------------------------- host
@@ -102,7 +104,7 @@ def volume_lines(
     if volume.read_rate is not None or volume.write_rate is not None:
         moves = f"  read {bytes_rate(volume.read_rate)}  written {bytes_rate(volume.write_rate)}, whole device"
         lines.append(((moves, "muted"),))
-    told = [run for run in runs if run.live]
+    told = sorted((run for run in runs if run.live), key=lambda run: _FITS.index(forecast_of(run, volume, now).fits))
     for run in told[:most]:
         lines += checkpoint_lines(run, volume, now, width, zone)
     if len(told) > most:

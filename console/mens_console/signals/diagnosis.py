@@ -116,7 +116,10 @@ def _by_rows(e: Evidence) -> Diagnosis | None:
     gone = _by_gone_process(e)
     if gone is not None:
         return gone
-    return _answer(e, "waiting", e.last_sign, ["no metric row yet", *_process_lines(e)])
+    lines = ["no metric row yet", *_process_lines(e)]
+    if e.silence_s >= e.cadence.critical_after_s and (_gone(e) or _before_boot(e)):
+        return _answer(e, "unknown", e.last_sign, [*lines, f"nothing was written for {span(e.silence_s)}"])
+    return _answer(e, "waiting", e.last_sign, lines)
 
 
 def _by_loss(e: Evidence) -> Diagnosis | None:
@@ -181,7 +184,7 @@ def _by_silence(e: Evidence) -> Diagnosis | None:
             state = "hung"
             lines.append(_cpu_verdict(e))
         return _answer(e, state, since, [*lines, *_progress_lines(e)])
-    if _gone(e) or (e.processes is not None and not e.last_write_after_boot and e.host_matches is not False):
+    if _gone(e) or _before_boot(e):
         if not (e.total_steps or e.pid_seen_alive_earlier):
             lines.append("it states neither an end nor a total of steps: it may have finished or been killed")
             return _answer(e, "unknown", since, [*lines, *_progress_lines(e)])
@@ -209,6 +212,10 @@ def _gone(e: Evidence) -> bool:
     if e.processes or e.pid_seen_alive_earlier:
         return True
     return e.process_scan_complete and e.host_matches is not False
+
+
+def _before_boot(e: Evidence) -> bool:
+    return e.processes is not None and not e.last_write_after_boot and e.host_matches is not False
 
 
 def _missing(e: Evidence) -> list[str]:
