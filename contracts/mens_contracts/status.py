@@ -272,6 +272,18 @@ class Run(_Model):
     backlog: Backlog | None = None
 
 
+class AttemptLogs(_Model):
+    """The attempt logs of one folder. A log that was not read whole is looked at from either end."""
+
+    name: str
+    paths: list[str] = Field(description="in the order they were written")
+    bytes: int = Field(ge=0, description="size of those that were looked at")
+    bytes_looked_at: int = Field(ge=0)
+    attempts: int = Field(ge=0, description="rows among those bytes")
+    problems: list[str] = Field(default=[], description="why files cannot be read")
+    feeds: list[Feed] = Field(default=[], description="who feeds every indicator of generation health")
+
+
 class SoakVerdict(_Model):
     """Where a soak stands against one target. Bounds are one-sided at 95 %."""
 
@@ -321,6 +333,7 @@ class Status(_Model):
         default=None, description="GPUs, host, volumes and processes, sampled once"
     )
     runs: list[Run]
+    attempt_logs: list[AttemptLogs] = Field(default=[], description="by folder; `mens-console health` judges them")
     soaks: list[Soak] = Field(default=[], description="those that go on first, then the newest")
     box_alerts: list[Alert] = Field(default=[], description="alerts about the machine rather than a run")
     silences: list[Silence] = []

@@ -26,7 +26,7 @@ from mens_console.store.box import Box
 from mens_console.store.budget import Budget
 from mens_console.store.desk import Desk
 from mens_console.store.generation import WORKERS as LOG_WORKERS
-from mens_console.store.generation import Generation, follow_attempts
+from mens_console.store.generation import Generation, follow_attempts, grouped
 from mens_console.store.histories import Histories
 from mens_console.store.judge import Judge
 from mens_console.store.probe import SystemProbe
@@ -360,6 +360,7 @@ class Engine:
         if not self._changed and scanning == self._snapshot.scanning and problems == self._snapshot.problems:
             return
         self._changed = False
+        left = one_shot and not self._generation.views
         self._snapshot = Snapshot(
             self._snapshot.rev + 1,
             now,
@@ -378,7 +379,8 @@ class Engine:
             by_id=dict(self._views.by_id),
             health=self._generation.views,
             kpi=self._generation.kpi,
-            unread=self._unread() if one_shot and not self._generation.views else 0,
+            unread=self._unread() if left else 0,
+            unread_logs=grouped(self._search.records) if left else {},
             soaks=self._soaks.views,
         )
         self._publish(self._snapshot)

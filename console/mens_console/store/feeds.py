@@ -5,9 +5,11 @@ It reads views alone, so that screens and documents say the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mens_console.ingest.aliases import nearest
+from mens_console.ingest.text import safe_text
 from mens_console.signals.kpivalues import Feed
 from mens_console.signals.readers import HEALTH, RUN
 from mens_contracts.aliases import spellings
@@ -70,6 +72,14 @@ def _of_logs(reader: Reader, carried: Mapping[str, int], further: Mapping[str, i
     if further.get(other, 0) * 2 > rows:
         return Feed(reader.name, wanted, "alias", other, paths, rows, near)
     return Feed(reader.name, wanted, "fed", wanted, paths, rows, near)
+
+
+def feed_documents(feeds: Sequence[Feed]) -> list[dict[str, Any]]:
+    """Return feeds as plain JSON values, foreign names made safe."""
+    return [
+        {key: safe_text(value) if isinstance(value, str) else value for key, value in asdict(feed).items()}
+        for feed in feeds
+    ]
 
 
 def strange(report: HealthReport) -> tuple[dict[str, str], dict[str, int]]:

@@ -115,12 +115,7 @@ class Generation:
         if records == self._records:
             return False
         self._records = records
-        groups = {
-            name: in_order(record.path for record in group)
-            for name, group in groupby(
-                sorted((r for r in records if r.kind == ATTEMPTS), key=lambda r: r.id), key=lambda r: r.id
-            )
-        }
+        groups = grouped(records)
         self.problems = ()
         if len(groups) > MOST_LOGS:
             left = len(groups) - MOST_LOGS
@@ -232,6 +227,12 @@ class _Log:
     def entity(self, run_id: str) -> str:
         """Return what an alert about a run of this log is about."""
         return f"{GENERATION}:{self.name}/{run_id}" if run_id else f"{GENERATION}:{self.name}"
+
+
+def grouped(records: Iterable[FoundRecord]) -> dict[str, tuple[Path, ...]]:
+    """Return the attempt logs of each folder that has some, in the order they were written."""
+    logs = sorted((record for record in records if record.kind == ATTEMPTS), key=lambda record: record.id)
+    return {name: in_order(one.path for one in group) for name, group in groupby(logs, key=lambda record: record.id)}
 
 
 def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import socket
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mens_console.ingest.text import safe_text
@@ -37,6 +36,7 @@ def moment(value: float | None) -> float | None:
 
 def status_document(snapshot: Snapshot) -> dict[str, Any]:
     """Return the whole document."""
+    from mens_console.store.logsreport import log_documents
     from mens_console.store.machinereport import machine_document
     from mens_console.store.soakreport import soak_document
 
@@ -48,6 +48,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "problems": [safe_text(problem) for problem in snapshot.problems],
         "machine": None if snapshot.machine is None else machine_document(snapshot.machine),
         "runs": [run_document(run) for run in snapshot.runs],
+        "attempt_logs": log_documents(snapshot),
         "soaks": [soak_document(soak) for soak in snapshot.soaks],
         "box_alerts": [alert_document(alert) for alert in snapshot.box_alerts],
         "silences": [_silence(silence) for silence in snapshot.silences],
@@ -57,7 +58,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
 def run_document(run: RunView) -> dict[str, Any]:
     """Return one run's part of the document."""
     from mens_console.store.deepreport import deep_document
-    from mens_console.store.feeds import run_feeds
+    from mens_console.store.feeds import feed_documents, run_feeds
 
     signals = run.signals
     eta = signals.eta if run.moving else None
@@ -98,10 +99,7 @@ def run_document(run: RunView) -> dict[str, Any]:
         "config": {safe_text(key): safe_text(value) for key, value in run.config.items()},
         "updated_at": moment(run.updated_at),
         **deep_document(run),
-        "feeds": [
-            {key: safe_text(value) if isinstance(value, str) else value for key, value in asdict(feed).items()}
-            for feed in run_feeds(run)
-        ],
+        "feeds": feed_documents(run_feeds(run)),
         "backlog": None if run.backlog is None else {"bytes_read": run.backlog.done, "bytes_total": run.backlog.total},
     }
 

@@ -274,6 +274,8 @@ class Snapshot:
     """What records of generation and benchmarks say, None where there is none."""
     unread: int = 0
     """Attempt logs and records of KPIs that are there and were left unread, because a short answer was wanted."""
+    unread_logs: Mapping[str, tuple[Path, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """The attempt logs among them, by folder."""
     soaks: tuple[SoakView, ...] = ()
     """Soaks of the box, those that still run first, then the newest."""
 
