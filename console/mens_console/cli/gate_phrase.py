@@ -49,6 +49,9 @@ def typed(question: str) -> str:
             return _Line(question.rpartition("\n")[2], sink).read(lambda: os.read(fd, _MOST))
         except OSError:
             return ""  # the terminal went away
+        except KeyboardInterrupt:
+            sink.write("\n")
+            raise
         finally:
             with contextlib.suppress(OSError):
                 sink.write(_PASTE_OFF)
