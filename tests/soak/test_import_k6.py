@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from soak.loadfiles import BEGUN, lines, record
 
+from mens_console.cli.main import main
 from mens_console.soak.imports.following import claims, follow, load
 from mens_console.soak.verdicts import failures
 
@@ -170,3 +171,14 @@ def test_seconds_and_incidents_grow_with_the_file(tmp_path):
     assert (one.opened, one.closed) == (57, 68)
     follower.close()
     assert load(path, now=OLD).incidents == (one,)
+
+
+@pytest.mark.parametrize("name", ["k6.json", "my_test_result.json", "load-test.json", "points.jsonl", "points.ndjson"])
+def test_points_are_found_below_a_folder(tmp_path, monkeypatch, capsys, name):
+    for variable in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    (tmp_path / "box").mkdir()
+    write(tmp_path / "box" / name, metric("vus") + outage(57.0, 68.0))
+    assert main(["status", str(tmp_path / "box")]) == 0
+    assert f"soak box/{name}" in (shown := capsys.readouterr().out)
+    assert "1 incident" in shown

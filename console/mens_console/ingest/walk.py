@@ -27,7 +27,9 @@ _NAMES: Final = frozenset(
 )
 _SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".log", ".out", ".err", ".stdout", ".stderr")
 _TEXT_LOG: Final = re.compile(r"(log|out|err|train|console|slurm).*\.txt", re.IGNORECASE)
-_LOAD: Final = re.compile(r"bench|guidellm|vllm|sglang|openai|aiperf|genai|k6|locust|qps|profile_export")
+_LOAD: Final = re.compile(
+    r"bench|guidellm|vllm|sglang|openai|aiperf|genai|k6|locust|qps|profile_export|load.?test|test.?result"
+)
 """What results of load tools are called like; what they are is told by their content."""
 _ASIDE: Final = re.compile(r"(?:\.\d{1,6}|[-.]\d{4}-?\d\d-?\d\d(?:[-_.t]?\d{2,10})?)?(?:\.gz)?")
 """What rotation and compression append to a name, in lower case: `.3`, `-20260131`, `.2.gz`."""

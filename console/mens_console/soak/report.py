@@ -190,7 +190,8 @@ def _load(found: Analysis) -> list[Block]:
         lost = f"{step(found.lost)}, {step(found.skipped)}"
         why = "; ".join(f"{step(n)} {what}" for what, n in lost_by(found.lost, found.lost_by))
         why = (why if found.lost_by else "") or "sent, and their driver ended or was held up"
-        rows.append(["lost, skipped", lost, f"{why}; due while none ran"])
+        told = f"{why}; due while none ran" if found.plan else "sent and cut off; due and never sent"
+        rows.append(["lost, skipped", lost, told])
     if "complete_s" in found.extra:
         drained = hours(float(found.extra["drain_s"]))
         rows.append(["time to complete all", hours(float(found.extra["complete_s"])), f"{drained} after the last send"])
