@@ -104,7 +104,7 @@ async def test_acknowledging_goes_to_the_engine_with_a_note_and_hides_nothing(co
     first = troubled()
     async with console(first, (120, 50)) as (app, pilot):
         await press(pilot, "8", "a")
-        assert "): nan_loss of lr-3e-2" in app.room.query_one(Input).placeholder
+        assert app.room.query_one(Input).placeholder.startswith("nan_loss of lr-3e-2: ")
         await press(pilot, *"bad", "enter")
         fingerprint = first.runs[2].alerts[0].fingerprint
         assert app.engine.orders == [("acknowledge", "lr-3e-2", fingerprint, "bad")]
@@ -265,7 +265,7 @@ async def test_the_log_of_the_run_or_none(console, tmp_path):
         await press(pilot, "8", "j", "j", "v")
         await until(pilot, lambda: "There is no log stream" in text_of(app))
         await press(pilot, "g", "v")
-        await until(pilot, lambda: isinstance(app.screen, LogsScreen) and "train.log · 1 lines" in text_of(app))
+        await until(pilot, lambda: isinstance(app.screen, LogsScreen) and "train.log · 1 line" in text_of(app))
 
 
 async def test_what_is_about_the_machine_leads_to_the_machine(console):

@@ -111,7 +111,6 @@ class FleetScreen(Room):
         self._share_height(len(self._rows))
         note = f" {len(runs)} of {len(snapshot.runs)} runs · {order.name}" + (", reversed" if self._reverse else "")
         note += f" · filter {self._query.text}" if self._query else ""
-        note += " · Enter keeps it, Esc clears it" if self.has_class("-filtering") else ""
         warnings, criticals = alert_counts(snapshot.box_alerts)
         # The header counts them, too, and no row of this table shows them.
         other: Line = ((f" · {counts_text(warnings, criticals)}", "bad" if criticals else "warn"), (OF_NO_RUN, "muted"))
