@@ -313,3 +313,12 @@ async def test_a_fleet_of_a_thousand_runs_tells_the_engine_what_is_in_sight(cons
         key, near = app.engine.wanted[-1]
         assert key == "r999" and "r990" in near and "r0" not in near
         assert app.room.query_one(Grid).cursor_key == "r999"
+
+
+async def test_a_run_that_is_only_text_says_what_would_give_it_curves(console):
+    bare = replace(run("one", steps=0), series={})
+    text = replace(bare, sources=(replace(bare.sources[0], format="log"),))
+    for one, said in ((bare, "No metric row yet."), (text, "A log, and no metrics.")):
+        async with console(snapshot([one])) as (app, pilot):
+            await pilot.press("2")
+            await until(pilot, lambda app=app, said=said: said in text_of(app))

@@ -187,7 +187,7 @@ def test_empty_pages_teach():
     assert "Attempt logs found in 2 folders: 4 shows" in found and "KPI records found: 5 shows" in found
     assert "found" not in refused.replace("No training run found", "")
     assert "tee run/train.log" in str(empty.no_logs(snapshot([]), 80))
-    assert "logging_steps" in str(empty.no_rows(80))
+    assert "logging_steps" in str(empty.no_rows(80)) and "MensCallback" in str(empty.no_rows(80, text_alone=True))
 
 
 def test_the_legend_has_every_glyph_and_fits():

@@ -49,9 +49,26 @@ def _elsewhere(snapshot: Snapshot, width: int) -> list[Line]:
     return [(), *(line for text in found for line in prose(text, width, "accent"))] if found else []
 
 
-def no_rows(width: int) -> list[Line]:
-    """Return what the charts' place says of a run that has logged nothing."""
+def no_rows(width: int, *, text_alone: bool = False) -> list[Line]:
+    """Return what the charts' place says of a run that has logged nothing; `text_alone`: its files are logs."""
     width = min(width, 76)
+    if text_alone:
+        told = (
+            "All that is known of this run is plain text: 0 shows and searches it, and it is read for errors. No curve"
+        )
+        told += " is read from sentences."
+        cure = "For curves, let the training write what is read (any of these is enough):"
+        return [
+            (),
+            (("A log, and no metrics.", "strong"),),
+            (),
+            *prose(told, width, "muted"),
+            (),
+            *prose(cure, width, "muted"),
+            *prose('one JSON object a row: {"step": 10, "loss": 2.31}, in a *.jsonl', width, "", "  "),
+            *prose("a metrics.csv, or TensorBoard events", width, "", "  "),
+            *prose("MensCallback or watch() of mens_console.collectors, in three lines", width, "", "  "),
+        ]
     return [
         (),
         (("No metric row yet.", "strong"),),

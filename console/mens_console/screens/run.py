@@ -125,7 +125,8 @@ class RunScreen(Room):
             return
         self._describe(snapshot, run, now)
         if bare:
-            self._write("#note", no_rows)
+            text_alone = bool(run.sources) and all(source.format == "log" for source in run.sources)
+            self._write("#note", lambda width: no_rows(width, text_alone=text_alone))
         self.query_one(Charts).show(run)
         self._tell(snapshot, run)
         self._go_to_moment(run)
