@@ -159,6 +159,47 @@ def test_rotation_by_rename_loses_nothing(log, keep_open):
     assert seen.drain(tail)[-1] == 7
 
 
+@pytest.mark.parametrize("in_place", [True, False], ids=["in place", "another file"])
+@pytest.mark.parametrize("kept", [True, False], ids=["as it was", "altered"])
+def test_a_log_that_is_other_only_in_its_middle_is_read_anew(log, in_place, kept):
+    old = rows(*range(1000, 3000))
+    new = old if kept else old[: len(old) // 2].replace(b",0.5", b",0.7") + old[len(old) // 2 :]
+    new = old[:1024] + new[1024:]
+    log.write_bytes(old)
+    tail, seen = tail_of(log), Folded()
+    seen.drain(tail)
+    target = log if in_place else log.with_name("new")
+    target.write_bytes(new)
+    os.utime(target, (2e9, 2e9))
+    target.replace(log)
+    append(log, b"")
+    seen.drain(tail)
+    assert (seen.restarts, seen.steps) == (0 if kept else 1, list(range(1000, 3000)))
+    append(log, rows(3000))
+    assert seen.drain(tail)[-1] == 3000
+
+
+@given(st.lists(st.integers(1, 30_000), min_size=1, max_size=60), st.randoms())
+def test_marks_tell_bytes_again_however_they_were_committed_and_stay_few(tmp_path_factory, cuts, chance):
+    data = chance.randbytes(sum(cuts))
+    marks, at = marks_module.Marks(), 0
+    for cut in cuts:
+        marks.commit(data[at : at + cut])
+        at += cut
+    assert marks.done == len(data)
+    assert len(marks.spots) <= 2 * 31
+    path = tmp_path_factory.mktemp("marks") / "file"
+    path.write_bytes(data + b"more")
+    with path.open("rb") as file:
+        assert marks.match_all(file.fileno())
+    offset = marks.spots[2 * chance.randrange(len(marks.spots) // 2)]
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(bytes([data[offset] ^ 1]))
+        file.flush()
+        assert not marks.match_all(file.fileno())
+
+
 def rotate(log, data, *, copy=False, age=None, dated=0):
     """Rotate as logrotate does, and write `data` under the name; `age`: when all files were written, in seconds."""
     shift = shutil.copy2 if copy else os.rename

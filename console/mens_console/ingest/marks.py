@@ -11,13 +11,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from typing import Final
+from zlib import crc32
 
 from mens_console.ingest.safeopen import open_regular, read_at
 
 _HEAD: Final = 1024
 _ANCHOR: Final = 64
+_SPOT: Final = 4096
+_MOST: Final = 31
 _ROTATED: Final = re.compile(r"[._-](\d[\d._T-]*|old)")
 """What copytruncate appends to a name: `.1`, `-20260131`, `.old`. An editor's backup (`~`, `.bak`) is no rotation."""
 
@@ -28,22 +32,48 @@ _LEAST_DATE: Final = 10**7
 
 @dataclass(slots=True)
 class Marks:
-    """The first 1 KiB and the last 64 of the `done` bytes that were committed, verbatim.
+    """The first 1 KiB and the last 64 of the `done` bytes that were committed, verbatim, and checksums in between.
 
     A head alone would not notice a deterministic job started again with the same header; both together do as soon as
-    the newer content differs at the point of reading.
+    the newer content differs at the point of reading. Where a file may be another one although both stand, as where
+    its inode has changed, up to `_MOST` `spots` all over it tell: pairs of where one begins, and its length above its
+    checksum.
     """
 
     done: int = 0
     head: bytes = b""
     anchor: bytes = b""
+    spots: array[int] = field(default_factory=lambda: array("Q"))
+    _next: int = 0
+    _stride: int = _SPOT
 
     def commit(self, data: bytes) -> None:
         """Add consumed bytes."""
+        if self.done + len(data) > self._next:
+            self._sample(data)
         if len(self.head) < _HEAD:
             self.head += data[: _HEAD - len(self.head)]
         self.anchor = data[-_ANCHOR:] if len(data) >= _ANCHOR else (self.anchor + data)[-_ANCHOR:]
         self.done += len(data)
+
+    def _sample(self, data: bytes) -> None:
+        """Add the spots that lie in what follows the committed bytes; the more of them, the wider apart."""
+        self._next = max(self._next, self.done)
+        while (at := self._next - self.done) < len(data):
+            piece = data[at : at + _SPOT]
+            self.spots.extend((self._next, len(piece) << 32 | crc32(piece)))
+            self._next += self._stride
+            if len(self.spots) > 2 * _MOST:
+                kept = zip(self.spots[::4], self.spots[1::4], strict=True)
+                self.spots = array("Q", [number for pair in kept for number in pair])
+                self._stride *= 2
+
+    def match_all(self, fd: int) -> bool:
+        """Whether the file behind `fd` holds the committed bytes, as far as all that is known of them tells."""
+        return self.match(fd) and all(
+            crc32(read_at(fd, offset, check >> 32)) == check & 0xFFFFFFFF
+            for offset, check in zip(self.spots[::2], self.spots[1::2], strict=True)
+        )
 
     def match(self, fd: int) -> bool:
         """Whether the file behind `fd` (still) holds the committed bytes, as far as the marks tell."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
@@ -160,7 +161,8 @@ class Tail:
         """Return where reading stands, as JSON values for `load`; None where the decoder cannot say."""
         if self._id is None or self._old or self.provisional or not isinstance(self._decoder, Resumable):
             return None
-        marks = {"done": self.done, "head": self._marks.head.hex(), "anchor": self._marks.anchor.hex()}
+        known = self._marks
+        marks = {"done": self.done, "head": known.head.hex(), "anchor": known.anchor.hex(), "spots": list(known.spots)}
         return {"id": list(self._id), "marks": marks, "decoder": self._decoder.state()}
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -172,7 +174,8 @@ class Tail:
             raise TypeError(f"the {self.format.name} decoder keeps no state")
         device, inode = (int(number) for number in saved["id"])
         marks = saved["marks"]
-        self._marks = Marks(int(marks["done"]), bytes.fromhex(marks["head"]), bytes.fromhex(marks["anchor"]))
+        head, anchor = bytes.fromhex(marks["head"]), bytes.fromhex(marks["anchor"])
+        self._marks = Marks(int(marks["done"]), head, anchor, array("Q", marks.get("spots", ())))
         self._decoder.restore(saved["decoder"])
         self._id = (device, inode)
         self._fed_to = self._history_end = self.size = self.done
@@ -196,10 +199,13 @@ class Tail:
         self._recovered()
         if fd is None:
             return self._drain(now, limit) if self._old else None
+        touched = bool(self._seen) and seen != self._seen and status.st_size <= self.size
         if seen != self._seen:  # a torn tail may have been cut and written anew: it is fed again
             self._seen, self._fed_to = seen, self.done
         self.size = status.st_size
         try:
+            if touched and not self._marks.match_all(fd):  # it was written to, and did not grow
+                raise _RewrittenError
             if self.provisional and self.size > self.done:
                 raise _RewrittenError
             chunk = self._advance(fd, now, limit)
@@ -230,7 +236,7 @@ class Tail:
             return None
         if self._history_end < 0:
             self._history_end = opened.st_size
-        if self._id not in (None, identity) and (not self.done or not self._marks.match(fd)):
+        if self._id not in (None, identity) and (not self.done or not self._marks.match_all(fd)):
             old = find_renamed(self.path, self._id[1] if self._id else 0, self._marks)
             if old is not None:
                 os.close(fd)
