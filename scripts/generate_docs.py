@@ -12,6 +12,8 @@ import gate_reference
 import reference
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textual.binding import Binding
     from textual.dom import DOMNode
 
@@ -99,14 +101,26 @@ def bound() -> list[Binding]:
 
 def keys() -> str:
     """Return the keys by where they work, from the bindings themselves."""
+    from mens_console.screens.help import GROUPS
+
+    *places, everywhere = GROUPS
+    return key_table((everywhere, *places, *MODALS))
+
+
+def first_keys() -> str:
+    """Return the keys that a first look needs."""
+    return key_table(("app", "grid", "chart", "fleet", "run", "logs"))
+
+
+def key_table(places: Iterable[str]) -> str:
+    """Return a row of keys for each of these places."""
     from mens_console.screens.help import GROUPS, key_name
 
-    *places, everywhere = {**GROUPS}.items()
-    groups: dict[str, list[str]] = {}
-    for place, group in (*places, *MODALS.items(), everywhere):
+    rows = []
+    for place in places:
         listed = [one for one in bound() if one.id.partition(".")[0] == place]
-        groups[group] = [f"{names_of(key_name(one.key))} {one.description.lower()}" for one in listed]
-    rows = [f"| {group} | {' · '.join(listed)} |" for group, listed in groups.items()]
+        told = [f"{names_of(key_name(one.key))} {one.description.lower()}" for one in listed]
+        rows.append(f"| {(GROUPS | MODALS)[place]} | {' · '.join(told)} |")
     return "\n".join(["| where | keys |", "|---|---|", *rows])
 
 
@@ -250,7 +264,8 @@ def pages() -> dict[Path, str]:
     from mens_console.signals.rules import describe
 
     parts = {
-        "README.md": {"formats": formats, "keys": keys},
+        "README.md": {"formats": formats, "keys": first_keys},
+        "docs/keys.md": {"keys": keys},
         "docs/contracts.md": {
             "contracts": contract_reference.contracts,
             "aliases": contract_reference.aliases,
