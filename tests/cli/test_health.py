@@ -190,6 +190,25 @@ def test_bad_rows_are_counted_shown_and_never_fatal(cli, box):
     assert "5 rows are no attempts" in cli("health", log)[1]
 
 
+@pytest.mark.parametrize("rows", [100, 0])
+def test_a_last_line_that_its_writers_buffer_cut_is_told_and_counts_later(cli, box, rows):
+    log = write(box / "x.log", attempts(rows))
+    last = json.dumps(next(attempts(1)) | {"error": "x" * 5000}).encode()
+    torn = 4096 - log.stat().st_size % 4096
+    with log.open("ab") as file:
+        file.write(last[:torn])
+    assert log.stat().st_size % 4096 == 0
+    _, out, err = cli("health", log)
+    assert (f"the last {torn:,} bytes of" in out) if rows else ("its only line is not whole yet" in err)
+    found = told(cli, log)[1]
+    assert (found["bad_rows"], found["tier"]["total_personas"]) == (0, rows)
+    with log.open("ab") as file:
+        file.write(last[torn:] + b"\n")
+    _, out, err = cli("health", log)
+    assert "not whole yet" not in out + err
+    assert told(cli, log)[1]["tier"]["total_personas"] == rows + 1
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"not json\n", os.urandom(2000)])
 def test_nothing_to_judge_ends_with_2(cli, box, content):
     log = box / "x.log"

@@ -206,6 +206,8 @@ def _complain(report: HealthReport) -> None:
     for source in report.sources:
         if not source.problem and not source.rows:
             why = f"{source.bad_rows:,} lines, none of them an attempt" if source.bad_rows else "it is empty"
+            if source.done < source.size and not source.bad_rows:
+                why = "its only line is not whole yet"
             whys = Counter(row.why for row in report.bad if row.path == source.path)
             most = (
                 "compressed (gzip): name it .gz" if _is_gzip(source.path) else next(iter(whys.most_common(1)), ("",))[0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.bands import BANDS, NAMES, band_look, interval_text, latency_text, severity, value_text
-from mens_console.signals.generation import INDICATORS, MIN_ATTEMPTS, OTHERS
+from mens_console.signals.generation import INDICATORS, MIN_ATTEMPTS, OTHERS, TORN
 from mens_console.signals.human import count, percent, some
 from mens_console.signals.tiers import named
 from mens_console.store.feeds import strange
@@ -140,6 +140,10 @@ def _unread(report: HealthReport) -> Iterator[str]:
             line = f"line {newest.line}" if newest.line is not None else f"byte {newest.offset}"
             where = f"; the newest: {safe_text(newest.path, 200)}, {line}: {safe_text(newest.why, 200)}"
         yield from _wrapped(f"{report.bad_rows:,} rows are no attempts and were left out{where}", "  ")
+    for source in report.sources:
+        if source.problem is None and 0 < source.size - source.done <= TORN:
+            rest = f"the last {source.size - source.done:,} bytes of {safe_text(source.path, 200)}"
+            yield from _wrapped(f"{rest} are a line that is not whole yet, and wait", "  ")
     known, odd = strange(report)
     if known:
         names = ", ".join(f"{other} for {field}" for other, field in sorted(known.items()))
