@@ -160,7 +160,7 @@ LEAST_VLLM = {
         (LEAST_SOAK, {"error_rate": 0, "failures_72h": 0, "soak_hours": 72, "uptime": 100, "mtbf_lower_bound": 24.03}),
         (LEAST_VLLM, {"error_rate": 0, "throughput_single": 121, "ttft_p50": 80, "ttft_p99": 120, "itl_p50": 20,
                       "itl_p99": 40}),
-        ({"schema": "mens-bench/1", "throughput": [{"batch": 1, "gpus": 1, "runs": [120, 121]}]},
+        ({"schema": "mens-bench/1", "throughput": [{"batch": 1, "gpus": 1, "tokenizer": "server", "runs": [120, 121]}]},
          {"throughput_single": 120.5}),
         ({"results": {"mmlu": {"acc": 0.72}}}, {"mmlu": 72}),
     ],

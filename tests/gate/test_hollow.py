@@ -1,9 +1,12 @@
 """Reports that look whole and hold nothing, or not what they say: none of them is green."""
 
 import copy
+import json
+import math
 
 import pytest
 from contracts.load_samples import BENCH
+from gate.releases import lmeval
 from gate.shapes import aiperf, guidellm, only, read, spread, vllm
 
 from mens_console.evaluation.metrics import WEIGHTS
@@ -30,6 +33,11 @@ def test_a_throughput_that_its_own_tokens_and_time_do_not_have_is_none(tmp_path)
     assert only(found, "throughput_single").value == 121.5
 
 
+def test_that_one_gpu_is_taken_where_none_is_told_is_said(tmp_path):
+    assert "one is taken" in only(read(tmp_path / "a", a__json=vllm()), "throughput_single").note
+    assert "one is taken" not in only(read(tmp_path / "b", a__json=vllm(gpus=1)), "throughput_single").note
+
+
 def test_requests_of_which_nothing_is_told_have_failed(tmp_path):
     item = only(read(tmp_path, a__json=vllm(num_prompts=1000, completed=100, failed=3)), "error_rate")
     assert (item.value, item.n) == (90.0, 1000)
@@ -51,6 +59,35 @@ def test_a_rung_that_was_measured_twice_and_broke_once_does_not_hold(tmp_path, r
     document["context"] = [low, *({**high, **change} for change in rungs)]
     item = only(read(tmp_path, a__json=document), "context_tokens")
     assert (item.value, item.n) == (tokens, 100)
+
+
+@pytest.mark.parametrize("counted", [None, "", "whitespace", "unknown", math.nan, [1]])
+def test_tokens_that_nobody_is_told_to_have_counted_decide_nothing(tmp_path, counted):
+    document = copy.deepcopy(BENCH)
+    document["throughput"][0]["tokenizer"] = document["context"][0]["tokenizer"] = counted
+    manifest = read(tmp_path, a__json=json.dumps(document))
+    assert "which may decide nothing" in only(manifest, "throughput_single").trouble
+    assert "are counted by" in only(manifest, "context_tokens").trouble
+
+
+def test_more_latencies_than_requests_succeeded_are_found_without_their_n(tmp_path):
+    document = copy.deepcopy(BENCH)
+    document["latency"][0]["failed"] = 200
+    del document["latency"][0]["ttft_ms"]["n"]
+    assert "300 of them, and 100 requests" in only(read(tmp_path, a__json=document), "ttft_p99").trouble
+
+
+@pytest.mark.parametrize("value", [math.nan, None, "x", -1])
+def test_a_benchmark_without_a_usable_value_is_not_left_out_of_what_is_compared(tmp_path, value):
+    whole = {role: lmeval(0.72, 0.78, 0.95) for role in ("baseline", "quantized", "qlora")}
+    texts = {f"{role}__json": document | {"role": role} for role, document in whole.items()}
+    assert only(read(tmp_path / "a", **texts), "qlora_degradation").value == 0
+    for key in ("acc,none", "acc_norm,none"):
+        whole["qlora"]["results"]["hellaswag"][key] = value
+    whole["qlora"]["n-shot"]["arc_easy"] = value
+    texts["qlora__json"] = json.dumps(whole["qlora"] | {"role": "qlora"})
+    item = only(read(tmp_path / "b", **texts), "qlora_degradation")
+    assert "no usable value" in item.trouble
 
 
 @pytest.mark.parametrize("part", ["throughput", "latency", "memory", "context"])

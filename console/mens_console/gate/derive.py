@@ -107,21 +107,23 @@ def _by_task(scores: Iterable[Item], role: str) -> dict[str, list[Item]]:
 
 
 def _compared(scores: Sequence[Item], one: str, other: str) -> tuple[list[tuple[Item, Item]], str]:
-    """Return the scores of all tasks that two roles share, and which of them are told more than once."""
+    """Return the scores of all tasks that two roles share, and why they may not be compared ("" where they may)."""
     left, right = _by_task(scores, one), _by_task(scores, other)
     shared = sorted(left.keys() & right.keys())
-    twice = [
-        task for task in shared if len({x.value for x in left[task]}) > 1 or len({x.value for x in right[task]}) > 1
-    ]
-    return [(left[task][0], right[task][0]) for task in shared], ", ".join(twice)
+    every = {task: [*left[task], *right[task]] for task in shared}
+    broken = [f"{task}: {x.trouble}" for task, found in every.items() for x in found if math.isnan(x.value)]
+    twice = [task for task in shared if any(len({x.value for x in side[task]}) > 1 for side in (left, right))]
+    why = f"a benchmark of both has no usable value: {broken[0].removeprefix('score ')}" if broken else ""
+    if twice and not why:
+        why = f"told twice, and differently: {', '.join(twice)}"
+    return [(left[task][0], right[task][0]) for task in shared], why
 
 
 def _mean_loss(scores: Sequence[Item]) -> list[Item]:
     """Return the mean relative loss over the benchmarks that a baseline and a quantized model share, in %."""
-    pairs, twice = _compared(scores, BASELINE, QUANTIZED)
+    pairs, trouble = _compared(scores, BASELINE, QUANTIZED)
     if not pairs:
         return []
-    trouble = f"told twice, and differently: {twice}" if twice else ""
     if len(pairs) < LEAST:
         trouble = trouble or f"{len(pairs)} benchmarks are in both files; a mean loss is taken over {LEAST} at least"
     if any(not a.value > 0 for a, _ in pairs):
@@ -138,14 +140,14 @@ def _mean_loss(scores: Sequence[Item]) -> list[Item]:
 
 def _qlora(scores: Sequence[Item]) -> list[Item]:
     """Return what QLoRA lost on the benchmark that it lost most on, in points, against the model it was trained on."""
-    pairs, twice = _compared(scores, QUANTIZED, QLORA)
+    pairs, why = _compared(scores, QUANTIZED, QLORA)
     if not pairs:
         return []
     before, after = max(pairs, key=lambda pair: pair[0].value - pair[1].value)
     item = _difference(
         "qlora_degradation", before, after, f"the worst of {len(pairs)}: {before.metric.removeprefix('score ')}"
     )
-    return [dataclasses.replace(item, value=math.nan, trouble=f"told differently: {twice}") if twice else item]
+    return [dataclasses.replace(item, value=math.nan, trouble=why) if why else item]
 
 
 def _evaluations(items: Sequence[Item]) -> list[Item]:

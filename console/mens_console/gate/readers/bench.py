@@ -14,7 +14,7 @@ from mens_console.gate.readers.serving import outcome, throughput
 from mens_console.gate.readers.sheet import Sheet
 
 SCHEMA: Final = "mens-bench/1"
-_UNTRUE: Final = frozenset({"whitespace", "unknown"})
+_UNTRUE: Final = frozenset({"", "whitespace", "unknown"})
 _PARTS: Final = ("throughput", "latency", "memory", "context")
 _MOST_LOSS: Final = 0.05
 _LIMITS: Final = ((32_000, 200.0), (16_000, 100.0), (0, 250.0))
@@ -69,13 +69,21 @@ def _throughput(one: dict[str, Any], place: int, sheet: Sheet) -> None:
         trouble = f"its mean {mean:g} is not that of its runs, {sum(runs) / len(runs):g}"
     elif one.get("n") is not None and count(one["n"]) != len(runs):
         trouble = f"it says n = {one.get('n')}, and has {len(runs)} runs"
-    elif one.get("tokenizer") in _UNTRUE:
-        trouble = f"its tokens are counted by {one['tokenizer']}, which may decide nothing"
+    elif untrue := _untrue(one):
+        trouble = f"its tokens are counted by {untrue}, which may decide nothing"
     if runs and not trouble:
         mean = tidy(math.fsum(runs) / len(runs))
     throughput(sheet, mean, pointer("throughput", place, "mean"), batch=count(one.get("batch")),
                used=count(one.get("gpus")), n=len(runs), samples=runs, trouble=trouble,
                note=_left_out(failed, count(one.get("short_runs")) or 0))  # fmt: skip
+
+
+def _untrue(one: dict[str, Any]) -> str:
+    """Return who counted tokens where that is no tokenizer: blanks, or nobody who is told."""
+    told = one.get("tokenizer")
+    if isinstance(told, str) and told not in _UNTRUE:
+        return ""
+    return told if isinstance(told, str) and told else "nobody who is told"
 
 
 def _left_out(failed: int, short: int) -> str:
@@ -123,8 +131,8 @@ def _context(rungs: list[dict[str, Any]], sheet: Sheet) -> None:
     known = sorted((tokens, place) for place, one in enumerate(rungs) if (tokens := count(one.get("tokens"))))
     for tokens, place in known:
         why = _holds(rungs[place], tokens)
-        if not why and rungs[place].get("tokenizer") in _UNTRUE:
-            why = f"?tokens at {tokens} are counted by {rungs[place]['tokenizer']}"
+        if not why and (untrue := _untrue(rungs[place])):
+            why = f"?tokens at {tokens} are counted by {untrue}"
         if why:
             held, n = before if tokens == held else (held, n)  # the same rung was measured twice, and broke once
             break

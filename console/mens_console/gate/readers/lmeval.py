@@ -81,8 +81,10 @@ def _known(document: dict[str, Any], task: str, scores: dict[str, Any], sheet: S
     if n is None:
         n = count(scores.get("sample_len"))
     told = _shots(document, task)
-    if garbled(at(document, "n-shot", task)):
-        trouble = trouble or f"its number of shots is none: {str(at(document, 'n-shot', task))[:40]!r}"
+    stated = document.get("n-shot", {})
+    if not isinstance(stated, dict) or garbled(stated.get(task)):
+        said = stated.get(task) if isinstance(stated, dict) else stated
+        trouble = trouble or f"its number of shots is none: {str(said)[:40]!r}"
     if told is not None and told != shots:
         trouble = trouble or f"it was measured with {told} shots; the metric means {shots}"
     version = at(document, "versions", task)
@@ -95,14 +97,13 @@ def _known(document: dict[str, Any], task: str, scores: dict[str, Any], sheet: S
     sheet.add(metric, share, "share", pointer("results", task, key), n=n, successes=whole(share, n),
               interval=_interval(share, number(scores.get(error_key))), tags=tags, trouble=trouble,
               note="; ".join(filter(None, notes)))  # fmt: skip
-    if sheet.items[-1].value == sheet.items[-1].value:
-        sheet.score(task, share, pointer("results", task, key), n)
+    sheet.score(task, share, pointer("results", task, key), n, sheet.items[-1].trouble)
 
 
 def _other(document: dict[str, Any], task: str, scores: dict[str, Any], sheet: Sheet) -> None:
     key, _ = _measured(scores, _MEASURES)
     share = number(scores.get(key)) if key else math.nan
-    if 0 <= share <= 1:
+    if key and (0 <= share <= 1 or not math.isfinite(share)):  # others, such as perplexity, are no shares
         sheet.score(task, share, pointer("results", task, key), _samples(document, task)[0])
 
 

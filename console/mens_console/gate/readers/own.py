@@ -23,8 +23,8 @@ def latency(sheet: Sheet, name: str, block: Any, place: str, *, most: int | None
     trouble = trouble or ordered(at(block, "p50"), at(block, "p99"))
     if garbled(at(block, "n")):
         trouble = f"its n is no count: {str(at(block, 'n'))[:40]!r}"
-    elif n is not None and most is not None and n > most:
-        trouble = f"it tells {n} of them, and {most} requests succeeded"
+    elif most is not None and (told := sum(counts.values()) if n is None else n) > most:
+        trouble = f"it tells {told} of them, and {most} requests succeeded"
     if n == 0 or not isinstance(block, dict):
         trouble = "no request had one: nothing was measured"
     rough = number(at(block, "relative_error"))

@@ -45,6 +45,8 @@ def throughput(sheet: Sheet, value: Any, pointer: str, *, batch: int | None, use
             f"throughput at {where} on {used or 1} GPU is no metric: 1, 4, 8 and 16 are, and 2 and 4 GPUs at batch 1"
         )
         return
+    if used is None:
+        more["note"] = "; ".join(filter(None, (more.get("note", ""), "on how many GPUs is not told: one is taken")))
     sheet.add(name, value, "tokens/s", pointer, tags=tags, **more)
 
 

@@ -127,11 +127,18 @@ class Sheet:
             )
         )
 
-    def score(self, name: str, share: float, pointer: str, n: int | None = None) -> None:
-        """Note the score of a benchmark (0 to 1), of which means over benchmarks are taken."""
+    def score(self, name: str, share: float, pointer: str, n: int | None = None, trouble: str = "") -> None:
+        """Note the score of a benchmark (0 to 1), of which means over benchmarks are taken; NaN in trouble.
+
+        One that is there and has no usable value stays: a mean over the others would leave out what may be the worst.
+        """
         where = self.source
+        if not trouble and not 0 <= share <= 1:
+            trouble = f"its value is no share: {share:g}"
+        share = math.nan if trouble else share
         item = Item(f"score {safe_text(name, _TEXT)}", tidy(share * 100), "%", where.path, where.sha256, pointer,
-                    self.tool, n=n, tags=dict(sorted(self.tags.items())), at=self._dated())  # fmt: skip
+                    self.tool, n=n, tags=dict(sorted(self.tags.items())), at=self._dated(),
+                    trouble=safe_text(trouble, _TEXT * 2))  # fmt: skip
         self.scores.append(item)
 
     def _dated(self) -> float:
