@@ -132,6 +132,15 @@ def test_a_book_that_cannot_be_written_is_no_success(cli, box, state):
     assert "it could not be kept: " in err
 
 
+def test_an_exit_beyond_the_entry_is_told(cli, box, tmp_path):
+    healthy(box)
+    settings(tmp_path, "[thresholds.loss_spike]\nentry = 2\nexit = 3\n")
+    for action in (["rules"], ["list", box]):
+        status, _, err = cli("alerts", *action)
+        assert status == 0
+        assert err.count("thresholds.loss_spike: exit 3 is on the wrong side of entry 2") == 1
+
+
 def test_the_rules_in_force_are_those_configured(cli, tmp_path):
     settings(
         tmp_path,

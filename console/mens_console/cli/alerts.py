@@ -63,6 +63,9 @@ def _list(arguments: argparse.Namespace) -> int:
     held = sum(view.held for run in snapshot.runs for view in run.alerts)
     if held and not arguments.all and not arguments.json:
         print(f"{held} more held until the run ended; --all shows what is over, too")
+    for problem in snapshot.problems:
+        if problem not in settings.problems:  # those were told when they were read
+            complain(problem)
     loud = (view for _, view in found if _is_on(view) and not view.quiet)
     return NO if any(view.severity.rank == 2 for view in loud) else OK
 
@@ -138,7 +141,9 @@ def _document(snapshot: Snapshot, found: Iterable[tuple[Place, AlertView]]) -> d
 def _rules(arguments: argparse.Namespace) -> int:
     """Print the rules as they are in force, overrides and the operator's own ones included."""
     settings = settings_from(arguments, paths=())
-    rules = in_force(settings)
+    rules, problems = in_force(settings)
+    for problem in problems:
+        complain(problem)
     if arguments.json:
         own = {rule.id for rule in settings.rules}
         _print_json([_rule_document(rule, own=rule.id in own) for rule in rules.values()])
@@ -152,12 +157,13 @@ def _rules(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def in_force(settings: Settings) -> Mapping[str, Rule]:
-    """Return the table of rules with the operator's overrides and own rules."""
+def in_force(settings: Settings) -> tuple[Mapping[str, Rule], tuple[str, ...]]:
+    """Return the table of rules with the operator's overrides and own rules, and what of them cannot stand."""
     from mens_console.signals.metricrules import with_custom
     from mens_console.signals.rules import adjusted
 
-    return with_custom(adjusted(settings.thresholds)[0], settings.rules)
+    rules, problems = adjusted(settings.thresholds)
+    return with_custom(rules, settings.rules), problems
 
 
 def _rule_document(rule: Rule, *, own: bool) -> dict[str, Any]:
@@ -314,7 +320,7 @@ def need_rule(name: str, settings: Settings) -> Rule:
     """Return the rule of that name. Raises `CommandError` with the nearest."""
     from difflib import get_close_matches
 
-    rules = in_force(settings)
+    rules, _ = in_force(settings)
     if name in rules:
         return rules[name]
     near = get_close_matches(name, rules, n=1)
