@@ -9,6 +9,7 @@ import pytest
 from cli.runs import healthy
 
 from mens_console.cli import main as entry
+from mens_console.cli.console import draw_in_utf8
 from mens_console.cli.parser import COMMANDS
 
 CODE = "import sys; from mens_console.cli.main import main; sys.exit(main(sys.argv[1:]))"
@@ -282,3 +283,15 @@ def test_argv_is_the_default(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["mens-console", "--version"])
     assert entry.main() == 0
     assert capsys.readouterr().out.startswith("mens-console ")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_the_screen_is_drawn_in_utf_8_whatever_the_locale_says(monkeypatch, encoding):
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace")
+    monkeypatch.setattr(sys, "__stderr__", stream)
+    monkeypatch.setattr(sys, "__stdout__", None)  # closed by whoever started it
+    draw_in_utf8()
+    stream.write("✖ ▁")
+    stream.flush()
+    assert raw.getvalue().decode() == "✖ ▁"

@@ -233,7 +233,7 @@ async def test_ctrl_c_says_how_to_leave_and_leaves_when_it_is_meant(console):
     now = [NOW]
     async with console(snapshot(box()), clock=lambda: now[0]) as (app, pilot):
         await pilot.press("ctrl+c")
-        await until(pilot, lambda: "q or Ctrl-C once more ends the console" in text_of(app))
+        await until(pilot, lambda: " q or Ctrl-C once more ends the console" in text_of(app))
         now[0] += 60
         await pilot.press("ctrl+c")
         await settle(pilot)

@@ -6,6 +6,7 @@ The only command module, with `replay`, that loads Textual.
 from __future__ import annotations
 
 import contextlib
+import io
 import signal
 import sys
 import threading
@@ -130,12 +131,23 @@ def need_terminal() -> None:
         raise CommandError("this is no terminal; use `mens-console status` (or --json) in pipes and scripts")
 
 
+def draw_in_utf8() -> None:
+    """Let what is drawn be UTF-8 whatever the locale says.
+
+    Nearly every terminal takes it, and the escapes that would stand for what a locale lacks tear each line apart.
+    """
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
 def show(engine: Source, settings: Settings) -> int:
     """Run the console over an engine that was not started yet. A polite kill leaves the terminal as it was."""
     import asyncio
 
     from mens_console.screens.app import ConsoleApp
 
+    draw_in_utf8()
     app = ConsoleApp(engine, settings)
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         loop.add_signal_handler(signal.SIGTERM, app.exit, None, TERMINATED)

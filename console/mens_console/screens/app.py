@@ -300,8 +300,8 @@ class ConsoleApp(App[None]):
             self.exit()
             return
         self._asked_to_quit = self.clock()
-        quits = [one.binding for one in self.active_bindings.values() if one.binding.action.endswith("quit")]
-        keys = [self.get_key_display(one) for one in quits if one.action.rpartition(".")[2] == "quit"]
+        bound = [one.binding for one in self.active_bindings.values()]
+        keys = [self.get_key_display(one) for one in bound if one.id == "app.quit"]
         self.notify(" or ".join([*keys[:1], "Ctrl-C once more"]) + " ends the console", timeout=QUIT_S, markup=False)
 
     def action_help(self) -> None:

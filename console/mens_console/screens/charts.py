@@ -63,7 +63,7 @@ class Charts(Container):
         width, height = self.size
         columns = max(1, min(3, width // COLUMN))
         rows = max(1, height // ROWS)
-        # No more places than charts: two charts on a tall screen share it, and four stand two by two, not three and one.
+        # No more places than charts: two on a tall screen share it, and four stand two by two, not three and one.
         rows = min(rows, -(-len(self._panels) // columns))
         return min(columns, -(-len(self._panels) // rows)), rows
 
