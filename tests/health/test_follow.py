@@ -18,7 +18,9 @@ from mens_console.health.aggregate import aggregate
 from mens_console.health.backlog import Backlog
 from mens_console.health.checkpoint import default_cache
 from mens_console.health.follow import Follower
+from mens_console.health.frames import Begin, Failed, Job, Lines
 from mens_console.health.tally import Options
+from mens_console.health.worker import Worker
 
 NOW = 1_770_000_000.0
 
@@ -271,6 +273,34 @@ def test_a_worker_that_dies_costs_time_and_nothing_else_and_is_told(tmp_path, mo
     follower.close()
     assert told(report) == told(expected)
     assert problem is None or "killed by signal 9" in problem
+
+
+def test_runs_beyond_the_bound_are_counted_together_whoever_reads(tmp_path, monkeypatch):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"".join(row(n, f"run-{n // 20}") for n in range(3000)))
+    monkeypatch.setattr("mens_console.health.tally.MOST_RUNS", 40)
+    here = aggregate([path], batch_size=7)
+    small_ranges(monkeypatch, 5_000)
+    there = aggregate([path], batch_size=7, workers=2)
+    assert told(there) == told(here)
+    assert len(here.runs) == 41
+    assert sum(judged.batch.n for judged in here.batches if judged.batch.run_id == "(other runs)") == 3000 - 800
+
+
+@pytest.mark.parametrize("first", ["lines", "runs", "nothing"])
+def test_a_worker_that_meets_too_many_runs_gives_up_before_its_memory_does(tmp_path, monkeypatch, first):
+    monkeypatch.setattr("mens_console.health.worker.MOST_RUNS", 40)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"".join(row(n, f"run-{n}") for n in range(60)))
+    status = path.stat()
+    job = Job(1, str(path), "a.jsonl", (status.st_dev, status.st_ino), 0, status.st_size, 10, 0.1, "batch", first)
+    worker = Worker()
+    answer = worker.answer(job)
+    if first == "lines":
+        assert answer == Lines(1, 60)
+        answer = worker.answer(Begin(1, {}, sure=True))
+    assert isinstance(answer, Failed)
+    assert "runs" in answer.why
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import json
 import math
 import random
+from collections import Counter
 from itertools import pairwise
 
 import msgspec
@@ -259,6 +260,25 @@ def test_personas_beyond_the_bound_are_counted_together(monkeypatch):
         tally.read(block, "log")
     got = {judged.batch.run_id: judged.batch.n for judged in tally.report(1).batches}
     assert got == {"0": 5, "1": 5, "2": 5, "(other personas)": 15}
+
+
+@pytest.mark.parametrize("by", ["batch", "run", "tier"])
+def test_runs_beyond_the_bound_are_counted_together_wherever_a_log_is_cut(monkeypatch, by):
+    monkeypatch.setattr("mens_console.health.tally.MOST_RUNS", 3)
+    runs = [f"{letter}-1" for letter in "abacdaedbfcdegha" * 3]
+    given = [{"status": "fail", "run_id": run, "latency_ms": n} for n, run in enumerate(runs)]
+    reports = []
+    for cuts in ((), (5,), range(0, len(given), 1), (1, 2, 30)):
+        tally = Tally(Options(4, by=by))
+        for block in blocks(given, cuts):
+            tally.read(block, "log")
+        assert len(tally.runs) == 4
+        reports.append(tally.report(1))
+    assert {repr(report.batches) for report in reports} == {repr(reports[0].batches)}
+    together = "(other tiers)" if by == "tier" else "(other runs)"
+    counted = Counter(run if run in ("a-1", "b-1", "c-1") else "" for run in runs)
+    assert sum(judged.batch.n for judged in reports[0].batches) == len(runs)
+    assert sum(j.batch.n for j in reports[0].batches if j.batch.run_id == together) == counted[""]
 
 
 def test_a_batch_holds_at_least_one_attempt():

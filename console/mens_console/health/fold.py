@@ -8,7 +8,7 @@ before it, and folds then (`fold`); partials of one group are merged in the orde
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from mens_console.health.partial import Partial, count
 from mens_console.signals.tiers import tier_name
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mens_console.health.rows import Block
 
 By: TypeAlias = Literal["batch", "persona", "run", "tier"]
+
+
+MOST_RUNS: Final = 10_000
+"""Runs that are counted one by one: each takes some 14 KB. Others are counted together."""
 
 
 class Group(NamedTuple):
@@ -88,14 +92,14 @@ def grow(
     *,
     batch_size: int,
     by: By = "batch",
-    persona_named: Callable[[str], str] = str,
+    named: Callable[[str], str] = str,
 ) -> Iterator[str]:
     """Count the attempts of a block into the batches that grow; as `fold`, without merging.
 
     Yields the name of each run whose growing batch came to its end: it must be taken away (`open` set to None).
-    `persona_named` tells under which name a persona is counted.
+    `named` tells under which name a group is counted; it is asked in the order in which groups appear.
     """
-    for name, places in _split(block, by, persona_named):
+    for name, places in _split(block, by, named):
         rows = block.rows if places is None else [block.rows[place] for place in places]
         run = run_named(name)
         begin, total = 0, len(rows)
@@ -113,26 +117,26 @@ def grow(
             begin = end
 
 
-def _split(block: Block, by: By, persona_named: Callable[[str], str] = str) -> list[tuple[str, list[int] | None]]:
+def _split(block: Block, by: By, named: Callable[[str], str] = str) -> list[tuple[str, list[int] | None]]:
     """Return the names of the groups and the places of their rows; None for all of them."""
     rows = block.rows
     if by != "persona":
-        if (name := block.layout.run) is not None:
-            return [(tier_name(name) if by == "tier" else name, None)] if rows else []
-        found = {row.f1 for row in rows}  # type: ignore[attr-defined]
+        found = {row.f1 for row in rows} if block.layout.run is None else {block.layout.run}  # type: ignore[attr-defined]
         if len(found) == 1:
-            name = run_of(rows[0])
-            return [(tier_name(name) if by == "tier" else name, None)]
+            name = run_of(rows[0]) if rows else ""
+            return [(named(tier_name(name) if by == "tier" else name), None)] if rows else []
+    group_of = _persona_of if by == "persona" else run_of
     places: dict[str, list[int]] = {}
     names: dict[str, str] = {}
     for place, row in enumerate(rows):
-        run = persona_named(_persona_of(row)) if by == "persona" else run_of(row)
-        if by == "tier":
-            run = names[run] if run in names else names.setdefault(run, tier_name(run))
-        if run in places:
-            places[run].append(place)
+        group = group_of(row)
+        if group not in names:
+            names[group] = named(tier_name(group) if by == "tier" else group)
+        name = names[group]
+        if name in places:
+            places[name].append(place)
         else:
-            places[run] = [place]
+            places[name] = [place]
     return list(places.items())
 
 

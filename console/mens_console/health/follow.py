@@ -188,7 +188,7 @@ class Follower:
 
     def _offer_backlog(self, log: Log) -> None:
         """Let workers count what waits of a log, where that is much."""
-        if isinstance(log, GzipLog) or not self._workers or self._failures >= _PATIENCE:
+        if isinstance(log, GzipLog) or not self._workers or self._failures >= _PATIENCE or self._tally.crowded:
             return
         place = log.place()
         fd = self._fds.get(log.tail)
@@ -202,6 +202,11 @@ class Follower:
 
     def _poll_backlog(self, log: LiveLog, backlog: Backlog, place: Place) -> bool:
         done = backlog.poll()
+        if done is not None and not self._tally.has_room(piece.name for piece in done.pieces):
+            # Which rows belong to the runs beyond the bound is known only where rows are read one after the other.
+            backlog.close()
+            self._backlog, self._failures = None, _PATIENCE
+            return self._changed()
         if done is not None:
             self._tally.take_pieces(done.pieces)
             log.seen.take(done.read, log.path, int(place.decoder["lines"]), self._now)

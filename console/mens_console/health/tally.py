@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from mens_console.health.figures import figures
-from mens_console.health.fold import Counted, Group, grow
+from mens_console.health.fold import MOST_RUNS, Counted, Group, grow
 from mens_console.health.partial import Partial, went_back
-from mens_console.signals.generation import BATCH_SIZE, OTHERS, USD_PER_1000_TOKENS, HealthReport, Judged
+from mens_console.signals.generation import (
+    BATCH_SIZE,
+    OTHER_RUNS,
+    OTHER_TIERS,
+    OTHERS,
+    USD_PER_1000_TOKENS,
+    HealthReport,
+    Judged,
+)
 from mens_console.signals.runjudge import RunJudge
 from mens_console.signals.tiers import added, empty, tier, tier_name
 
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 _PARTIAL: Final = msgspec.msgpack.Decoder(Partial)
 MOST_PERSONAS: Final = 50_000
 """Personas that are counted one by one, where attempts are grouped by persona: each takes some 10 KB."""
+_TOGETHER: Final[dict[By, str]] = {"persona": OTHERS, "batch": OTHER_RUNS, "run": OTHER_RUNS, "tier": OTHER_TIERS}
 _IDLE: Final = 100_000
 """Attempts of other runs after which a run is thought to have ended."""
 
@@ -106,9 +115,7 @@ class Tally:
     def read(self, block: Block, path: str) -> None:
         """Count the attempts that follow those counted before."""
         options = self.options
-        for name in grow(
-            block, path, self._touched, batch_size=options.batch_size, by=options.by, persona_named=self._persona
-        ):
+        for name in grow(block, path, self._touched, batch_size=options.batch_size, by=options.by, named=self._named):
             self._finish(self.runs[name])
         self._passed(len(block.rows))
 
@@ -171,15 +178,26 @@ class Tally:
     def _touched(self, name: str) -> Run:
         """Return the run that attempts of that name belong to, which are coming."""
         if self.options.by == "persona":
-            name = self._persona(name)
+            name = self._named(name)
         run = self.run(name)
         self._unjudged.add(name)
         run.touched = self.attempts
         return run
 
-    def _persona(self, name: str) -> str:
-        """Return the name that a persona is counted under."""
-        return name if name in self.runs or len(self.runs) < MOST_PERSONAS else OTHERS
+    def _named(self, name: str) -> str:
+        """Return the name that a group is counted under, and take it in: the first ones have names of their own."""
+        if name in self.runs or len(self.runs) < (MOST_PERSONAS if self.options.by == "persona" else MOST_RUNS):
+            return self.run(name).name
+        return _TOGETHER[self.options.by]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether runs beyond those that are counted one by one are counted together."""
+        return len(self.runs) >= MOST_RUNS
+
+    def has_room(self, names: Iterable[str]) -> bool:
+        """Whether groups of these names can be counted one by one."""
+        return len(self.runs) + len(set(names) - self.runs.keys()) <= MOST_RUNS
 
     def _passed(self, attempts: int) -> None:
         self.attempts += attempts

@@ -10,11 +10,11 @@ import os
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from mens_console.health.few import FewReader
 from mens_console.health.figures import figures
-from mens_console.health.fold import counts, grow
+from mens_console.health.fold import MOST_RUNS, counts, grow
 from mens_console.health.frames import (
     QUESTION,
     Begin,
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from mens_console.health.frames import Answer
     from mens_console.health.partial import Partial
     from mens_console.health.rows import Block
+
+
+_TOO_MANY: Final = f"more than {MOST_RUNS:,} runs"
 
 
 class _StrangeError(Exception):
@@ -70,6 +73,8 @@ class _Count:
         if (run := self.runs.get(name)) is None:
             if not self.begin.sure and name not in self.begin.before:
                 raise _StrangeError
+            if len(self.runs) >= MOST_RUNS:
+                raise OSError(_TOO_MANY)
             run = self.runs[name] = _Run(self.begin.before.get(name, 0))
         return run
 
@@ -148,6 +153,8 @@ class Worker:
         named: Counter[str] = Counter()
         for run, times in found.items():
             named["" if run is None else str(run)] += times
+        if len(named) > MOST_RUNS:
+            raise OSError(_TOO_MANY)
         return dict(named)
 
     def _fold(self, job: Job, begin: Begin) -> Folded:

@@ -24,6 +24,9 @@ BATCH_SIZE: Final = 1000
 USD_PER_1000_TOKENS: Final = 0.00045
 OTHERS: Final = "(other personas)"
 """What the personas beyond those that are counted one by one are called together."""
+OTHER_RUNS: Final = "(other runs)"
+OTHER_TIERS: Final = "(other tiers)"
+"""The same of runs and of tiers."""
 MIN_ATTEMPTS: Final = 50
 """Attempts below which an entropy says nothing."""
 
