@@ -145,3 +145,45 @@ def test_a_weighted_score_of_other_weights_is_another_score(tmp_path, weights):
 
 def test_the_reader_knows_the_weights_of_the_evaluation():
     assert reader._WEIGHTS == WEIGHTS
+
+
+@pytest.mark.parametrize("damage", [None, 7, {"value": 1.0}, {"metric": ["lint"], "value": None}])
+def test_a_score_of_nobody_knows_which_metric_damages_its_evaluation(tmp_path, damage):
+    score = {"metric": "weighted_score", "value": 95.0, "unit": "%", "n": 200}
+    document = {"schema": "mens-eval/1", "at": 1.8e9, "model": {"id": "m"}, "eval_set": {"version": "1"}}
+    manifest = read(tmp_path, a__json=document | {"scores": [score, damage]})
+    assert "/scores/1 does not say which metric" in manifest.files[0].problem
+
+
+@pytest.mark.parametrize("damage", [None, {"index": None}, {"index": "x"}, {"run_id": 3}, {"complete": "no"}])
+def test_batches_of_which_the_newest_is_not_known_tell_nothing(tmp_path, damage):
+    def batch(index, value):
+        band = {"value": value, "n": 1000, "band": "healthy", "interval": [0.0, 1.0]}
+        return {"run_id": "r", "index": index, "complete": True, "bands": {"repair_rate": band}}
+
+    newest = None if damage is None else batch(1, 0.5) | damage
+    document = {"schema": "mens-health/1", "batches": [batch(0, 0.05), newest]}
+    manifest = read(tmp_path, a__json=json.dumps(document))
+    assert "/batches/1 does not say which batch" in manifest.files[0].problem
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"ttfts": [0.1] * 99 + [0.0]}, "ttfts are kept of 99 requests, and 100 completed"),
+        ({"ttfts": "none"}, "ttfts are no list"),
+        ({"itls": [[0.02, 0.03]] * 60}, "itls are kept of 60 requests"),
+        ({"itls": {}}, "itls are no list"),
+    ],
+)
+def test_single_values_that_are_not_those_of_all_requests_may_lack_the_slowest(tmp_path, change, why):
+    name = next(iter(change)).removesuffix("s")
+    manifest = read(tmp_path, a__json=vllm(**change))
+    assert why in only(manifest, f"{name}_p50").trouble
+    assert why in only(manifest, f"{name}_p99").trouble
+
+
+@pytest.mark.parametrize("word", [True, "yes", 1, []])
+def test_a_run_that_may_have_been_cancelled_has_no_latencies(tmp_path, word):
+    found = read(tmp_path, a__json=aiperf(was_cancelled=word))
+    assert "cancelled" in only(found, "ttft_p99").trouble

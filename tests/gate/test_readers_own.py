@@ -62,7 +62,7 @@ BUCKETS = {
         ({"scores": EVAL["scores"][:2]}, ""),
         ({"scores": [*EVAL["scores"][:2], EVAL["scores"][2] | {"metric": "sim_pass"}]}, ""),
         ({"scores": [*EVAL["scores"][:2], EVAL["scores"][2] | {"required": False}]}, ""),
-        ({"scores": [*EVAL["scores"][:2], {"metric": ["lint"], "value": None}]}, ""),
+        ({"scores": [*EVAL["scores"][:2], EVAL["scores"][2] | {"value": "none"}]}, "no weighted score without lint"),
     ],
 )
 def test_a_weighted_score_is_what_its_own_document_comes_to(tmp_path, change, why):

@@ -38,7 +38,7 @@ def test_every_request_failed_is_no_latency_of_zero(tmp_path):
 
 def test_kept_gaps_are_exact_counts(tmp_path):
     gaps = [[0.02] * 50 + [0.04] * 49, [0.03, 0.1]]
-    item = only(read(tmp_path, a__json=vllm(itls=gaps, ttfts=[0.1, 0.0, 0.2])), "itl_p99")
+    item = only(read(tmp_path, a__json=vllm(itls=gaps, ttfts=[0.1, 0.0, 0.2], completed=2, num_prompts=3)), "itl_p99")
     assert item.n == 101
     assert dict(item.counts) == {20.0: 50, 40.0: 49, 30.0: 1, 100.0: 1}
     assert item.value == pytest.approx(40.0)

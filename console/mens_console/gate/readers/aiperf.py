@@ -36,7 +36,7 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     done = count(at(document, "request_count", "avg"))
     failed = failures(document, done)
     trouble = outcome(done, failed, sheet, "/request_count")
-    if document.get("was_cancelled") is True:
+    if document.get("was_cancelled") is not False and document.get("was_cancelled") is not None:
         trouble = trouble or "the run was cancelled before its end"
     note = partial(done, failed)
     for metric, name in _LATENCIES:

@@ -48,17 +48,20 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     if not isinstance(scores, list) or not scores:
         sheet.problem = "it holds no score"
         return
-    whole = trouble or _hollow(document, [one for one in scores if isinstance(one, dict)])
+    broken = [place for place, one in enumerate(scores) if not isinstance(at(one, "metric"), str)]
+    if broken:
+        sheet.problem = f"/scores/{broken[0]} does not say which metric it is of"
+        return
+    whole = trouble or _hollow(document, scores)
     for place, score in enumerate(scores):
-        if isinstance(score, dict):
-            weighted = score.get("metric") == "weighted_score"
-            _score(score, pointer("scores", place), sheet, whole if weighted else trouble)
+        weighted = score.get("metric") == "weighted_score"
+        _score(score, pointer("scores", place), sheet, whole if weighted else trouble)
 
 
 def _hollow(document: dict[str, Any], scores: list[dict[str, Any]]) -> str:
     """Say why a weighted score cannot be what the document tells, "" where nothing in it speaks against that."""
-    empty = [one.get("metric") for one in scores if one.get("required") is not False and one.get("value") is None]
-    lacking = [one for one in empty if isinstance(one, str) and one in METRICS and one not in _NOT_NEEDED]
+    needed = [one for one in scores if one.get("required") is not False and one["metric"] not in _NOT_NEEDED]
+    lacking = [one["metric"] for one in needed if one["metric"] in METRICS and not _usable(one)]
     if lacking:
         return f"there is no weighted score without {', '.join(lacking)}, and nothing missing is averaged away"
     buckets = document.get("buckets")
@@ -77,6 +80,11 @@ def _hollow(document: dict[str, Any], scores: list[dict[str, Any]]) -> str:
     if any(abs(one - total) > _ROUNDED for one in given if math.isfinite(one)):
         return f"it says a weighted score of {given[0]:g} %, and its buckets come to {total:.4g} %"
     return ""
+
+
+def _usable(score: dict[str, Any]) -> bool:
+    value = number(score.get("value"))
+    return math.isfinite(value) and value >= 0
 
 
 def _score(score: dict[str, Any], place: str, sheet: Sheet, trouble: str) -> None:

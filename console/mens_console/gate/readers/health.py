@@ -35,15 +35,29 @@ def read(document: dict[str, Any], sheet: Sheet) -> None:
     """Read the bands of each run's newest whole batch, and its drift."""
     sheet.taken(document.get("generated_at"))
     batches = document.get("batches")
-    found = [(place, one) for place, one in enumerate(batches if isinstance(batches, list) else ())
-             if isinstance(one, dict)]  # fmt: skip
-    if not found:
+    if not isinstance(batches, list) or not batches:
         sheet.problem = "it holds no batch"
         return
+    broken = [place for place, one in enumerate(batches) if not _whole(one)]
+    if broken:
+        sheet.problem = f"/batches/{broken[0]} does not say which batch of which run it is: the newest is not known"
+        return
+    found: list[tuple[int, dict[str, Any]]] = list(enumerate(batches))
     damaged = _damage(document)
     for run, place, batch in _newest(found):
         _bands(batch, run, place, sheet, damaged)
     _drift(document, sheet, damaged)
+
+
+def _whole(batch: Any) -> bool:
+    """Say whether a batch tells its place: its run, its number, and whether it is whole, as far as these are there."""
+    run, complete = at(batch, "run_id"), at(batch, "complete")
+    return (
+        isinstance(batch, dict)
+        and (run is None or isinstance(run, str))
+        and (complete is None or isinstance(complete, bool))
+        and math.isfinite(number(batch.get("index")))
+    )
 
 
 def _newest(batches: list[tuple[int, dict[str, Any]]]) -> list[tuple[str, int, dict[str, Any]]]:

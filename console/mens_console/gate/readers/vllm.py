@@ -102,6 +102,7 @@ def _one(value: Any) -> tuple[float, ...]:
 def _latency(document: dict[str, Any], name: str, done: int | None, sheet: Sheet, *, trouble: str, note: str) -> None:
     """Add the P50 and P99 of one latency: from its single values where they were kept, else as the tool told them."""
     kept = document.get(f"{name}s")
+    trouble = trouble or _lost(kept, name, done)
     if isinstance(kept, list) and kept and not trouble:
         flat = chain.from_iterable(one if isinstance(one, list) else (one,) for one in kept)
         # A failed request's TTFT is 0.0 in the list.
@@ -118,6 +119,16 @@ def _latency(document: dict[str, Any], name: str, done: int | None, sheet: Sheet
         sheet.note(f"no P99 of {name.upper()}: --metric-percentiles 99 keeps it")
         return
     sheet.add(f"{name}_p99", high, "ms", f"/p99_{name}_ms", n=done, trouble=trouble, note=note)
+
+
+def _lost(kept: Any, name: str, done: int | None) -> str:
+    """Say that the single values are not those of all requests that completed: what is lacking may be the slowest."""
+    if kept is None or kept == []:
+        return ""
+    if not isinstance(kept, list):
+        return f"its {name}s are no list of values"
+    there = sum(one != 0 for one in kept) if name == "ttft" else len(kept)
+    return f"{name}s are kept of {there} requests, and {done} completed" if done is not None and there < done else ""
 
 
 def _hollow(document: dict[str, Any], name: str, median: Any) -> str:
