@@ -139,7 +139,7 @@ def test_nobody_notifies_twice(box, state, tmp_path):
     assert "is gone without" in read_heartbeat(state / "watch.json", [box]).problem
     with Watch(box, "--notify") as third:
         third.until(lambda: read_heartbeat(state / "watch.json", [box]).pid == third.child.pid)
-        assert third.end(signal.SIGHUP) == 0
+        assert third.end(signal.SIGHUP) == 0, third.lines
 
 
 def test_what_broke_while_nobody_watched_is_told_afterwards(box, state, tmp_path):

@@ -91,6 +91,20 @@ def test_stop_ends_the_thread_and_may_be_called_twice(started):
     assert sampler.latest.gpu_problem.startswith("no NVIDIA driver")
 
 
+def test_stop_between_the_thread_and_its_start(started, monkeypatch):
+    sampler, samples = started(pace=(0.01, 3600.0))
+
+    class Late(threading.Thread):
+        def start(self):
+            sampler.stop()  # as another thread does meanwhile
+            super().start()
+
+    monkeypatch.setattr("mens_console.hardware.sampler.threading.Thread", Late)
+    sampler.start(samples)
+    sampler._thread.join(30)
+    assert not sampler._thread.is_alive()
+
+
 def test_gpus_have_histories_and_their_processes_runs(started):
     clock = iter(range(100, 10_000))
     me = os.getpid()

@@ -174,6 +174,20 @@ def test_closed_while_starting(tmp_path):
     assert made[0].calls == ["start", "stop"]
 
 
+def test_closed_between_a_thread_and_its_start(tmp_path, monkeypatch):
+    watcher = Watcher(lambda path: None, observe=lambda roots, relay: FakeObserver())
+
+    class Late(threading.Thread):
+        def start(self):
+            watcher.close()  # as another thread does meanwhile
+            super().start()
+
+    monkeypatch.setattr("mens_console.ingest.watch.threading.Thread", Late)
+    watcher.start([tmp_path])
+    watcher._starter.join(10)
+    assert watcher.mode == "off"
+
+
 def test_real_kernel_hints_and_no_echo_of_our_own_reading(tmp_path):
     seen, came = [], threading.Condition()
 

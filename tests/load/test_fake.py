@@ -179,7 +179,7 @@ async def test_a_slow_start_refuses_or_answers_503():
 
 
 async def test_a_leak_is_really_lost_and_told():
-    size = 8 << 20
+    size = 33 << 20  # more than malloc ever takes from what was freed before
     leaking = server_of([Entry(0, 1000, "leak", bytes=size, kv=0.1)], leak_bytes=size, leak_kv=0.05)
     process = psutil.Process()
     async with leaking as server, client_of(server) as client:

@@ -84,8 +84,9 @@ class Sampler:
         """Sample on a thread of its own; `on_sample` is called there after each sample."""
         if self._thread is None:
             self._stopping = False
-            self._thread = threading.Thread(target=self._loop, args=(on_sample,), name="mens-machine", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._loop, args=(on_sample,), name="mens-machine", daemon=True)
+            thread.start()
+            self._thread = thread  # not before it runs: another thread may be stopping, and would wait for it
 
     def stop(self) -> None:
         """Stop sampling; what hangs in a driver or a file server is left behind and dies with the program."""

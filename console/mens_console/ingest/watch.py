@@ -171,8 +171,9 @@ class Watcher:
             self.mode = "starting"
             self._in_second = 0
             generation = self._generation
-        self._starter = threading.Thread(target=self._run, args=(generation,), name="watch", daemon=True)
-        self._starter.start()
+        starter = threading.Thread(target=self._run, args=(generation,), name="watch", daemon=True)
+        starter.start()
+        self._starter = starter  # not before it runs: another thread may be closing, and would wait for it
 
     def _run(self, generation: int) -> None:
         """Start an observer: importing watchdog and walking the tree take longer than a frame may."""
