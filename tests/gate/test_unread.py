@@ -1,13 +1,18 @@
 """Evidence that nobody can read: damaging a file must never win what deleting a promised one does not."""
 
+from pathlib import Path
+
 import pytest
 from gate.made import criterion, manifest, profile
 from gate.shapes import NOW, write
 
 from mens_console.gate.evaluate import evaluate
 from mens_console.gate.evidence import gather
+from mens_console.gate.metrics import GIVEN_BY
+from mens_console.gate.readers.registry import DOCUMENTS, ROWS, TEXTS
 from mens_console.gate.types import EvidenceFile
 
+RECORDED = Path(__file__).parent / "evidence"
 TESTS = criterion("tests_failed", "<=0", unit="tests")
 GOOD = '<testsuites><testsuite tests="1" failures="0"><testcase name="a"/></testsuite></testsuites>'
 BAD = '<testsuites><testsuite tests="1" failures="1"><testcase name="b"><failure/></testcase></testsuite></testsuites>'
@@ -65,6 +70,32 @@ def test_a_link_out_of_the_folder_blocks_where_it_is_named_as_evidence_is(tmp_pa
     write(elsewhere, "b.xml", BAD)
     (folder / "b.xml").symlink_to(elsewhere / "b.xml")
     assert "symbolic link" in judged(folder).blockers[0]
+
+
+def test_what_can_give_nothing_that_is_asked_for_blocks_nothing(tmp_path):
+    write(tmp_path, "a.xml", GOOD)
+    write(tmp_path, "interrogate.txt", "interrogate\nTraceback (most recent call last)\n")
+    assert judged(tmp_path).ready
+    both = profile(TESTS, criterion("documented", ">=1", unit="%", decides=False))
+    assert evaluate(both, gather([str(tmp_path)], now=NOW), release="1", now=NOW).ready
+    both = profile(TESTS, criterion("documented", ">=1", unit="%"))
+    evaluation = evaluate(both, gather([str(tmp_path)], now=NOW), release="1", now=NOW)
+    assert any("interrogate.txt UNDERFED" in one for one in evaluation.blockers)
+
+
+def test_a_profile_that_asks_for_marks_alone_is_not_blocked_by_files(tmp_path):
+    write(tmp_path, "b.xml", BAD[:60])
+    write(tmp_path, "b.json", "{")
+    marks = profile(criterion("", None, id="notes", manual=True))
+    assert evaluate(marks, gather([str(tmp_path)], now=NOW), release="1", now=NOW).ready
+
+
+@pytest.mark.parametrize("tool", sorted(GIVEN_BY))
+def test_readers_give_what_the_table_says_of_them(tmp_path, tool):
+    manifest = gather([str(path) for path in RECORDED.iterdir() if path.is_file()], now=NOW)
+    for item in manifest.items:
+        assert item.tool != tool or item.metric in GIVEN_BY[tool]
+    assert {one.tool for one in (*DOCUMENTS, *TEXTS, *ROWS)} >= {tool}
 
 
 def test_a_failure_stays_one_beside_what_cannot_be_read(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.gate.bounds import contradiction, sample_size
 from mens_console.gate.finding import LINKED, like_evidence
+from mens_console.gate.metrics import GIVEN_BY
 from mens_console.gate.wording import age, sample
 
 if TYPE_CHECKING:
@@ -118,9 +119,10 @@ def _gone(metric: str, manifest: Manifest) -> list[str]:
     return [path for path, count in promised.items() if there[path] < count]
 
 
-def unread(manifest: Manifest) -> tuple[tuple[str, str], ...]:
+def unread(manifest: Manifest, asked: Collection[str]) -> tuple[tuple[str, str], ...]:
     """Return the files that could not be read, with the reason: nobody knows what they say, and it may be a FAIL.
 
+    Those of a kind that gives none of the metrics that are `asked` for are left out.
     A file that was promised is left to the criteria of what it promised: damaged or taken away, it is gone. A link that
     leads elsewhere and is not named as evidence is (a folder of data) is nothing that was to be read.
     """
@@ -128,7 +130,10 @@ def unread(manifest: Manifest) -> tuple[tuple[str, str], ...]:
     return tuple(
         (one.path, one.problem)
         for one in manifest.files
-        if one.problem and one.path not in promised and (one.problem != LINKED or like_evidence(one.path))
+        if one.problem
+        and one.path not in promised
+        and (one.problem != LINKED or like_evidence(one.path))
+        and not GIVEN_BY.get(one.kind, frozenset(asked)).isdisjoint(asked)
     )
 
 

@@ -13,7 +13,7 @@ import math
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from mens_console.gate.choose import AHEAD_S, unread
+from mens_console.gate.choose import AHEAD_S, RESTS_ON, unread
 from mens_console.gate.judge import judge_metric, worst
 from mens_console.gate.people import person
 from mens_console.gate.types import VERDICTS, Evaluation, Judgement
@@ -51,7 +51,7 @@ def evaluate(
     )
     deciding = [one for one in judgements if one.criterion.decides]
     blockers = tuple(_blocker(one, profile, waivers, now) for one in _worst_first(deciding) if blocks(one))
-    damaged = tuple(f"{safe_text(path)} UNDERFED: {why}; {_CURE}" for path, why in unread(manifest))
+    damaged = tuple(f"{safe_text(path)} UNDERFED: {why}; {_CURE}" for path, why in unread(manifest, _asked(profile)))
     blockers = (*blockers, *damaged)
     if profile.template:
         blockers = (f"{profile.id} is a template: fill in what it leaves open before it judges", *blockers)
@@ -73,6 +73,14 @@ def evaluate(
         marks=tuple(marks),
         waivers=tuple(waivers),
     )
+
+
+def _asked(profile: Profile) -> frozenset[str]:
+    """Return the metrics that criteria which decide ask for, and what those are derived of."""
+    named = {
+        name for one in profile.criteria if one.decides for name in (one.metric, *(part[0] for part in one.requires))
+    }
+    return frozenset(named.union(*(RESTS_ON.get(name, ()) for name in named)))
 
 
 def _underfed(damaged: Sequence[str]) -> tuple[Verdict, ...]:

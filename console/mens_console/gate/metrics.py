@@ -118,3 +118,13 @@ METRICS: Final = {
     )
 }  # fmt: skip
 """By id. A criterion that names any other does not pass the linter."""
+
+_TESTS: Final = frozenset({"tests_failed", "tests_run"})
+_STAGES: Final = frozenset({"stages_open", "stages_done"})
+GIVEN_BY: Final = {
+    "junit": _TESTS, "mens-stage": _STAGES, "coverage.py": frozenset({"coverage"}), "radon": frozenset({"complexity"}),
+    **dict.fromkeys(("interrogate", "sphinx"), frozenset({"documented"})),
+    **dict.fromkeys(("locust", "k6"), frozenset({"error_rate"})),
+    **dict.fromkeys(("gpu-memory", "nvidia-smi", "torch-memory", "mens-nvml-trace"), frozenset({"gpu_memory_peak"})),
+}  # fmt: skip
+"""All that files of a kind can give, for the kinds that give little: what one of them hides concerns nothing else."""
