@@ -77,9 +77,8 @@ def evaluate(
 
 def _asked(profile: Profile) -> frozenset[str]:
     """Return the metrics that criteria which decide ask for, and what those are derived of."""
-    named = {
-        name for one in profile.criteria if one.decides for name in (one.metric, *(part[0] for part in one.requires))
-    }
+    deciding = [one for one in profile.criteria if one.decides]
+    named = {name for one in deciding for name in (one.metric, *(part[0] for part in one.requires)) if name}
     return frozenset(named.union(*(RESTS_ON.get(name, ()) for name in named)))
 
 
