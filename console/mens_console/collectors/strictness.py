@@ -25,11 +25,21 @@ _LEADS: Final = (
     r"explanation\b", r"i(?:['’](?:ve|ll|m)| have| will| am| can| cannot)\b", r"let me\b", r"let['’]s\b",
     r"hope (?:this|that)", r"you can\b", r"to use\b", r"in this\b", r"(?:first|next|then|finally|now), ",
     r"(?:now )?we (?:can|will|need|now|use|define)\b", r"step \d+", r"as an ai\b", r"sorry\b",
-    r"if you (?:need|want|have)", r"feel free\b", r"(?:output|answer|usage|example):",
+    r"if you (?:need|want|have)", r"feel free\b", r"(?:output|answer|usage|example):", r"here (?:you go|it is)\b",
+    r"(?:ok(?:ay)?|alright|understood|great|done),", r"wait, ",
+    r"(?:updated|fixed|corrected|revised|improved|final|complete|full) (?:code|version|implementation|solution)\b",
 )  # fmt: skip
 _LEAD: Final = re.compile(rf"^\W{{0,4}}(?:{'|'.join(_LEADS)})", re.IGNORECASE)
 _SENTENCE: Final = re.compile(r"^\W{0,4}(?:[^\W\d_a-z][^\W\d_A-Z]\S*|I|A)(?:\s+\S+){3,}[.!?:…]\W{0,4}$")
 _WORDS: Final = re.compile(r"^\W{0,4}(?:[^\W\d_a-z][^\W\d_A-Z]*,?)(?:\s+[^\W\d_]+,?){4,}$")
+_ALONE: Final = re.compile(
+    r"(?i:sure|certainly|ok(?:ay)?|alright|absolutely|of course|understood|great|done)[!.…]+"
+    r"|(?:Sure|Certainly|Okay|Alright|Absolutely|Of course),?"
+)
+"""What an answer says before or after its code, in a line of its own."""
+_NUMBERED: Final = re.compile(r"^\d{1,2}[.)]\s+[^\W\d_]+(?:\s+\S+){2,}$")
+_IDEOGRAPHS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Of scripts that write no blanks between words, or few."""
 _CODE: Final = re.compile(r"[={}\[\]<>|\\;@$&]|::|->|\w\(|^\s*(?:import|from|def|class|fn|let|return|use|pub)\s\S+\s*$")
 _WRITTEN: Final = re.compile(
     r"[={};]$|\s=\s|\w=[\w\"']|^\w+\s*:\s*[\"\d\[{(]|^\w+:\s*\w+(\s*=|,?$)|^[\"'(\[].*[,)\]]$|^\w?[\"'].*[\"'][,)\]:]*$"
@@ -91,6 +101,16 @@ def _marks(lines: list[str]) -> list[str]:
             mark = "code" if _is_code(line, quoted, outside=fenced and not inside) else "words"
             quoted = _quoted_after(line, quoted)
         marks.append(mark)
+    return _with_markup(lines, marks)
+
+
+def _with_markup(lines: list[str], marks: list[str]) -> list[str]:
+    """Return the marks, the words between tags of markup being the program's own."""
+    places = [place for place, mark in enumerate(marks) if mark]
+    for before, place, after in zip(places, places[1:], places[2:], strict=False):
+        held = lines[before].rstrip().endswith(">") and lines[after].lstrip().startswith("<")
+        if marks[place] == "words" and held and marks[before] == marks[after] == "code":
+            marks[place] = "code"
     return marks
 
 
@@ -125,6 +145,16 @@ def _is_code(line: str, quoted: str, *, outside: bool) -> bool:
     words = _INLINE.sub("x", line[:2000]).strip()
     if _LEAD.match(words) and " " in words and not _WRITTEN.search(words):
         return False
-    if outside or _SENTENCE.match(words) or _WORDS.match(words):
+    if _ALONE.fullmatch(words):
+        return False
+    if outside or _SENTENCE.match(words) or _WORDS.match(words) or _NUMBERED.match(words) or _is_unspaced(words):
         return (_CODE.search(words) or (_WRITTEN.search(words) and not outside)) is not None
     return True
+
+
+def _is_unspaced(words: str) -> bool:
+    """Say whether a line ends as a sentence of a script without blanks between words does."""
+    signs = len(_IDEOGRAPHS.findall(words))
+    return (signs >= 3 and words.endswith(("。", "：", "！", "？"))) or (
+        signs >= 6 and words.endswith((".", ":", "!", "?"))
+    )
