@@ -23,7 +23,7 @@ def rendered() -> dict[str, str]:
         **ProfileTable.model_json_schema(by_alias=True),
     }
     documents["eval/diagnostic-taxonomy.json"] = taxonomy.document()
-    return {name: json.dumps(document, indent=2) + "\n" for name, document in documents.items()}
+    return {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()}
 
 
 def main() -> int:
@@ -32,10 +32,10 @@ def main() -> int:
     for name, text in files.items():
         path = ROOT / name
         if "--check" in sys.argv:
-            stale += [name] if not path.exists() or path.read_text() != text else []
+            stale += [name] if not path.exists() or path.read_text(encoding="utf-8") != text else []
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
     for name in stale:
         print(f"contracts/{name} is not what the models say; run python scripts/export_schemas.py", file=sys.stderr)
     there = {

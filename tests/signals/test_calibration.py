@@ -123,6 +123,7 @@ def test_wilson_against_scipy(n, data):
     k = data.draw(st.integers(0, n))
     interval = stats.binomtest(k, n).proportion_ci(method="wilson")
     assert wilson(k, n) == pytest.approx((interval.low, interval.high), abs=1e-9)
+    assert (wilson(0, n)[0], wilson(n, n)[1]) == (0.0, 1.0)
 
 
 def test_grid_buckets_and_cells():

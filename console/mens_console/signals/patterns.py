@@ -32,7 +32,8 @@ def wilson(hits: float, n: float, z: float = _Z95) -> tuple[float, float]:
     share, z2 = hits / n, z * z
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    # Of none or all an end is exact: rounding must not leave it a hair off.
+    return max(middle - half, 0.0) if hits > 0 else 0.0, min(middle + half, 1.0) if hits < n else 1.0
 
 
 def bucket_names(edges: Sequence[int] = EDGES) -> tuple[str, ...]:
