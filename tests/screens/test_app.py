@@ -4,13 +4,16 @@ import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from screens.box import NOW, box, run, series, snapshot
 from screens.conftest import settle, text_of, until
+from textual.widgets import Input
 
 from mens_console.screens import app as app_module
 from mens_console.screens.charts import Charts
 from mens_console.screens.fleet import FleetScreen
+from mens_console.screens.moment import Moment
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Header
 from mens_console.screens.themes import theme_name
@@ -322,3 +325,36 @@ async def test_a_run_that_is_only_text_says_what_would_give_it_curves(console):
         async with console(snapshot([one])) as (app, pilot):
             await pilot.press("2")
             await until(pilot, lambda app=app, said=said: said in text_of(app))
+
+
+async def test_one_of_many_charts_is_found_by_name(console):
+    at = np.arange(1, 51)
+    many = {f"rewards/part_{i}": series(f"rewards/part_{i}", at, at / 50) for i in range(40)}
+    one = run("one")
+    one = replace(one, series={**one.series, **many})
+    async with console(snapshot([one]), (120, 40)) as (app, pilot):
+        await pilot.press("2")
+        await settle(pilot)
+        assert "(/ finds one)" in text_of(app)
+        await pilot.press("slash", *"PART_3 rew")
+        await until(pilot, lambda: "11 of 44 charts match" in text_of(app))
+        await pilot.press("9", "backspace", "backspace", *"9")  # a digit that is typed leads to no other screen
+        await pilot.press("escape")
+        await until(pilot, lambda: "charts match" not in text_of(app))
+        await pilot.press("slash", *"part_39", "enter")
+        await until(pilot, lambda: "1 of 44 charts match" in text_of(app) and "rewards/part_39 1" in text_of(app))
+        assert isinstance(app.focused, Chart)
+        await pilot.press("f", "f", "tab")
+        assert "1 of 44 charts match" in text_of(app)
+        await pilot.press("slash", *"x")
+        await until(pilot, lambda: "0 of 44 charts match" in text_of(app))
+        await pilot.press("escape", "i", "slash")
+        await settle(pilot)
+        assert not app.room.has_class("-facts") and app.room.query_one(Input).has_focus
+        await pilot.press(*"loss", "enter")
+        app.moment = Moment("one", ("grad_norm",), 10, NOW)
+        app.paint()
+        await until(pilot, lambda: "charts match" not in text_of(app))  # what an alert leads to is not filtered out
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.room, FleetScreen)

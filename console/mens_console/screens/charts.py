@@ -45,6 +45,7 @@ class Charts(Container):
         self.maximised = False
         self._zone = zone
         self._run: RunView | None = None
+        self._wanted: tuple[str, ...] = ()
         self._panels: list[Panel] = []
         self._charts: dict[str, Chart] = {}
         self._exact: set[Chart] = set()
@@ -93,11 +94,28 @@ class Charts(Container):
                 chart.set_cursor(None)
                 chart.set_window(None)
         key = self.current.key if self.current else None
-        self._run, self._panels = run, panels_of(run)
+        self._run, self._panels = run, [panel for panel in panels_of(run) if self._matches(panel)]
         places = [i for i, panel in enumerate(self._panels) if panel.key == key]
         self._current = places[0] if places else 0
         self._place()
         self._draw()
+
+    def filter(self, text: str) -> None:
+        """Show only charts whose title or series hold every word of `text`; all of them where it is empty."""
+        self._wanted = tuple(text.casefold().split())
+        if self._run is not None:
+            self.show(self._run)
+
+    @property
+    def filtered(self) -> tuple[int, int] | None:
+        """How many charts pass the filter, and how many there are; None without a filter."""
+        if not self._wanted or self._run is None:
+            return None
+        return len(self._panels), len(panels_of(self._run))
+
+    def _matches(self, panel: Panel) -> bool:
+        names = " ".join((panel.title, *panel.metrics)).casefold()
+        return all(word in names for word in self._wanted)
 
     def _page(self) -> list[Panel]:
         columns, rows = self.layout_of

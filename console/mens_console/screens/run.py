@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Input
 
 from mens_console.ingest.text import safe_text
 from mens_console.screens.charts import Charts
@@ -58,6 +60,8 @@ class RunScreen(Room):
     RunScreen.-alone #aside { display: none; }
     RunScreen #lora { display: none; height: 1; }
     RunScreen.-layers #lora { display: block; }
+    RunScreen Input { display: none; height: 1; border: none; background: $panel; padding: 0 1; }
+    RunScreen.-filtering Input { display: block; }
     RunScreen.-facts #stage { display: none; }
     RunScreen.-facts #aside { display: block; width: 1fr; border-left: none; margin-left: 0; }
     """
@@ -67,6 +71,7 @@ class RunScreen(Room):
         Binding("j,down,pagedown", "page(1)", "Next charts", show=False, id="run.next_page"),
         Binding("k,up,pageup", "page(-1)", "Previous charts", show=False, id="run.previous_page"),
         Binding("f,enter", "maximise", "Maximise", key_display="f", id="run.maximise"),
+        Binding("slash", "filter", "Find charts", show=False, key_display="/", id="run.filter"),
         Binding("n", "step(1)", "Next run", id="run.next"),
         Binding("p", "step(-1)", "Previous run", show=False, id="run.previous"),
         Binding("i", "facts", "Facts", id="run.facts"),
@@ -93,6 +98,7 @@ class RunScreen(Room):
                 yield Sheet(id="facts")
         yield Sheet(id="lora")
         yield Sheet(id="status")
+        yield Input(placeholder="part of a metric's name", id="query")
 
     def ages(self, snapshot: Snapshot) -> Iterable[float]:
         """Return the run's age and those of its alerts."""
@@ -147,6 +153,8 @@ class RunScreen(Room):
         """Put the cursor where whoever came from an alert wants to look."""
         app = self.console_app
         if app.moment is not None and app.moment.run_id == run.id:
+            if self.query_one(Charts).filtered is not None:
+                self._drop_filter()
             self.call_after_refresh(go_to, self.query_one(Charts), run, app.moment)
         app.moment = None
 
@@ -157,7 +165,10 @@ class RunScreen(Room):
         order = [one.id for one in ordered(snapshot.runs, ORDERS[0], reverse=False)]
         page, pages = self.query_one(Charts).pages
         note = f" {shorten(safe_text(run.name, 200), 48)} · run {order.index(run.id) + 1} of {len(order)}"
-        note += f" · charts page {page + 1}/{pages}" if pages > 1 and not self.has_class("-facts") else ""
+        if (passed := self.query_one(Charts).filtered) is not None:
+            note += f" · {passed[0]} of {passed[1]} charts match (Esc shows all)"
+        if pages > 1 and not self.has_class("-facts"):
+            note += f" · charts page {page + 1}/{pages}" + " (/ finds one)" * (passed is None)
         self._write("#status", lambda _: [((note, "muted"),)])
 
     def _want(self, run_id: str | None) -> None:
@@ -181,8 +192,34 @@ class RunScreen(Room):
         if (run := self._chosen(app.snapshot)) is not None:
             self._tell(app.snapshot, run)
 
+    def action_filter(self) -> None:
+        """Type part of a metric's name: only charts that hold it are shown."""
+        if self.has_class("-facts"):
+            self.remove_class("-facts")
+            self.call_after_refresh(self.console_app.paint)
+        self.add_class("-filtering")
+        self.query_one(Input).focus()
+
+    @on(Input.Changed)
+    def _filter(self, event: Input.Changed) -> None:
+        self.query_one(Charts).filter(event.value)
+        self._again()
+
+    @on(Input.Submitted)
+    def _filtered(self) -> None:
+        self.remove_class("-filtering")
+        self.query_one(Charts).focus_current()
+
+    def _drop_filter(self) -> None:
+        self.remove_class("-filtering")
+        self.query_one(Input).value = ""
+        self.query_one(Charts).filter("")
+        self.query_one(Charts).focus_current()
+        self._again()
+
     def action_chart(self, charts: int) -> None:
         """Give the keys to another chart."""
+        self.remove_class("-filtering")
         self.query_one(Charts).move(charts)
         self._again()
 
@@ -244,8 +281,10 @@ class RunScreen(Room):
             self.notify("This run has no log stream", markup=False)
 
     def action_back(self) -> None:
-        """Leave the facts or the single chart, then the screen."""
-        if self.has_class("-facts"):
+        """Leave the filter, the facts or the single chart, then the screen."""
+        if self.has_class("-filtering") or self.query_one(Charts).filtered is not None:
+            self._drop_filter()
+        elif self.has_class("-facts"):
             self.action_facts()
         elif self.query_one(Charts).maximised:
             self.action_maximise()
@@ -260,6 +299,7 @@ class RunScreen(Room):
             "Chart: next x axis": ("key x", lambda: self._chart("cycle_axis")),
             "Chart: reset view": ("key r", lambda: self._chart("reset")),
             "Chart: maximise": ("key f", self.action_maximise),
+            "Chart: find by name": ("key /", self.action_filter),
             "Run: facts": ("key i", self.action_facts),
             "Run: next": ("key n", lambda: self.action_step(1)),
             "Run: compare": ("key c", self.action_compare),
