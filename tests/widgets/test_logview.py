@@ -189,7 +189,7 @@ async def test_following_moves_on_by_an_eighth_at_once():
         await pilot.press("k")
         source.add("unseen")
         app.view.update_lines()
-        assert "+1 lines" in app.view.lines[-1]
+        assert "+1 line " in app.view.lines[-1]
         await pilot.press("G")
         assert texts(app.view)[-1] == "unseen"
         source.all = source.all[:5]

@@ -188,7 +188,8 @@ class LogView(Canvas, can_focus=True):
         strips = [strip for i, line in enumerate(lines, start) for strip in self._line(line, i, width, height)]
         strips = strips[-height:] if self._top is None else strips[:height]
         if self._top is not None and count > self._seen:
-            news = f" +{count - self._seen} lines  G follows "
+            fresh = count - self._seen
+            news = f" +{fresh} {'line' if fresh == 1 else 'lines'}  G follows "
             strips += [Strip.blank(width, blank)] * (height - len(strips))
             strips[-1] = strip_of([Segment(news.rjust(width)[-width:], self.style_for("log--note"))], width, blank)
         return strips
