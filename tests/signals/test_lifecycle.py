@@ -193,8 +193,9 @@ def test_only_a_condition_that_holds_keeps_others_quiet():
     alerts.advance(10.0)
     assert alerts.get("loss_spike", "run").inhibited_by == "loss_explosion"
     alerts.apply(seen(C, 20.0, "loss_explosion"))
-    assert not alerts.get("loss_spike", "run").quiet  # nor is recovering
+    assert alerts.get("loss_spike", "run").quiet  # of the same point nobody is told twice
     alerts.apply(seen(B, 25.0, "loss_spike"))
+    assert not alerts.get("loss_spike", "run").quiet  # what recovers is no cause of what comes after it
     alerts.apply(seen(B, 30.0, "nan_loss"))
     assert alerts.get("loss_spike", "run").inhibited_by == "nan_loss"
     alerts.apply(seen(C, 40.0, "nan_loss"))

@@ -227,15 +227,16 @@ class AlertReducer:
     def views(self) -> tuple[AlertView, ...]:
         """Return all alerts: active before resolved, worst first, then oldest first, then by rule.
 
-        One says what it follows from where that fires on the same entity, or is latched and acknowledged, for as long
-        as the cause goes on, and after it until the alert itself is observed anew.
+        One says what it follows from where that fires on the same entity, for as long as the cause goes on. While the
+        cause recovers, or is latched and acknowledged, that is so until the alert itself is observed anew: what one
+        point set off is not told a second time because its cause is past.
         """
         if self._told[0] != self.rev:
             causes = {
                 (track.view.entity, track.view.rule): track
                 for track in self._tracks.values()
                 if track.view is not None
-                and (track.view.state is AlertState.FIRING or (track.view.latched and track.view.acknowledged))
+                and (track.view.state in _CAUSES or (track.view.latched and track.view.acknowledged))
             }
             views = [self._dressed(track.view, causes) for track in self._tracks.values() if track.view is not None]
             self._told = (self.rev, tuple(sorted(views, key=_order)))
@@ -276,6 +277,8 @@ class _Track:
             self.at = at
 
 
+_CAUSES: Final = frozenset({AlertState.FIRING, AlertState.RECOVERING})
+"""States in which others follow from an alert."""
 _WAITING: Final = frozenset({AlertState.PENDING, AlertState.RECOVERING})
 """States that time alone ends."""
 
