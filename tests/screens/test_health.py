@@ -17,10 +17,11 @@ from mens_console.screens.bands import BANDS, state_text, value_text
 from mens_console.screens.health import HealthScreen
 from mens_console.screens.healthdesk import BatchGrid
 from mens_console.screens.healthfacts import distribution
+from mens_console.screens.healthlines import trend_text
 from mens_console.screens.healthshelf import BatchRows, key_of, spans
 from mens_console.screens.healthverdict import standings, verdict
 from mens_console.screens.query import Terms
-from mens_console.signals.generation import INDICATORS, Band
+from mens_console.signals.generation import INDICATORS, Band, Slope
 
 MADE = {"collapsing": collapsing, "holding": holding, "several": several}
 PAGES = {"makeup": ("tab",), "detail": ("j", "enter", "l", "l"), "bad": ("b",), "reasons": ("d",)}
@@ -377,3 +378,16 @@ async def test_a_click_opens_a_batch_and_an_older_time_is_told(console):
         await pilot.click("#batches", offset=(10, 2))
         await settle(pilot, 5)
         assert "Batch 1" in text_of(app) and "seed formula" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    ("slope", "interval", "shown"),
+    [
+        (96.2, (76.4, 110.4), "+96 [+76, +110] ms a batch"),
+        (1234.5, (-99.6, 99.4), "+1234 [-100, +99] ms a batch"),
+        (0.012, None, "+0.012 ms a batch"),
+    ],
+)
+def test_a_trend_is_told_without_powers_of_ten(slope, interval, shown):
+    tier = healthbox.tier("25K", (), latency_trend=Slope(slope, slope, interval, 9))
+    assert trend_text(tier, "mean_latency") == shown

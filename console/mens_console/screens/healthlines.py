@@ -100,9 +100,9 @@ def indicator_lines(
         ]
         room = width - sum(cell_len(text) for text, _ in pieces)
         if width >= WIDE:
-            trend = trend_text(tier, indicator)
-            pieces.append((fit(f" {trend}", 30), "muted"))
-            room -= 30
+            cells = max(30, min(40, room - 30))
+            pieces.append((fit(f" {trend_text(tier, indicator)}", cells), "muted"))
+            room -= cells
         if room > 4:
             pieces.append((" " + sparkline(history, indicator, min(room - 1, 60)), "accent"))
         lines.append(tuple(pieces))
@@ -131,7 +131,9 @@ def trend_text(tier: TierFigures | None, indicator: Indicator) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2g}" if math.isfinite(value) else number(value)
+    if not math.isfinite(value):
+        return number(value)
+    return f"{value:+.0f}" if abs(value) >= 99.5 else f"{value:+.2g}"
 
 
 def detail_lines(judged: Judged, tier: TierFigures | None, chosen: Indicator, width: int, title: Line) -> list[Line]:
