@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
 from mens_console.load import types as load
-from mens_console.load.histogram import Histogram, key
+from mens_console.load.histogram import Histogram
 from mens_console.soak import rows, schedule
+from mens_console.soak.gaps import Gaps
 from mens_console.soak.types import MINUTE, Event, Minute, ProbeAt
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ _REASONS: Final = 8
 _REASON: Final = 60
 _WHY: Final = 120
 _NOTHING, _SENT, _GONE, _ENDED = range(4)
-_key = lru_cache(maxsize=1 << 16)(key)
-"""Gaps between tokens have two decimals, so that the same ones come again and again."""
 
 
 class Open:
@@ -43,6 +41,7 @@ class Open:
         self._end = min(self._begin + MINUTE, plan.duration_s)
         self._due = schedule.due(plan, index)
         self._state = bytearray(len(self._due))
+        self._gaps = Gaps(self._minute.latencies["itl"])
         self._ends: list[float] = []
         self._seconds = [0] * 60
         self._fails: dict[str, dict[int, int]] = {}
@@ -91,7 +90,7 @@ class Open:
         minute.latencies["scheduled"].add(e2e + lag)
         if row.ttft is not None:
             minute.latencies["ttft"].add(row.ttft)
-        _add_all(minute.latencies["itl"], row.gaps)
+        self._gaps.add(row.gaps)
         mean = sum(row.gaps) / len(row.gaps) if row.gaps else 0.0
         if row.ttft is not None and row.ttft <= self._plan.slo_ttft_ms and mean <= self._plan.slo_itl_ms:
             minute.good += 1
@@ -162,6 +161,7 @@ class Open:
     def minute(self, now: float, normal_ms: float | None, *, over: bool) -> Minute:
         """Return what it came to by `now`; with `over` nothing is in flight any more."""
         made = self._minute
+        self._gaps.settle()
         due = bisect_right(self._due, now)
         lost = skipped = waiting = 0
         lost_by: dict[str, int] = {}
@@ -224,17 +224,6 @@ def _range(samples: list[float]) -> list[float]:
 
 def _flat(fails: dict[str, dict[int, int]]) -> dict[str, list[int]]:
     return {why: [one for pair in sorted(told.items()) for one in pair] for why, told in fails.items()}
-
-
-def _add_all(histogram: Histogram, values: list[float]) -> None:
-    """Count many values: as `Histogram.add` does one by one, several times as fast."""
-    if not values:
-        return
-    histogram.counts.update(map(_key, values))
-    histogram.n += len(values)
-    histogram.total += sum(values)
-    histogram.least = min(histogram.least, min(values))
-    histogram.greatest = max(histogram.greatest, max(values))
 
 
 def _length(spans: list[tuple[float, float]], begin: float, end: float) -> float:
