@@ -138,7 +138,7 @@ def by_hand(master, answer):
     said = ""
     for key in answer:
         os.write(master, key.encode())
-        time.sleep(BURST_S / 2)
+        time.sleep(0.75 * BURST_S)
         if key.isprintable():
             said += until_said(master, key)
     return said

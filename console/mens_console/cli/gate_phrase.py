@@ -43,10 +43,11 @@ def typed(question: str) -> str:
         )
     fd = source.fileno()
     with _key_by_key(fd):
+        line = _Line(question.rpartition("\n")[2], sink)
         sink.write(f"{_PASTE_ON}{question}")
         sink.flush()
         try:
-            return _Line(question.rpartition("\n")[2], sink).read(lambda: os.read(fd, _MOST))
+            return line.read(lambda: os.read(fd, _MOST))
         except OSError:
             return ""  # the terminal went away
         except KeyboardInterrupt:
@@ -74,7 +75,7 @@ def _key_by_key(fd: int) -> Iterator[None]:
 
 
 class _Line:
-    """The line as it is typed. `prompt` stands before it."""
+    """The line as it is typed. `prompt` stands before it, and is shown as soon as this is made."""
 
     def __init__(self, prompt: str, sink: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._prompt, self._sink, self._clock = prompt, sink, clock
@@ -82,11 +83,11 @@ class _Line:
         self._told = False
         """Whether it was said that keys came too early."""
         self._fingers = Fingers()
+        self._fingers.begin(clock())
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
     def read(self, keys: Callable[[], bytes]) -> str:
         """Return the line once Enter is pressed; "" where the terminal ends, or ^D is typed on an empty line."""
-        self._fingers.begin(self._clock())
         while data := keys():
             text, at = self._decode(data), self._clock()
             if _PASTED in text:
