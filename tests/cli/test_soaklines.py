@@ -3,6 +3,7 @@
 import fcntl
 import json
 import socket
+import time
 
 import pytest
 from screens import soakbox
@@ -139,10 +140,13 @@ def test_a_soak_that_died_is_on_the_short_line_and_one_that_is_over_is_not(box, 
     write_soak(box / "soak", Scene(hours=0.2, rate=1.0))
     assert main(["status", "--line", str(box)]) == 0
     assert "soak" not in capsys.readouterr().out
-    facts = {"host": socket.gethostname(), "boot_id": boot_id(), "process_start": 1.0, "beat": 0.0}
-    drives(box / "soak", 130.0, 1, **facts).close()
+    facts = {"host": socket.gethostname(), "boot_id": boot_id(), "process_start": 1.0}
+    drives(box / "soak", 130.0, 1, **facts, beat=time.time() - 80_000).close()
     assert main(["status", "--line", str(box)]) == 1
     assert "  soak ✖ died 2m10s/12m" in capsys.readouterr().out
+    drives(box / "soak", 130.0, 1, **facts, beat=time.time() - 100_000).close()
+    assert main(["status", "--line", str(box)]) == 0, "a day later it is no news"
+    assert "soak" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]\n", b'{"i":3}\n', b'{"i":3,"ended":"x","failed":{},"probes":[]}\n'])

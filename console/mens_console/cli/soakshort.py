@@ -19,6 +19,8 @@ _MOST: Final = 20
 """Soaks that are looked at."""
 _RANKS: Final = {"died": 0, "running": 2, "starting": 3, "unknown": 4, "stopped": 5, "finished": 6}
 _OVER: Final = frozenset({"stopped", "finished"})
+_OLD_S: Final = 86_400.0
+"""A driver that died longer ago is no news, and hides no soak that goes on."""
 _FAILING: Final = 1
 
 
@@ -37,15 +39,23 @@ def short(views: Iterable[SoakView], now: float, *, named: bool) -> Short | None
         return None
     view, first = min(seen, key=lambda pair: _rank(pair[1]))
     look = state_look(first.state)
-    wrong = first.state == "died" or (first.state == "running" and first.failing)
+    wrong = (first.state == "died" and not _is_old(first)) or (first.state == "running" and first.failing)
     glyph = "✖" if wrong else look.glyph
     name = [safe_text(view.id, 24)] if named else []
     state = [f"{glyph} {look.word}" if named or first.state != "running" else glyph]
     many = f"{len(seen)} soaks" if len(seen) > 1 else "soak"
-    return Short(" ".join([many, *name, *state, _far(first), *_bad(first)]), first.state in _OVER, wrong)
+    return Short(
+        " ".join([many, *name, *state, _far(first), *_bad(first)]), first.state in _OVER or _is_old(first), wrong
+    )
+
+
+def _is_old(one: Glance) -> bool:
+    return one.state == "died" and one.heard_s is not None and one.heard_s > _OLD_S
 
 
 def _rank(one: Glance) -> int:
+    if _is_old(one):
+        return _RANKS["stopped"]
     return _FAILING if one.state == "running" and one.failing else _RANKS.get(one.state, 4)
 
 

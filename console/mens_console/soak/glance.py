@@ -33,6 +33,8 @@ class Glance:
     """What can be seen at once. Seconds; shares of the newest closed minute, None where it is none or long ago."""
 
     state: State
+    heard_s: float | None = None
+    """Since the driver last told of itself."""
     now_s: float | None = None
     target_s: float | None = None
     failed: float | None = None
@@ -55,11 +57,17 @@ def glance(folder: Path, now: float) -> Glance:
     told = control.told(folder)
     said = told.get("state")
     state: State = said if said in _ENDED and lock_is_held(folder) is not True else judge(folder, None, now).state
-    at = told.get("now_s")
-    if not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at < math.inf:
-        return Glance(state, None, target)
+    at, beat = _number(told.get("now_s")), _number(told.get("beat"))
+    heard = None if beat is None else max(now - beat, 0.0)
+    if at is None:
+        return Glance(state, heard, None, target)
     at = at if target is None else min(at, target)
-    return Glance(state, float(at), target, *_newest(os.path.join(folder, MINUTES), at))  # noqa: PTH118 (any bytes)
+    return Glance(state, heard, at, target, *_newest(os.path.join(folder, MINUTES), at))  # noqa: PTH118 (any bytes)
+
+
+def _number(value: Any) -> float | None:
+    told = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    return float(value) if told else None
 
 
 def _newest(path: str, now_s: float) -> tuple[float | None, float | None]:
