@@ -114,6 +114,23 @@ def test_failures_that_a_report_tells_anywhere_count(tmp_path, text, failed, why
     assert bool(why) or (item.value, item.trouble) == (failed, "")
 
 
+HISTORY = "Timestamp,User Count,Type,Name,Total Request Count,Total Failure Count,Total RPS\n"
+
+
+def test_a_row_of_locust_that_is_cut_off_is_left_aside(tmp_path):
+    rows = "1800000000,1,,Aggregated,100,10,1.0\n1800000010,1,,Aggregated,2000,1"
+    item = only(read(tmp_path / "a", a__csv=HISTORY + rows), "error_rate")
+    assert (item.value, item.n) == (10, 100)
+    (file,) = read(tmp_path / "c", a__csv=HISTORY + "1800000000,1,,Aggregated,100,1").files
+    assert "no row of all requests" in file.problem
+
+
+@pytest.mark.parametrize("last", ["0, 2", "0, 2 MiB, 5", "0", "1, 9000"])
+def test_a_row_of_memory_that_is_cut_off_is_no_small_figure(tmp_path, last):
+    text = f"index, memory.used [MiB]\n0, 9000 MiB\n{last}"
+    assert only(read(tmp_path, a__csv=text), "gpu_memory_peak").trouble
+
+
 def test_a_total_of_locust_that_its_rows_do_not_have_is_none(tmp_path):
     assert "rows hold 30 failures" in only(read(tmp_path / "a", a__csv=LOCUST.format(30, 0)), "error_rate").trouble
     assert only(read(tmp_path / "b", a__csv=LOCUST.format(30, 30)), "error_rate").value == 30

@@ -42,7 +42,9 @@ def read_locust(text: str, sheet: Sheet) -> None:
     try:
         reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
         for row in reader:
-            if row.get("Name") == "Aggregated":
+            if None in row.values():
+                sheet.note(f"line {reader.line_num} is cut off, and left aside")  # half a number reads as a smaller one
+            elif row.get("Name") == "Aggregated":
                 asked, failed, line = count(row.get(asked_name)), count(row.get(failed_name)), reader.line_num
                 if history:
                     sheet.taken(number(row.get("Timestamp")))

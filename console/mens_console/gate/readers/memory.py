@@ -74,12 +74,15 @@ def read_smi(text: str, sheet: Sheet) -> None:
     unit = _SMI.fullmatch(columns[place])
     who = next((columns.index(name) for name in ("uuid", "gpu_uuid", "index", "pci.bus_id") if name in columns), None)
     peaks: dict[str, float] = {}
+    first = lines[1][place].split() if len(lines) > 1 and place < len(lines[1]) else []
     trouble = "" if who is not None else "it does not say of which GPU a row is: query index too"
     for number_, row in enumerate(lines[1:], 2):
         if not row:
             continue
-        words = row[place].split() if place < len(row) else []
+        words = row[place].split() if len(row) == len(columns) else []
         used = number(words[0]) if words else math.nan
+        if words and len(words) != len(first):
+            trouble = trouble or f"line {number_}: its memory is not written as in the first line: is it cut off?"
         if not math.isfinite(used) or used < 0:
             trouble = trouble or f"line {number_}: no memory is told"
             continue
