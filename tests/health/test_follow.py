@@ -66,6 +66,20 @@ def test_workers_give_what_reading_here_gives_to_the_last_bit(tmp_path, monkeypa
     assert here.tier.attempts > 2000
 
 
+@pytest.mark.parametrize("by", ["batch", "run"])
+def test_runs_stand_in_the_order_in_which_they_appear_whoever_reads(tmp_path, monkeypatch, by):
+    path = tmp_path / "a.jsonl"
+    rare = [row(n, f"rare-{9 - n // 300}") for n in range(3000)]
+    path.write_bytes(b"".join(line + row(n, "often") + row(n, "always") for n, line in enumerate(rare)))
+    here = aggregate([path], batch_size=40, by=by)
+    small_ranges(monkeypatch, 60_000)
+    there = aggregate([path], batch_size=40, by=by, workers=2)
+    assert [(j.batch.run_id, j.batch.index) for j in there.batches] == [
+        (j.batch.run_id, j.batch.index) for j in here.batches
+    ]
+    assert [tier.tier for tier in there.runs] == ["rare-9", "often", "always", *(f"rare-{n}" for n in range(8, -1, -1))]
+
+
 def test_workers_call_a_log_what_it_was_asked_for_by(tmp_path, monkeypatch):
     write_attempts(tmp_path / "attempts.jsonl", rows=1000, seed=3)
     monkeypatch.chdir(tmp_path)

@@ -91,6 +91,9 @@ class _Count:
             self._take(name, run)
             if self.job.by == "batch":
                 self.read.attempts[name] = run.attempts - self.begin.before.get(name, 0)
+        # Runs are told of in the order in which they appear in the log, not in that in which their batches end.
+        places = {name: place for place, name in enumerate(self.runs)}
+        self.pieces.sort(key=lambda piece: places[piece.name])
         return Folded(self.job.number, self.read, self.pieces)
 
     def _note(self, block: Block) -> None:
