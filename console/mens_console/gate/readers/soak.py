@@ -192,7 +192,7 @@ def _time(document: dict[str, Any], sheet: Sheet, hours: float) -> None:
     sheet.add("soak_hours", hours, "h", "/elapsed_s", n=1, trouble=unseen, note=note)
     incidents = document.get("incidents")
     if at(document, "state") == "imported":
-        unseen = "it was made of another tool's file, which tells nothing of failures over time"
+        unseen = "it was made of another tool's file, which holds no probes to show that there were no failures"
     if not isinstance(incidents, list):
         sheet.add("failures_72h", None, "failures", "/incidents", trouble="it has no list of incidents")
         return
