@@ -198,7 +198,7 @@ def _rates(runs: Sequence[RunView]) -> Row:
 def _steps(run: RunView) -> Cell:
     if run.step is None:
         return Cell(UNSAID)
-    return Cell(step(run.step), run.step, f"/{step(run.total_steps)}" if run.total_steps else "")
+    return Cell(step(run.step), run.step, f"of {step(run.total_steps)}" if run.total_steps else "")
 
 
 def _alerts(runs: Sequence[RunView]) -> Row:
