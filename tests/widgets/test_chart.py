@@ -192,8 +192,12 @@ async def test_a_narrow_title_keeps_its_warnings():
         chart.clip = chart.log_scale = True
         chart.show([ArrayCurve("x", np.where(np.arange(500) == 7, -1, values + np.arange(500) % 3), range(500))])
         await pilot.pause()
-        assert chart.lines[0].endswith("log, ≥1 not positive clipped")
+        assert chart.lines[0].endswith("… log, ≥1 not positive clipped")
         assert "↑" in chart.lines[1]
+        chart.clip = chart.log_scale = False
+        await pilot.resize_terminal(20, 10)
+        await pilot.pause()
+        assert chart.lines[0] == "a rather long title…"[:20]
 
 
 async def test_a_curve_without_steps_is_shown_on_the_axis_it_has():

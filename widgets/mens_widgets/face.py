@@ -346,8 +346,26 @@ class ChartFace(Canvas):
         # What warns of things not shown outranks the legend, which is cut; mere settings give way to it.
         flags = Segment(text, self.style_for("chart--clipped" if warnings else "chart--axis"))
         room = max(0, width - flags.cell_length)
-        line = strip_of(segments, used, muted).crop(0, room).extend_cell_length(room, self.style_for())
-        return [*line, flags]
+        if used > room:
+            segments = self._cut(segments, room, apart=bool(text))
+        return [*strip_of(segments, room, muted), flags]
+
+    def _cut(self, segments: Sequence[Segment], room: int, *, apart: bool) -> list[Segment]:
+        """Return the parts that fit whole, since half a number is another number, and an ellipsis, with a blank if `apart`.
+
+        Of a first part that does not fit its beginning is kept.
+        """
+        more = Segment("… " if apart else "…", self.style_for("chart--title"))
+        left = max(0, room - more.cell_length)
+        kept: list[Segment] = []
+        for segment in segments:
+            if segment.cell_length > left:
+                if not kept:
+                    kept.append(Segment(segment.text[:left], segment.style))
+                break
+            kept.append(segment)
+            left -= segment.cell_length
+        return [*kept, more]
 
     def _flags(self, picture: plot.Picture) -> tuple[list[str], list[str]]:
         """Return what is not shown as it is, and what is merely set."""
