@@ -351,9 +351,9 @@ class ChartFace(Canvas):
         return [*strip_of(segments, room, muted), flags]
 
     def _cut(self, segments: Sequence[Segment], room: int, *, apart: bool) -> list[Segment]:
-        """Return the parts that fit whole, since half a number is another number, and an ellipsis, with a blank if `apart`.
+        """Return the parts that fit whole, since half a number is another number, and an ellipsis.
 
-        Of a first part that does not fit its beginning is kept.
+        With `apart` a blank follows. Of a first part that does not fit its beginning is kept.
         """
         more = Segment("… " if apart else "…", self.style_for("chart--title"))
         left = max(0, room - more.cell_length)
