@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -295,3 +296,19 @@ def test_the_screen_is_drawn_in_utf_8_whatever_the_locale_says(monkeypatch, enco
     stream.write("✖ ▁")
     stream.flush()
     assert raw.getvalue().decode() == "✖ ▁"
+
+
+@pytest.mark.parametrize("words", [["kpi"], ["soak", "status"], ["status"]])
+def test_a_folder_that_may_not_be_listed_is_told_with_its_cure(cli, tmp_path, monkeypatch, words):
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "no", str(path))
+        return real(path)
+
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr(os, "scandir", scandir)
+    status, _, err = cli(*words, tmp_path)
+    assert status == 2
+    assert f"{tmp_path / 'closed'}: permission denied: make it readable (chmod a+rx)" in err

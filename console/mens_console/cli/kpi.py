@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     follower = read_all(paths, now, names)
     report, gathered = follower.report, follower.gathered
     follower.close()
+    for problem in follower.unlisted:
+        complain(problem)
     for source in report.sources:
         if source.problem:
             complain(source.problem)

@@ -188,6 +188,7 @@ def _folders(paths: list[Path], settings: Settings) -> list[Path]:
 
 
 def _below(root: Path, settings: Settings) -> Iterator[Path]:
+    from mens_console.cli.common import complain
     from mens_console.ingest.walk import Walk
     from mens_console.soak.plan import NAME
 
@@ -205,6 +206,8 @@ def _below(root: Path, settings: Settings) -> Iterator[Path]:
     for folder in walk.round():
         if NAME in folder.files and _is_soak(Path(folder.path) / NAME):
             yield Path(folder.path)
+    for problem in walk.problems.values():
+        complain(problem)
 
 
 def _is_soak(path: Path) -> bool:

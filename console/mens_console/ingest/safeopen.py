@@ -79,11 +79,13 @@ def read_small(path: str, cap: int, *, offset: int = 0, follow: bool = False) ->
         os.close(fd)
 
 
-def explain(error: OSError) -> str:
-    """Say what went wrong with a file and what cures it, without naming the file."""
+def explain(error: OSError, *, folder: bool = False) -> str:
+    """Say what went wrong with a file, or with a folder that was to be listed, and what cures it, without its name."""
     if isinstance(error, NotRegularFileError):
         return "it is not a regular file (a pipe, device or folder): it is not read"
     cure = _CURES.get(error.errno or 0)
+    if cure is not None and folder:
+        cure = cure.replace("(chmod a+r)", "(chmod a+rx)")
     return cure or f"{(error.strerror or str(error)).lower()}: it is tried again"
 
 

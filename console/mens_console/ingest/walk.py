@@ -117,7 +117,7 @@ class Walk:
             try:
                 folder = self._list(path, before.get(path), visited)
             except OSError as error:
-                problems[path] = f"{path}: {explain(error)}"
+                problems[path] = f"{path}: {explain(error, folder=True)}"
                 continue
             if folder is None:
                 continue

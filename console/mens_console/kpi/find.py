@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.formats.elsewhere import KPI, recognise_elsewhere
-from mens_console.ingest.safeopen import read_small
+from mens_console.ingest.safeopen import explain, read_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,21 +26,27 @@ TRAINING_NAMES: Final = frozenset({"telemetry.jsonl", "metrics.jsonl", "training
 _FIGURES: Final = re.compile(rb'"(compile_pass_at_1|compile_pass_at_n|pass_at_1)"\s*:')
 
 
-def files_of(paths: Sequence[Path]) -> list[str]:
-    """Return the files to read: those named, and those below the folders named that hold what KPIs are made of."""
+def files_of(paths: Sequence[Path], problems: list[str] | None = None) -> list[str]:
+    """Return the files to read: those named, and those below the folders named that hold what KPIs are made of.
+
+    `problems` takes what could not be listed, with its cure.
+    """
     found: dict[str, None] = {}
     for path in paths:
         name = os.path.abspath(path)  # noqa: PTH100 (links stay)
         if os.path.isdir(name):  # noqa: PTH112
-            found.update(dict.fromkeys(_below(name)))
+            found.update(dict.fromkeys(_below(name, [] if problems is None else problems)))
         else:
             found[name] = None
     return list(found)
 
 
-def _below(root: str) -> Iterator[str]:
+def _below(root: str, problems: list[str]) -> Iterator[str]:
+    def refused(error: OSError) -> None:
+        problems.append(f"{error.filename}: {explain(error, folder=True)}")
+
     seen = 0
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, onerror=refused):
         depth = folder[len(root) :].count(os.sep)
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if depth < MAX_DEPTH else []
         for name in sorted(files):

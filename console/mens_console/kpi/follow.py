@@ -38,11 +38,14 @@ class KpiFollower:
         self._cost, self._not_before = 0.0, float("-inf")
         self._rev = 0
         self._turn = 0
+        self.unlisted: list[str] = []
+        """Folders that could not be listed, and why."""
         self.adopt(paths)
 
     def adopt(self, paths: Sequence[Path]) -> None:
         """Follow these from now on: new ones are read from their beginning, those no longer named are dropped."""
-        wanted = files_of(paths)
+        self.unlisted.clear()
+        wanted = files_of(paths, self.unlisted)
         for path in self._sources.keys() - set(wanted):
             self._sources.pop(path).close()
             self._stale = True
