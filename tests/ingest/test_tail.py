@@ -233,6 +233,25 @@ def test_several_rotations_between_two_looks_lose_nothing(log, copy, dated, age)
     assert seen.drain(tail, now=2000.0)[-1] == 60
 
 
+@pytest.mark.parametrize("shifts", [1, 3])
+def test_a_rotation_while_rotated_files_are_looked_for_loses_nothing(log, monkeypatch, shifts):
+    log.write_bytes(rows(1))
+    tail, seen = tail_of(log), Folded()
+    seen.drain(tail)
+    rotate(log, rows(2))
+    rotate(log, rows(3))
+    real, left = marks_module.open_regular, [4 + n for n in range(shifts)]
+
+    def shifting(path, **options):
+        if left and path.endswith(".1"):
+            rotate(log, rows(left.pop(0)))
+        return real(path, **options)
+
+    monkeypatch.setattr(marks_module, "open_regular", shifting)
+    assert seen.drain(tail) == [1, 2, 3, *range(4, 4 + shifts)]
+    assert seen.restarts == 0
+
+
 def test_files_of_another_name_or_an_earlier_time_are_no_rotation_in_between(log):
     log.write_bytes(rows(1, 2))
     os.utime(log, (2e9, 2e9))

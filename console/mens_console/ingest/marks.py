@@ -22,6 +22,7 @@ _HEAD: Final = 1024
 _ANCHOR: Final = 64
 _SPOT: Final = 4096
 _MOST: Final = 31
+_LOOKS: Final = 4
 _ROTATED: Final = re.compile(r"[._-](\d[\d._T-]*|old)")
 """What copytruncate appends to a name: `.1`, `-20260131`, `.old`. An editor's backup (`~`, `.bak`) is no rotation."""
 
@@ -106,22 +107,44 @@ def find_next(path: str, fd: int) -> int | None:
     """
     folder, own = os.path.split(path)
     before = os.fstat(fd)
+    for _ in range(_LOOKS):  # names move on while they are looked at
+        found = _rotated(folder, own)
+        name = _after(found, before, len(own))
+        if name is None:
+            if _rotated(folder, own).keys() == found.keys():
+                return None
+            continue
+        try:
+            following, opened = open_regular(os.path.join(folder, name))
+        except OSError:
+            continue
+        if os.path.samestat(opened, found[name]):
+            return following
+        os.close(following)
+    return None
+
+
+def _after(found: dict[str, os.stat_result], before: os.stat_result, own: int) -> str | None:
+    """Return the name of the file that was rotated right after `before`; names go on behind `own` characters."""
+    mine = next((name for name, status in found.items() if os.path.samestat(status, before)), None)
+    if mine is None:
+        return None
+    age = (before.st_mtime_ns, *_place(mine[own:]))
+    places = {
+        name: (one.st_mtime_ns, *_place(name[own:])) for name, one in found.items() if _shape(name) == _shape(mine)
+    }
+    return min((name for name, when in places.items() if when > age), key=places.__getitem__, default=None)
+
+
+def _rotated(folder: str, own: str) -> dict[str, os.stat_result]:
+    """Return the siblings that are named like a rotated `own`."""
     found: dict[str, os.stat_result] = {}
     with os.scandir(folder or ".") as entries:
         for entry in entries:
             if entry.name.startswith(own) and _ROTATED.fullmatch(entry.name, len(own)):
                 with contextlib.suppress(FileNotFoundError):
                     found[entry.name] = entry.stat(follow_symlinks=False)
-    mine = next((name for name, status in found.items() if os.path.samestat(status, before)), None)
-    if mine is None:
-        return None
-    age = (before.st_mtime_ns, *_place(mine[len(own) :]))
-    later = sorted(
-        (when, name)
-        for name, status in found.items()
-        if _shape(name) == _shape(mine) and (when := (status.st_mtime_ns, *_place(name[len(own) :]))) > age
-    )
-    return _first_match(folder, [name for _, name in later[:1]], Marks())
+    return found
 
 
 def _shape(name: str) -> str:
