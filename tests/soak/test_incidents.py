@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from soak.handmade import minute
 
+from mens_console.soak import incidents
 from mens_console.soak.incidents import Watch
 from mens_console.soak.types import Minute, ProbeAt
 
@@ -251,3 +252,31 @@ def test_feeding_a_copy_changes_nothing(answers, data):
             ahead.feed(other)
         watch.feed(one)
     assert watch.incidents() == found(minutes)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.lists(st.tuples(st.integers(0, 59), st.integers(1, 12)), max_size=4)),
+        min_size=2, max_size=5,
+    ),
+    st.booleans(),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_minutes_that_are_passed_over_would_have_changed_nothing(told, probed_):
+    """Each minute has some failures in some of its seconds, of a few requests a second."""
+    minutes = []
+    for index, (rate, failing) in enumerate(told):
+        fails = {}
+        for second, n in failing:
+            fails[second] = min(max(n, fails.get(second, 0)), rate)
+        pairs = [one for pair in sorted(fails.items()) if pair[1] for one in pair]
+        made = Minute(index, fails={"http 503": pairs} if pairs else {}, failed={"http": sum(pairs[1::2])})
+        made.seconds = [rate] * 60 if pairs else []
+        made.tens = [[10 * rate, 0] for _ in range(6)]
+        if probed_:
+            made.probes = [ProbeAt(index * 60 + i * 10.0, True, 1.0) for i in range(6)]
+        minutes.append(made)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(incidents, "may_be_bad", lambda *_: True)
+        thorough = found(minutes)
+    assert found(minutes) == thorough

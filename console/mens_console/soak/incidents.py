@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mens_console.ingest.text import safe_text
 from mens_console.load.types import HTTP
 from mens_console.signals.human import span
-from mens_console.soak.strip import WINDOW_S, Ledger, Strip, seconds_of
+from mens_console.soak.strip import WINDOW_S, Ledger, Strip, may_be_bad, seconds_of
 from mens_console.soak.types import MINUTE, PROBE_EVERY_S, Incident
 
 if TYPE_CHECKING:
@@ -67,13 +67,15 @@ class Watch:
         self._last = 0.0
         self._strip = Strip()
         self._before: Minute | None = None
-        """The last minute, where nothing of it was looked at."""
+        self._skipped = False
+        """Whether the last minute was not looked into, so that the strip does not hold its end."""
         self._requests, self._probes = Ledger(), Ledger()
 
     def copy(self) -> Watch:
         """Return a watch that goes on from here, and leaves this one as it is."""
         made = Watch(probed=self._probed)
-        made.closed, made._now, made._before = self.closed[:], self._now, self._before
+        made.closed, made._now = self.closed[:], self._now
+        made._before, made._skipped = self._before, self._skipped
         made._apart, made._clear, made._last = self._apart, self._clear, self._last
         made._failing, made._good, made._strip = self._failing[:], self._good[:], self._strip.copy()
         made._requests, made._probes = self._requests.copy(), self._probes.copy()
@@ -84,11 +86,13 @@ class Watch:
         if self._is_calm(minute):
             if minute.probes:
                 self._last = max(one.at for one in minute.probes)
-            self._before = minute
+            self._before, self._skipped = minute, True
             return
-        if self._before is not None:
-            self._strip = Strip(one for one in seconds_of(self._before)[-int(WINDOW_S) :] if one.ended)
-            self._before = None
+        if self._skipped and self._before is not None:
+            self._strip = Strip()
+            for one in seconds_of(self._before)[-int(WINDOW_S) :]:
+                self._count(one)
+        self._before, self._skipped = minute, False
         begin = minute.index * MINUTE
         blind = [gap for gap in gaps if gap[1] > begin - WINDOW_S and gap[0] < begin + MINUTE]
         seconds = seconds_of(minute)[::-1]
@@ -105,15 +109,19 @@ class Watch:
 
     def _is_calm(self, minute: Minute) -> bool:
         """Whether a minute, and what it follows, can neither open nor close anything."""
-        if minute.failures or self._now is not None or self._failing or self._strip.failed:
+        if self._now is not None or self._failing or not all(one.ok for one in minute.probes):
             return False
-        return all(one.ok for one in minute.probes)
+        return not may_be_bad(self._before, minute)
+
+    def _count(self, one: Second) -> bool:
+        if one.ended:
+            self._requests.add(one.at, one.ended, one.failed, one.reasons)
+            self._strip.push(one)
+        return one.ended > 0
 
     def _second(self, one: Second, blind: Sequence[Gap]) -> None:
-        if not one.ended:
+        if not self._count(one):
             return
-        self._requests.add(one.at, one.ended, one.failed, one.reasons)
-        self._strip.push(one)
         bad = self._strip.bad()
         if bad is None or self._strip.unseen(blind) > WINDOW_S / 2:
             if not self._probed and self._now is not None and one.at + 1 >= self._clear + self._apart:

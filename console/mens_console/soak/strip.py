@@ -54,6 +54,28 @@ def seconds_of(minute: Minute) -> list[Second]:
     ]
 
 
+def may_be_bad(before: Minute | None, minute: Minute) -> bool:
+    """Whether any ten seconds that end in a minute may be bad: all that failed in it and the one before, at once.
+
+    It is told of thousands of minutes in which little failed, in a fraction of what looking into them takes.
+    """
+    failed = minute.failures + (before.failures if before is not None else 0)
+    if 2 * failed < LEAST_ENDED:
+        return False
+    ended = (_ended(before)[-9:] if before is not None else []) + _ended(minute)
+    held = least = sum(ended[:10])
+    for old, new in zip(ended, ended[10:], strict=False):
+        held += new - old
+        least = min(least, held)
+    return 2 * TENTHS * failed >= least
+
+
+def _ended(minute: Minute) -> list[int]:
+    if minute.seconds:
+        return [ended * TENTHS for ended in minute.seconds]
+    return [ended for ended, _ in minute.tens for _ in range(10)]
+
+
 class Strip:
     """The newest ten seconds in which requests were due."""
 
