@@ -106,12 +106,27 @@ def compare(item: Item, base: Item, metric: Metric, baseline: Baseline) -> Compa
     direction = "worse" if worse_by > 0 else "better" if worse_by < 0 else "no different"
     by = f" by {quantity(abs(worse_by), unit, (limit,))}" if worse_by else ""
     bound = "" if upper is None else f", 95 % bound {'none' if math.isinf(upper) else figure(upper, (limit,))} worse"
-    against = f"against the baseline's {quantity(base.value, base.unit)}"
+    pairs = ", task by task," if by_pairs(item, base) else ""
+    against = f"against the baseline's {quantity(base.value, base.unit)}{pairs}"
     return Compared(worse_by, upper, limit, f"{against} is {direction}{by}{bound}; margin {asked}")
 
 
+def by_pairs(item: Item, base: Item) -> bool:
+    """Say whether an item was compared task by task with this very base: its model, its value, on the same tasks."""
+    told = item.paired
+    if told is None or (told.model, told.n, told.n) != (base.tags.get("model"), base.n, item.n):
+        return False
+    return math.isclose(told.value, base.value, rel_tol=1e-9, abs_tol=1e-9)
+
+
 def _difference(item: Item, base: Item, metric: Metric) -> Estimate:
-    """Return item - base with bounds at 95 % a side, as far as both tell their spread."""
+    """Return item - base with bounds at 95 % a side, as far as both tell their spread: by pairs where they were paired.
+
+    The interval of pairs is a two-sided one at 95 %, which is the stricter.
+    """
+    if by_pairs(item, base):
+        assert item.paired is not None
+        return Estimate(item.value - base.value, item.paired.interval, item.paired.n)
     if metric.statistic == "share" and (whole := scale(metric)):
         sizes = sample_size(base, metric), sample_size(item, metric)
         if sizes[0] and sizes[1] and base.successes is not None and item.successes is not None:

@@ -142,6 +142,19 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Paired:
+    """What a value's producer says of it against a base model's, task by task: the base's value, and both rest on `n`.
+
+    `interval` is the 95 % one of the value - the base's, in the metric's unit.
+    """
+
+    model: str
+    value: float
+    n: int
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One value of evidence, and where it stands: file, digest, and `pointer` (a JSON pointer, or a line) inside it.
 
@@ -175,6 +188,7 @@ class Item:
     sources: tuple[tuple[str, str, str], ...] = ()
     """(path, sha256, pointer) of all that a derived value comes from (a loss of two files, the mean of five runs);
     empty where it is the one place named above, which otherwise is the first of them."""
+    paired: Paired | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mens_console.gate.metrics import METRICS
 from mens_console.gate.readers.numbers import number, tidy, when
 from mens_console.gate.readers.units import factor
-from mens_console.gate.types import Item, Metric
+from mens_console.gate.types import Item, Metric, Paired
 from mens_console.ingest.text import safe_text
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Sheet:
         note: str = "",
         trouble: str = "",
         keep: bool = False,
+        paired: Paired | None = None,
     ) -> None:
         """Put a value of `METRICS` on the sheet, in its own unit; `samples`, `counts`, `interval` are in `unit`.
 
@@ -124,6 +125,7 @@ class Sheet:
                 at=self._dated(),
                 note=safe_text(note, _TEXT * 2),
                 trouble=safe_text(wrong, _TEXT * 2),
+                paired=None if gone else paired,
             )
         )
 
