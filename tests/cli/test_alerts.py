@@ -45,7 +45,7 @@ def test_the_list_says_what_fires_and_what_to_do(cli, box):
 
 def test_nothing_wrong_is_fine(cli, box):
     healthy(box)
-    assert cli("alerts", "list", box) == (0, "no alert is on in 1 runs\n", "")
+    assert cli("alerts", "list", box) == (0, "no alert is on in 1 run\n", "")
 
 
 def test_an_acknowledgement_is_kept_and_stays_in_sight(cli, box, state):
@@ -81,7 +81,7 @@ def test_a_fingerprint_of_other_folders_is_told_where_to_look(cli, box):
 
 def test_nothing_to_acknowledge(cli, box):
     healthy(box)
-    assert "no alert is on in 1 runs" in cli("alerts", "ack", "ffffffff", "--in", box)[2]
+    assert "no alert is on in 1 run" in cli("alerts", "ack", "ffffffff", "--in", box)[2]
 
 
 def test_silences_are_made_listed_and_lifted(cli, box):

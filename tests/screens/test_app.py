@@ -60,7 +60,7 @@ async def test_a_first_change_is_painted_at_once_and_a_flood_is_paced(console, m
         fake_time.now += 10
         app.engine.publish(snapshot([run("one")], 2))
         await until(pilot, lambda: painter.frames == 1)
-        assert "1 of 1 runs" in text_of(app)
+        assert "1 of 1 run ·" in text_of(app)
         assert app.engine.not_before == fake_time.now + app_module.FRAME_S
         app.engine.publish(snapshot([run("two")], 3), times=500)
         await settle(pilot)

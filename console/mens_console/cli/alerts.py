@@ -92,7 +92,7 @@ def _alerts(snapshot: Snapshot) -> list[tuple[Place, AlertView]]:
 def _looked_at(snapshot: Snapshot) -> str:
     logs = f" and {len(snapshot.health)} attempt log{'s' * (len(snapshot.health) != 1)}" if snapshot.health else ""
     soaks = f" and {some(len(snapshot.soaks), 'soak')}" if snapshot.soaks else ""
-    return f"{len(snapshot.runs)} runs{logs}{soaks}"
+    return f"{some(len(snapshot.runs), 'run')}{logs}{soaks}"
 
 
 def _is_on(view: AlertView) -> bool:

@@ -19,6 +19,7 @@ from mens_console.screens.room import Room
 from mens_console.screens.rows import COLUMNS, ORDERS, ordered, rev_of, row_of
 from mens_console.screens.sheet import Line, Sheet
 from mens_console.screens.words import alert_counts, counts_text
+from mens_console.signals.human import some
 from mens_widgets.grid import Grid, Row
 
 if TYPE_CHECKING:
@@ -109,7 +110,9 @@ class FleetScreen(Room):
         grid.set_rows(list(self._rows.values()))
         self._begin_at_the_worst(grid, snapshot)
         self._share_height(len(self._rows))
-        note = f" {len(runs)} of {len(snapshot.runs)} runs · {order.name}" + (", reversed" if self._reverse else "")
+        note = f" {len(runs)} of {some(len(snapshot.runs), 'run')} · {order.name}" + (
+            ", reversed" if self._reverse else ""
+        )
         note += f" · filter {self._query.text}" if self._query else ""
         warnings, criticals = alert_counts(snapshot.box_alerts)
         # The header counts them, too, and no row of this table shows them.

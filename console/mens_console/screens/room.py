@@ -13,6 +13,7 @@ from textual.screen import Screen
 from mens_console.screens.sheet import Header, Line
 from mens_console.screens.steady import Steady
 from mens_console.screens.words import clock_text, loud
+from mens_console.signals.human import some
 from mens_widgets.heading import Keys
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Room(Steady, Screen[None]):
         app = self.console_app
         live = sum(run.live for run in snapshot.runs)
         count: list[tuple[str, str]] = [("  ", ""), (f"{live}", "good" if live else "muted")]
-        count.append((f" live / {len(snapshot.runs)} runs", "muted"))
+        count.append((f" live / {some(len(snapshot.runs), 'run')}", "muted"))
         tail: list[tuple[str, str]] = [("  reading…", "muted")] if snapshot.scanning else []
         problem = [(f"  ! {snapshot.problems[0]}", "warn")] if snapshot.problems else []
         right: list[tuple[str, str]] = [(" ", "")]
