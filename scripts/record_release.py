@@ -54,7 +54,6 @@ from mens_console.cli.main import main
 sys.exit(main())
 """
 HOST: Final = "training-box"
-FOLDER: Final = "/src/mens-console"
 _HOST: Final = re.compile(r'(hostname=")[^"]*')
 _STAMP: Final = re.compile(r'((?:timestamp"?[=:] ?)")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)')
 
@@ -103,7 +102,7 @@ def move_in_time(source: Path, target: Path, shift: float) -> None:
 
     if not source.exists():
         sys.exit(f"{source} is not there: make test gate")
-    text = source.read_text().replace(str(Path.cwd()), FOLDER)
+    text = source.read_text().replace(f"{Path.cwd()}/", "")
     target.write_text(_HOST.sub(rf"\g<1>{HOST}", _STAMP.sub(moved, text)))
 
 

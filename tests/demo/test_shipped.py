@@ -15,6 +15,8 @@ from mens_console.config import Settings
 from mens_console.demo.player import Player
 from mens_console.demo.recording import Event, Recording, shipped
 from mens_console.demo.replay import Replay
+from mens_console.gate import desk
+from mens_console.gate.desk import Question
 from mens_console.signals.pairs import PairState
 
 ROW = re.compile(rb"\{'(?:loss|eval_loss|train_runtime)'[^}]*\}")
@@ -23,6 +25,7 @@ SCENARIOS = {"healthy", "diverged", "diverged-unfiltered", "killed-resumed", "st
 WATCHED = {"adapters", "dead-layers", "exploding", "plateau", "entropy-collapse"}
 GENERATED = {"personas", "code-lane"}
 LOADED = {"soak"}
+PROVED = {"release"}
 
 
 @functools.cache
@@ -53,7 +56,7 @@ def history(scenario: str, name: str = "trainer_state.json") -> list[dict[str, A
 
 
 def test_every_scenario_is_there_and_together_they_are_small():
-    assert RECORDINGS.keys() == SCENARIOS | WATCHED | GENERATED | LOADED
+    assert RECORDINGS.keys() == SCENARIOS | WATCHED | GENERATED | LOADED | PROVED
     assert sum(path.stat().st_size for path in RECORDINGS.values()) < 3_000_000
     assert len({opened(scenario)[0].header.name for scenario in RECORDINGS}) == len(RECORDINGS)
 
@@ -79,7 +82,7 @@ def test_what_every_recording_has(scenario, tmp_path):
     assert there.items() <= header.files.items()
 
 
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS | WATCHED | GENERATED | LOADED))
+@pytest.mark.parametrize("scenario", sorted(RECORDINGS))
 def test_no_recording_names_the_machine_it_was_made_on(scenario):
     recording, events = opened(scenario)
     absolute = re.compile(rb"""(?:^|[\s"'=(])/(?:[\w.-]{3,}/)+[\w.-]{3,}""")
@@ -225,3 +228,24 @@ def test_the_soak_is_an_hour_of_load_with_its_faults():
         assert abs(begin - opens) <= 15 and abs(end - closes) <= 15
     assert last.failed.keys() >= {"connect", "http"} and last.degraded
     assert {leak.name: leak.verdict for leak in last.leaks}["rss"] == "growing"
+
+
+def verdicts(replay):
+    question = Question("phase3-release", replay.roots, "llama-r8")
+    evaluation = desk.judge(question, replay.player.clock()).evaluation
+    return {one.criterion.id: one.verdict for one in evaluation.judgements} | {"all": evaluation.verdict}
+
+
+def test_a_release_has_evidence_and_gaps_until_the_soak_that_ends_fails_it():
+    replay = Replay([opened(name)[0] for name in ("release", "soak")], Settings())
+    try:
+        replay.run_to(5)
+        early = verdicts(replay)
+        replay.run()
+        last = verdicts(replay)
+    finally:
+        replay.stop()
+    assert early["1.1"] == early["1.4"] == early["1.5"] == early["1.7"] == "PASS"
+    assert early["1.2-2gpu"] == "CONDITIONAL"
+    assert early["1.2-4gpu"] == early["2.1-mmlu"] == early["3.2"] == early["all"] == "UNDERFED"
+    assert last["3.2"] == last["1.4"] == last["all"] == "FAIL"  # of the report that the soak's driver left
