@@ -88,10 +88,10 @@ class Switched(MensCallback):
         self._is_on = on
         self.clock.run(on=on)
         if on:
-            clipping.listen(self._before_clipping)
+            clipping.listen(self._before_clipping, clipping.accelerates())
             self.watcher.probe.attach()
         else:
-            clipping.leave(self._before_clipping)
+            clipping.leave(self._before_clipping, clipping.accelerates())
             self.watcher.probe.detach()
 
 

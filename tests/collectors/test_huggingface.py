@@ -31,7 +31,7 @@ def _recorded(monkeypatch):
     yield
     left, Accelerator.clip_grad_norm_ = Accelerator.clip_grad_norm_, CLIP
     clipping._listeners.clear()
-    clipping._original.clear()
+    clipping._originals.clear()
     assert left is CLIP
 
 

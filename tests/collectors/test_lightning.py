@@ -97,6 +97,45 @@ def test_gradients_are_the_true_ones_before_clipping(tmp_path, name, accumulated
     assert session.config["optim"] == "AdamW"
 
 
+@EITHER
+def test_a_module_that_clips_by_itself_is_looked_at_before(tmp_path, name):
+    library = LIGHTNING[name]
+    clips = vars(library.LightningModule)["clip_gradients"]
+
+    class Manual(library.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.automatic_optimization = False
+            self.model, self.expected = small.llama(), []
+
+        def training_step(self, part, index):
+            optimizer = self.optimizers()
+            self.expected.append(small.reference(self.model, small.mean_loss(part)))
+            optimizer.zero_grad()
+            self.manual_backward(self.model(**part).loss)
+            if index != 1:  # it may clip or not
+                self.clip_gradients(optimizer, gradient_clip_val=1e-3, gradient_clip_algorithm="norm")
+            optimizer.step()
+
+        def configure_optimizers(self):
+            return torch.optim.AdamW([p for p in self.parameters() if p.requires_grad], lr=0.01)
+
+    module = Manual()
+    trainer = library.Trainer(
+        max_steps=3, accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False,
+        enable_model_summary=False, default_root_dir=str(tmp_path), callbacks=room.MensLightningCallback(),
+    )  # fmt: skip
+    trainer.fit(module, DataLoader(small.rows(6), batch_size=2, collate_fn=small.batch))
+    looks = Recorded.last.looks()
+    assert [step for step, _ in looks] == [1, 2, 3]
+    for (_, look), wanted in zip(looks, module.expected, strict=True):
+        assert {pair: values["grad"] for pair, values in look.items()} == {
+            f"model.{pair}": pytest.approx(norms["grad"], rel=1e-5) for pair, norms in wanted.items()
+        }
+        assert all(values["update"] > 0 for values in look.values())
+    assert vars(library.LightningModule)["clip_gradients"] is clips
+
+
 def test_gradients_under_a_scaler_are_unscaled(tmp_path):
     plugin = lightning.pytorch.plugins.MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0**6))
     fit(tmp_path, "lightning.pytorch", room.MensLightningCallback(), plugins=[plugin], gradient_clip_val=1e-3)

@@ -1,6 +1,6 @@
-"""The moment before accelerate clips gradients: transformers' Trainer calls back only after it has clipped them.
+"""The moment before gradients are clipped, where a library tells of it only afterwards, if at all.
 
-A thin wrapper around `Accelerator.clip_grad_norm_`, there only while somebody listens; it changes no argument.
+A thin wrapper around its method that clips, there only while somebody listens; it changes no argument.
 """
 
 from __future__ import annotations
@@ -15,38 +15,49 @@ if TYPE_CHECKING:
 Listener = "Callable[[Any], None]"
 
 _LOCK: Final = RLock()
-_listeners: list[Callable[[Any], None]] = []
-_original: list[Any] = []
+_listeners: dict[tuple[type, str], list[Callable[[Any], None]]] = {}
+_originals: dict[tuple[type, str], Any] = {}
 
 
-def listen(listener: Callable[[Any], None]) -> None:
-    """Have `listener` called with the accelerator each time before it clips. It must not raise."""
+def place_of(kind: type, method: str) -> tuple[type, str]:
+    """Return the class that `kind` has a method from, and its name. Raises StopIteration where it has none."""
+    return next(one for one in kind.__mro__ if method in vars(one)), method
+
+
+def accelerates() -> tuple[type, str]:
+    """Return where accelerate clips: transformers' Trainer calls back only after that."""
     from accelerate import Accelerator
 
+    return place_of(Accelerator, "clip_grad_norm_")
+
+
+def listen(listener: Callable[[Any], None], place: tuple[type, str]) -> None:
+    """Have `listener` called with the object each time before it clips. It must not raise."""
+    owner, method = place
     with _LOCK:
-        _listeners.append(listener)
-        if not _original:
-            _original.append(Accelerator.clip_grad_norm_)
-            Accelerator.clip_grad_norm_ = _told(Accelerator.clip_grad_norm_)
+        _listeners.setdefault(place, []).append(listener)
+        if place not in _originals:
+            _originals[place] = getattr(owner, method)
+            setattr(owner, method, _told(_originals[place], place))
 
 
-def leave(listener: Callable[[Any], None]) -> None:
+def leave(listener: Callable[[Any], None], place: tuple[type, str]) -> None:
     """Stop calling `listener`; after the last one the method is what it was."""
-    from accelerate import Accelerator
-
+    owner, method = place
     with _LOCK:
-        if listener in _listeners:
-            _listeners.remove(listener)
-        if not _listeners and _original and getattr(Accelerator.clip_grad_norm_, "mens_console", False):
-            Accelerator.clip_grad_norm_ = _original.pop()
+        listeners = _listeners.get(place, [])
+        if listener in listeners:
+            listeners.remove(listener)
+        if not listeners and place in _originals and getattr(getattr(owner, method), "mens_console", False):
+            setattr(owner, method, _originals.pop(place))
 
 
-def _told(clip: Callable[..., Any]) -> Callable[..., Any]:
+def _told(clip: Callable[..., Any], place: tuple[type, str]) -> Callable[..., Any]:
     @functools.wraps(clip)
-    def clip_grad_norm_(self: Any, *args: Any, **kwargs: Any) -> Any:
-        for listener in tuple(_listeners):
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for listener in tuple(_listeners.get(place, ())):
             listener(self)
         return clip(self, *args, **kwargs)
 
-    clip_grad_norm_.mens_console = True  # type: ignore[attr-defined]
-    return clip_grad_norm_
+    told.mens_console = True  # type: ignore[attr-defined]
+    return told

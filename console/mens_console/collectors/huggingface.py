@@ -96,7 +96,7 @@ class MensCallback(TrainerCallback):
             text=model,
             traced=bool(args.torch_compile),
         )
-        clipping.listen(self._before_clipping)
+        clipping.listen(self._before_clipping, clipping.accelerates())
         atexit.register(self._flush)  # runs before the session's own, which closes what a crash left open
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -108,7 +108,7 @@ class MensCallback(TrainerCallback):
         if self.watcher is None:
             return
         self._flush()
-        clipping.leave(self._before_clipping)
+        clipping.leave(self._before_clipping, clipping.accelerates())
         atexit.unregister(self._flush)
         self.watcher.close(status)
         self.watcher = self._model = None

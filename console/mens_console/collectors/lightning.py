@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from mens_console.collectors import clipping
 from mens_console.collectors.facts import base_model, language_model, lightning_facts, model_facts
 from mens_console.collectors.guard import Guard
 from mens_console.collectors.plain import number
@@ -79,6 +80,10 @@ class MensLightningCallback(_Callback):
         self._rate: float | None = None
         self._step = 0
         self._saved: set[str] = set()
+        self._scaler: Any = None
+        self._module: Any = None
+        self._unclipped = False
+        self._listens_at: tuple[type, str] | None = None
 
     # ------------------------------------------------------------------ begin and end
 
@@ -115,6 +120,10 @@ class MensLightningCallback(_Callback):
             text=language_model(pl_module),
         )
         self.watcher.begin(trainer.global_step + 1)
+        self._scaler, self._module = getattr(trainer.precision_plugin, "scaler", None), pl_module
+        if not pl_module.automatic_optimization:  # the module clips by itself, before anybody calls back
+            self._listens_at = clipping.place_of(type(pl_module), "clip_gradients")
+            clipping.listen(self._before_clipping, self._listens_at)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Record how the training broke off. The exception goes on its way."""
@@ -130,9 +139,11 @@ class MensLightningCallback(_Callback):
             self._close("completed")
 
     def _close(self, status: str, error: str | None = None) -> None:
+        if self._listens_at is not None:
+            clipping.leave(self._before_clipping, self._listens_at)
         if self.watcher is not None:
             self.watcher.close(status, error)
-            self.watcher = None
+        self.watcher = self._scaler = self._module = self._listens_at = None
 
     # ------------------------------------------------------------------ a step
 
@@ -146,6 +157,11 @@ class MensLightningCallback(_Callback):
             with watcher.session.guard("tokens"):
                 self._tokens.add(batch)
 
+    def _before_clipping(self, module: Any) -> None:
+        if self.watcher is not None and module is self._module:
+            self._unclipped = True
+            self.watcher.look(self._scaler)
+
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Look at the gradients: accumulated and unscaled, not yet clipped.
 
@@ -155,7 +171,9 @@ class MensLightningCallback(_Callback):
         if watcher is None:
             return
         self._rate = learning_rate(optimizer)
-        watcher.look(getattr(trainer.precision_plugin, "scaler", None))
+        if not self._unclipped:
+            watcher.look(self._scaler)
+        self._unclipped = False
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Hand over a step, once the optimizer took it."""
