@@ -6,6 +6,7 @@ import json
 from array import array
 from typing import TYPE_CHECKING
 
+import pytest
 from store.test_engine import Bench, line, write
 from store.test_frame import line as drawn
 from store.test_frame import put, rows
@@ -54,6 +55,18 @@ def test_all_of_it_read_at_once_is_the_same(tmp_path: Path) -> None:
     assert line(Bench(tmp_path).run()) == {s: 1000 - s for s in range(10, 101, 10)}
 
 
+@pytest.mark.parametrize("sampled", [True, False], ids=["status", "rows"])
+def test_what_tells_only_one_row_takes_no_others_away(tmp_path: Path, *, sampled: bool) -> None:
+    run = tmp_path / "run"
+    write(run / "train.log", told(*range(10, 101, 10)))
+    row = {"status": "training", "current_step": 95} if sampled else {"step": 95}
+    name = "training_status.json" if sampled else "late.jsonl"
+    write(run / name, json.dumps({**row, "epoch": 0.95, "loss": 905.0}) + "\n")
+    seen = Bench(tmp_path).run()
+    assert {source.format for source in seen.sources} == {"hf_console", "training_status" if sampled else "jsonl"}
+    assert {s: v for s, v in line(seen).items() if s != 95} == {s: 1000 - s for s in range(10, 101, 10)}
+
+
 def test_counted_rows_go_when_another_source_comes() -> None:
     frame = Frame()
     put(frame, rows([1, 2, 3], loss=[8, 7, 6], entropy=[1, 2, 3]), "hf_console", 60, weak=True)
@@ -82,7 +95,7 @@ def test_rows_without_an_epoch_or_with_a_bad_one_are_not_placed() -> None:
     released = counted.learn(columns([10], [0.1]))
     assert [one.columns.steps.tolist() for one in released] == [[50]]
     placed = counted.place(columns([2, 3, 4, 5], [float("inf"), float("nan"), 0.05, 0.6], loss=[1, 2, 3, 4]), WRITER)
-    assert placed is not None and placed.steps.tolist() == [60] and placed.values[1].tolist() == [4]
+    assert placed is not None and placed.steps.tolist() == [5, 60] and placed.values[1].tolist() == [3, 4]
 
 
 def test_what_waits_is_bounded() -> None:

@@ -32,10 +32,15 @@ class Counted:
 
     def __init__(self) -> None:
         self._step, self._epoch = 0, 0.0
+        self._known: tuple[int, int] | None = None
+        """The steps from and up to which other sources tell every row, None where none does."""
         self._held: list[Held] = []
 
-    def learn(self, columns: Columns) -> list[Held]:
-        """Take in rows with steps of their own; return those that waited and have a step beyond these now."""
+    def learn(self, columns: Columns, *, sampled: bool = False) -> list[Held]:
+        """Take in rows with steps of their own; return those that waited and have a step besides these now.
+
+        What is `sampled` tells only some of its rows, so that those that were counted still serve for the others.
+        """
         if EPOCH not in columns.names:
             return []
         epochs = np.frombuffer(columns.values[columns.names.index(EPOCH)], np.float64)
@@ -43,6 +48,10 @@ class Counted:
         told = np.flatnonzero(np.isfinite(epochs) & (epochs > 0.0) & (steps > 0))
         if len(told) and steps[told[-1]] > self._step:
             self._step, self._epoch = int(steps[told[-1]]), float(epochs[told[-1]])
+        if len(told) and not sampled:
+            first, last = int(steps[told[0]]), int(steps[told[-1]])
+            before = self._known or (first, last)
+            self._known = min(before[0], first), max(before[1], last)
         if not self._step:
             return []
         held, self._held = self._held, []
@@ -50,7 +59,7 @@ class Counted:
         return [one for one in placed if len(one.columns)]
 
     def place(self, columns: Columns, writer: Writer) -> Columns | None:
-        """Return rows at the steps that their epochs tell, those only that lie beyond what is known exactly.
+        """Return rows at the steps that their epochs tell, those only that lie outside of what is known exactly.
 
         None where nothing tells yet: the rows are kept until something does, and stand meanwhile as they were counted.
         """
@@ -67,7 +76,8 @@ class Counted:
         epochs = np.frombuffer(columns.values[columns.names.index(EPOCH)], np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
             steps = np.rint(epochs * (self._step / self._epoch))
-            kept = np.flatnonzero(np.isfinite(steps) & (steps > self._step) & (steps < 2**53))
+            first, last = self._known or (0, -1)
+            kept = np.flatnonzero(np.isfinite(steps) & ~((first <= steps) & (steps <= last)) & (steps < 2**53))
         return Columns(
             columns.names,
             array("q", steps[kept].astype(np.int64).tobytes()),

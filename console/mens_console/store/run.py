@@ -199,9 +199,10 @@ class RunState:
     def _merge(self, columns: Columns, writer: Writer, source: SourceState, *, document: bool, weak: bool) -> None:
         """Put rows where they belong; those that waited for a step follow what told them theirs."""
         placed = self.counted.place(columns, writer) if weak else None
-        exact = not weak and source.format.name != SAMPLED
+        sampled = source.format.name == SAMPLED
         rows = [(columns if placed is None else placed, writer, document, weak and placed is None)]
-        rows += [(*one, False, False) for one in self.counted.learn(columns)] if exact else []
+        if not weak:
+            rows += [(*one, False, False) for one in self.counted.learn(columns, sampled=sampled)]
         for told, by, is_document, is_weak in rows:
             for growth in self.frame.append(told, by, document=is_document, weak=is_weak) if len(told) else ():
                 if not self.history:
