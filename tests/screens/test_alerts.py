@@ -34,7 +34,7 @@ async def press(pilot, *keys):
 
 def table(app):
     """Return the lines of the table that hold a row, without the cursor's glyph and the scrollbar."""
-    lines = [line[3:] for line in text_of(app).splitlines() if re.match(r"[ ›][ ☐☑] [✖▲ℹ] ", line)]
+    lines = [line[3:] for line in text_of(app).splitlines() if re.match(r"[ ›][ ☐☑] [✖▲i] ", line)]
     return [line.rstrip(" ┃│") for line in lines]
 
 

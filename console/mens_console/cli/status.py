@@ -144,7 +144,7 @@ def _reasons(view: RunView) -> list[str]:
     for alert in firing(view.alerts)[:3]:
         if safe_text(alert.message) in told:
             continue
-        lines.append(f"{counts_text(*alert_counts([alert])) or 'ℹ'} {safe_text(alert.message)}")
+        lines.append(f"{counts_text(*alert_counts([alert])) or 'i'} {safe_text(alert.message)}")
     bad = sum(source.bad_rows for source in view.sources)
     if bad:
         first = next((source for source in view.sources if source.bad), None)

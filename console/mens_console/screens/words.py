@@ -56,7 +56,7 @@ TREND_INKS: Final[dict[str, Ink]] = {"improving": "good", "stable": "muted", "de
 SEVERITY_LOOKS: Final = {
     "critical": ("✖", "critical", "bad"),
     "warning": ("▲", "warning", "warn"),
-    "info": ("ℹ", "info", "accent"),
+    "info": ("i", "info", "accent"),
 }
 ALERT_OVER: Final = frozenset({"resolved", "pending"})
 STANDINGS: Final[dict[str, tuple[str, str, Ink]]] = {
