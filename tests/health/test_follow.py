@@ -194,6 +194,21 @@ def test_a_log_that_is_rotated_goes_on(tmp_path):
     assert [j.batch.n for j in settle(follower).batches] == [10, 10, 2]
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_a_log_was_written_when_its_file_system_says_and_not_when_it_is_opened(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(row(1)) if name.endswith("gz") else row(1))
+    os.utime(path, (NOW - 86_400, NOW - 86_400))
+    follower = Follower([path])
+    assert settle(follower).sources[0].updated == NOW - 86_400
+    if name.endswith("gz"):
+        return
+    with path.open("ab") as file:
+        file.write(row(2))
+    os.utime(path, (NOW + 3600, NOW + 3600))  # by a clock that goes before ours
+    assert settle(follower).sources[0].updated == NOW
+
+
 def test_several_logs_are_one_sequence_in_the_order_given(tmp_path):
     parts = [tmp_path / "log.jsonl.2.gz", tmp_path / "log.jsonl.1", tmp_path / "log.jsonl"]
     rows = [row(n) for n in range(70)]

@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from mens_console.health.rows import LONGEST
-from mens_console.health.source import SLICE, AttemptDecoder, Attempts, Seen
+from mens_console.health.source import SLICE, AttemptDecoder, Attempts, Seen, changed
 from mens_console.ingest.records import NO_TIME
 from mens_console.ingest.safeopen import explain, open_regular, read_at
 from mens_console.signals.generation import LogSource
@@ -127,8 +127,9 @@ class GzipLog:
     def source(self) -> LogSource:
         """How far it was read, in packed bytes."""
         seen = self.seen
+        updated = changed(seen.updated, self.identity[3] / 1e9) if self.identity else seen.updated
         return LogSource(
-            self.path, self.size, self.done, seen.rows, seen.bad_rows, dict(seen.unknown), self.problem, seen.updated
+            self.path, self.size, self.done, seen.rows, seen.bad_rows, dict(seen.unknown), self.problem, updated
         )
 
     def close(self) -> None:

@@ -137,6 +137,14 @@ class Seen:
         self.updated = now
 
 
+def changed(read: float, written: float) -> float:
+    """Return when a log was last added to: when it was `read`, or before, where its file system says so.
+
+    A log of last month is opened today; a clock elsewhere may go before ours.
+    """
+    return min(read, written) if written == written else read
+
+
 def as_bad_row(path: str, line: BadLine) -> BadRow:
     """Return a bad line with its file; lines count from 1."""
     return BadRow(path, line.line + 1, line.offset, line.why, line.sample)
@@ -217,7 +225,7 @@ class LiveLog:
         seen = self.seen
         return LogSource(
             self.path, self.tail.size, self.tail.done, seen.rows, seen.bad_rows, dict(seen.unknown),
-            self.tail.problem or self.note, seen.updated,
+            self.tail.problem or self.note, changed(seen.updated, self.tail.written),
         )  # fmt: skip
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ Nothing here knows what the bytes mean (a decoder does), which files exist, or w
 from __future__ import annotations
 
 import json
+import math
 import os
 from array import array
 from dataclasses import dataclass, field
@@ -106,6 +107,8 @@ class Tail:
     """What keeps the file from being read and what cures it; None while all is well."""
     size: int = 0
     """Bytes the file held when last seen."""
+    written: float = math.nan
+    """When the file was last changed, as its file system says, in seconds since the epoch."""
     provisional: bool = False
     _marks: Marks = field(default_factory=Marks)
     _decoder: Decoder = field(init=False)
@@ -202,6 +205,7 @@ class Tail:
         touched = bool(self._seen) and seen != self._seen and status.st_size <= self.size
         if seen != self._seen:  # a torn tail may have been cut and written anew: it is fed again
             self._seen, self._fed_to = seen, self.done
+            self.written = status.st_mtime
         self.size = status.st_size
         try:
             if touched and not self._marks.match_all(fd):  # it was written to, and did not grow
