@@ -99,3 +99,12 @@ async def test_the_fleet_tells_of_alerts_that_are_of_no_run(console):
     async with console(snapshot([run("one")])) as (app, pilot):
         await settle(pilot)
         assert "of no run" not in text_of(app)
+
+
+async def test_a_run_is_named_so_that_it_is_told_apart_above_its_charts(console):
+    async with console(sweep(), size=(80, 24)) as (app, pilot):
+        app.chosen = SWEEP[1]
+        await pilot.press("2")
+        await settle(pilot, 6)
+        strip, status = text_of(app).splitlines()[1], text_of(app).splitlines()[-2]
+        assert "seed-2" in strip and "seed-2" in status

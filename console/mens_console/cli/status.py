@@ -188,9 +188,7 @@ def line(snapshot: Snapshot, columns: int = LINE_COLUMNS) -> str:
     left = eta_text(shown)
     tail = " ".join(part for part in (made, f"{loss}{trend}", "" if left == "—" else left) if part)
     room = max(columns - cell_len(head) - cell_len(tail) - 3, 1)
-    name = safe_text(shown.name)
-    if cell_len(name) > room:
-        name = set_cell_size(name, room - 1).rstrip() + "…"
+    name = shorten(safe_text(shown.name), room)
     text = f"{head}  {name} {tail}".rstrip()
     return text if cell_len(text) <= columns else set_cell_size(text, columns).rstrip()
 

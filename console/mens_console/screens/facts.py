@@ -30,6 +30,7 @@ from mens_console.screens.words import (
 )
 from mens_console.signals.human import count, duration, number, rate, size, span, step
 from mens_widgets.bar import bar
+from mens_widgets.text import shorten
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -183,7 +184,7 @@ def strip_lines(run: RunView, now: float, width: int) -> list[Line]:
     value, _ = rate_of(run)
     first: Line = (
         (f"{state.glyph} {state.word}  ", state.ink),
-        (safe_text(run.name, max(8, width - 50)), "strong"),
+        (shorten(safe_text(run.name, 200), max(8, width - 50)), "strong"),
         (f"  {step_text(run)} {bar(share, 10) if share is not None else ''}{left}", ""),
         (f"  {rate(value)}" if value is not None and run.live and width >= 100 else "", "muted"),
     )

@@ -17,6 +17,7 @@ from mens_console.signals.fill import time_to_full
 from mens_console.signals.human import duration, size, span
 from mens_widgets.bar import bar
 from mens_widgets.grid import Cell, Column, Row
+from mens_widgets.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -161,7 +162,7 @@ def checkpoint_lines(
     due = [size(found.bytes)] if math.isfinite(found.bytes) else []
     if math.isfinite(found.at):
         due.append(f"at ~{clock_text(found.at, zone)}" if found.at > now else "due now")
-    what = f"next checkpoint of {safe_text(run.name, 40)}" + (f" ({' '.join(due)})" if due else "")
+    what = f"next checkpoint of {shorten(safe_text(run.name, 200), 40)}" + (f" ({' '.join(due)})" if due else "")
     if found.fits == "fits":
         return prose(f"{what} fits", width, "good", "  ✔ ")
     if found.fits == "does not fit":

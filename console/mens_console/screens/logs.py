@@ -372,5 +372,5 @@ class LogsScreen(Room):
 def _row(run: RunView, source: SourceView, now: float) -> Row:
     seen, amount = age(source.updated, now), size(source.size)
     tone = "critical" if source.problem else ""
-    cells = (safe_text(run.name, 80), Cell(safe_text(source.path.name, 80), tone), amount, Cell(seen, "muted"))
+    cells = (safe_text(run.name, 200), Cell(safe_text(source.path.name, 80), tone), amount, Cell(seen, "muted"))
     return Row(str(source.path), cells, (source.size, seen, source.problem))

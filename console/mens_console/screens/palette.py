@@ -19,6 +19,7 @@ from mens_console.screens.room import ROOMS
 from mens_console.screens.steady import Steady
 from mens_console.screens.themes import SHORT
 from mens_console.screens.words import look
+from mens_widgets.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +83,7 @@ class Commands(Provider):
         if app.compared:
             yield "Screen: Compare", "runs side by side", partial(app.action_room, "compare")
         for run in app.snapshot.runs:
-            name = safe_text(run.name, 60)
+            name = shorten(safe_text(run.name, 200), 60)
             yield f"Run: {name}", look(run.diagnosis.state).word, partial(app.open_run, run.id)
         for short, name in SHORT.items():
             yield f"Theme: {short}", "ours", partial(setattr, app, "theme", name)

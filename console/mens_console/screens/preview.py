@@ -15,6 +15,7 @@ from mens_console.screens.curves import PANELS, marks_of, traces_of
 from mens_console.screens.facts import alert_lines, state_lines
 from mens_console.screens.sheet import Line, Sheet, heading
 from mens_widgets.face import ChartFace
+from mens_widgets.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ class Preview(Horizontal):
             self._chart.title = "loss of marked runs"
             self._chart.show([replace(one.series["loss"], name=one.name) for one in overlaid if "loss" in one.series])
         elif run is not None:
-            self._chart.title = f"loss  {safe_text(run.name, 60)}"
+            self._chart.title = f"loss  {shorten(safe_text(run.name, 200), 60)}"
             self._chart.show(traces_of(run, PANELS[0]._replace(metrics=("loss",))), marks_of(run))
         else:
             self._chart.title = "loss"
