@@ -5,6 +5,7 @@ For questions that need no batch, such as how many attempts each run of a log ho
 
 from __future__ import annotations
 
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ class FewReader:
         if ends is None or len(ends) != len(rows) or None in [row.status for row in rows]:
             return self._read_all(data)
         found = list(map(_getter(self.names), rows))
-        if any(None in values for values in found) and any(name in data for name in self._others):
+        if None in chain.from_iterable(found) and any(name in data for name in self._others):
             return self._read_all(data)
         return found
 
