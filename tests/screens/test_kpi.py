@@ -224,6 +224,7 @@ async def test_what_feeds_the_indicators_of_attempt_logs_is_told_too(console, re
         text = text_of(app)
         assert "Health · repair rate" in text and "repairs · " in text
         assert (kpibox.FEEDS[0].reader in text) == (report is not None)
+        assert ("no records of KPIs" in text) == (report is None)
 
 
 async def test_the_chosen_kpi_stays_in_sight(console):

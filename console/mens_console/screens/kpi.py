@@ -251,7 +251,7 @@ class KpiScreen(Room):
         newest = max((one.updated for one in report.sources if math.isfinite(one.updated)), default=math.nan)
         rows = sum(one.rows for one in report.sources)
         text = f" {some(len(report.sources), 'file')}, {some(rows, 'record')}, written {ago(age(newest, now))}"
-        line: list[tuple[str, str]] = [(text, "muted")]
+        line: list[tuple[str, str]] = [(text if report.sources else " no records of KPIs", "muted")]
         if bad := sum(one.bad_rows for one in report.sources):
             line.append((f" · {some(bad, 'bad row')}", "warn"))
         if broken := [one for one in report.sources if one.problem]:
