@@ -246,6 +246,15 @@ async def test_ctrl_c_says_how_to_leave_and_leaves_when_it_is_meant(console):
         await until(pilot, lambda: not app.is_running)
 
 
+async def test_ctrl_c_is_heard_through_a_window_and_a_filter(console):
+    for key in ("question_mark", "slash"):
+        async with console(snapshot(box())) as (app, pilot):
+            await pilot.press(key, "ctrl+c")
+            await until(pilot, lambda app=app: any("Ctrl-C once more" in note.message for note in app._notifications))
+            await pilot.press("ctrl+c")
+            await until(pilot, lambda app=app: not app.is_running)
+
+
 async def test_configuration_problems_become_notices(console):
     async with console(snapshot([]), problems=("mens-console.toml:3: theme: [b]no[/b]",)) as (app, pilot):
         await until(pilot, lambda: "[b]no[/b]" in text_of(app))
