@@ -86,7 +86,8 @@ def test_what_every_recording_has(scenario, tmp_path):
 def test_no_recording_names_the_machine_it_was_made_on(scenario):
     recording, events = opened(scenario)
     absolute = re.compile(rb"""(?:^|[\s"'=(])/(?:[\w.-]{3,}/)+[\w.-]{3,}""")
-    for data in [repr(recording.header).encode(), *(event.data for event in events)]:
+    for told in [repr(recording.header).encode(), *(event.data for event in events)]:
+        data = re.sub(rb' name="test_[^"]*"', b"", told)  # hostile paths that tests are called by
         assert not absolute.search(data)
         assert not re.search(rb"/(?:home|root|usr|opt|tmp|var|mnt|Users)/", data)
     for path in recording.header.files:
@@ -246,6 +247,7 @@ def test_a_release_has_evidence_and_gaps_until_the_soak_that_ends_fails_it():
     finally:
         replay.stop()
     assert early["1.1"] == early["1.4"] == early["1.5"] == early["1.7"] == "PASS"
+    assert early["4.1"] == early["4.3"] == early["tests"] == "PASS"
     assert early["1.2-2gpu"] == "CONDITIONAL"
     assert early["1.2-4gpu"] == early["2.1-mmlu"] == early["3.2"] == early["all"] == "UNDERFED"
     assert last["3.2"] == last["1.4"] == last["all"] == "FAIL"  # of the report that the soak's driver left

@@ -213,6 +213,7 @@ class Grid(Canvas, can_focus=True):
 
     @cursor_key.setter
     def cursor_key(self, key: str) -> None:
+        """Highlight the row of this key, where it is there."""
         if (place := self._place(key)) is not None:
             self._go(place)
 

@@ -30,6 +30,7 @@ async def short_prompts(asker: Asker, plan: Plan) -> tuple[Fitted, str]:
     await asker.settle(request(plan.seed, 0, _FEWEST_WORDS))
 
     async def count(words: int) -> int | None:
+        """Return the tokens of a prompt of so many words."""
         return await asker.length(request(plan.seed, words, words), "bench")
 
     slack = max(int(TOLERANCE * plan.prompt_tokens), 1)

@@ -89,6 +89,7 @@ class Run:
 
     @open.setter
     def open(self, partial: Partial | None) -> None:
+        """Put another in its place."""
         self._open, self._packed = partial, b""
 
     def pack(self) -> None:
