@@ -43,6 +43,8 @@ _RANKS: Final = ("FAIL", "UNDERFED", "CONDITIONAL", "TO MARK", "WAIVED", "PASS")
 VERDICT_CELLS: Final = 13
 VALUE, ASKED, SAMPLE, AGE = 18, 14, 9, 4
 """The most cells that columns take."""
+_SHORT: Final = {"tokens/s": "tok/s", "tokens": "tok", "per function": ""}
+"""Units as a row has room for them."""
 TITLE: Final = 18
 """Cells that a title has before other columns do."""
 
@@ -123,7 +125,7 @@ def criteria_rows(evaluation: Evaluation, chosen: str, now: float, width: int) -
 def _columns(evaluation: Evaluation, width: int) -> Columns:
     """Give each column what its widest cell takes, within bounds, and the title the rest."""
     every = evaluation.judgements
-    value = min(max((cell_len(value_text(one)) for one in every), default=5), VALUE)
+    value = min(max((cell_len(value_text(one, short=True)) for one in every), default=5), VALUE)
     asked = min(max((cell_len(asked_text(one.criterion)) for one in every), default=5), ASKED)
     sample = min(max((len(_sample(one)) for one in every), default=1), SAMPLE)
     left = width - 2 - VERDICT_CELLS - 1 - max(value, 5) - 1
@@ -158,7 +160,7 @@ def _row(judged: Judgement, now: float, columns: Columns, *, chosen: bool) -> Li
         ("› " if chosen else "  ", "accent"),
         (fit(f"{look.glyph} {look.word}", VERDICT_CELLS) + " ", ink),
         (fit(called(one), columns.title) + " ", "strong" if chosen else "" if one.decides else "muted"),
-        (fit(value_text(judged), columns.value, "right"), ink if judged.verdict != "PASS" else ""),
+        (fit(value_text(judged, short=True), columns.value, "right"), ink if judged.verdict != "PASS" else ""),
         (_tail(columns, asked_text(one), _sample(judged), oldest_text(judged, now)), "muted"),
     )
 
@@ -168,12 +170,13 @@ def called(one: Criterion) -> str:
     return safe_text(one.id if one.id == one.title else f"{one.id} {one.title}", 200)
 
 
-def value_text(judged: Judgement) -> str:
-    """Return a criterion's value with its unit, — where it has none."""
+def value_text(judged: Judgement, *, short: bool = False) -> str:
+    """Return a criterion's value with its unit, — where it has none; `short` as a row has room for it."""
     if not math.isfinite(judged.value):
         return "—"
     number = figure(judged.value, edges(judged.criterion.passes, judged.criterion.conditional))
-    return safe_text(f"{number} {judged.unit}".rstrip(), 60)
+    unit = _SHORT.get(judged.unit, judged.unit) if short else judged.unit
+    return safe_text(f"{number} {unit}".rstrip(), 60)
 
 
 def asked_text(one: Criterion) -> str:
