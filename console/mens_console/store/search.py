@@ -99,8 +99,8 @@ class Search:
 
     def hear(self, now: float, looked_at: Iterable[Path]) -> None:
         """Pass hints on, and that these files are looked at; those at files that nobody knows are news."""
-        hints = {self._hints.popleft() for _ in range(len(self._hints))}
-        hints.update(map(str, looked_at))
+        hints = dict.fromkeys(self._hints.popleft() for _ in range(len(self._hints)))  # in their order, each once
+        hints.update(dict.fromkeys(map(str, looked_at)))
         unknown = [path for path in hints if not self._beat.hint(path)]
         if unknown:
             self._news, self._restless_until = True, now + RESTLESS_S
