@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from mens_console.hardware.cgroup import memory_limit
 from mens_console.hardware.host import HostReader
 from mens_console.hardware.processes import RESTING_TREE_S, TREE_S, ProcessReader
 from mens_console.hardware.ring import Ring
 from mens_console.hardware.volumes import POINT_S, SILENT, Mount, VolumeReader, mount_of
 from mens_console.hardware.worker import HangsError, Worker
+from mens_console.sensors.cgroup import memory_limit
 
 
 def write(root, files):

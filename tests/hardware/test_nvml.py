@@ -5,10 +5,10 @@ import json
 import pytest
 from hardware.documented import ALL, LOST, NOT_SUPPORTED, ORIGIN, TRACES, Box, error, replay, text_of, value
 
-from mens_console.hardware.gpus import throttle_names
-from mens_console.hardware.nvml import NO_BINDING, NO_DRIVER, NO_GPU
 from mens_console.hardware.session import FIRST_RETRY_S, GpuSession
 from mens_console.hardware.trace import Recorder, Replay, TraceGapError, main, record
+from mens_console.sensors.gpu import throttle_names
+from mens_console.sensors.nvml import NO_BINDING, NO_DRIVER, NO_GPU
 from mens_console.signals.gpu import EccCounts, GpuProcess, XidEvent
 
 

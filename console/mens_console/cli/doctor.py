@@ -258,9 +258,9 @@ def _version(package: str) -> str:
 
 def gpu(driver: Path, binding: Callable[[], Any] | None = None) -> Iterator[Finding]:
     """Say which GPUs the driver shows, or why none; and which sensors stay N/A. A driver that hangs is left."""
-    from mens_console.hardware.nvml import load
     from mens_console.hardware.session import GpuSession
     from mens_console.hardware.worker import HangsError, Worker
+    from mens_console.sensors.nvml import load
 
     worker, session = Worker("mens-nvml"), GpuSession(binding or load)
     try:

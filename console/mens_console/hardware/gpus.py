@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mens_console.hardware.nvml import (
+from mens_console.ingest.text import safe_text
+from mens_console.sensors.gpu import CLOCK_MEM, CLOCK_SM, Device, scaled
+from mens_console.sensors.nvml import (
     GPU_IS_LOST,
     NEVER,
     NOT_FOUND,
@@ -17,19 +19,15 @@ from mens_console.hardware.nvml import (
     SessionLostError,
     identity,
 )
-from mens_console.ingest.text import safe_text
-from mens_console.signals.gpu import MIG_OFF, EccCounts, GpuProcess, GpuSample, MigInstance, Throttle, XidEvent
+from mens_console.signals.gpu import MIG_OFF, EccCounts, GpuProcess, GpuSample, MigInstance, XidEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mens_console.hardware.nvml import Nvml
+    from mens_console.sensors.nvml import Nvml
 
 # Numbers of NVML's application binary interface (nvml.h); they never change.
-_TEMPERATURE_GPU: Final = 0
 _THRESHOLD_SLOWDOWN: Final = 1
-_CLOCK_SM: Final = 1
-_CLOCK_MEM: Final = 2
 _CORRECTED, _UNCORRECTED = 0, 1
 _VOLATILE, _AGGREGATE = 0, 1
 _PCIE_TX, _PCIE_RX = 0, 1
@@ -38,38 +36,20 @@ _FI_PCIE_TX, _FI_PCIE_RX = 197, 198
 _ALL_LINKS: Final = 0xFFFFFFFF
 _MOST_LINKS: Final = 18
 _NO_INSTANCE: Final = 0xFFFFFFFF
-_MEMORY_V2: Final = 0x02000028
 
-_THROTTLE_BITS: Final[tuple[tuple[int, Throttle], ...]] = (
-    (0x001, "gpu_idle"), (0x002, "app_clocks"), (0x004, "sw_power_cap"), (0x008, "hw_slowdown"), (0x010, "sync_boost"),
-    (0x020, "sw_thermal"), (0x040, "hw_thermal"), (0x080, "hw_power_brake"), (0x100, "display_clocks"),
-    (0x200, "board_limit"), (0x400, "reliability"),
-)  # fmt: skip
-_KNOWN_BITS: Final = sum(bit for bit, _ in _THROTTLE_BITS)
 _IN_MIG: Final = "not measured while MIG is on"
 _LATER: Final = "no second sample yet"
-_FAST: Final = ("utilisation", "memory_used", "temperature", "power", "sm_clock", "throttle")
 _MOST_XIDS: Final = 16
 _LOST_AGAIN_S: Final = 30.0
 """Between two tries to reach a GPU that was lost."""
 
 
-def throttle_names(bits: int) -> tuple[Throttle, ...]:
-    """Return the names of a mask of clock event reasons; unknown bits read ``unknown``, none at all is ()."""
-    names = tuple(name for bit, name in _THROTTLE_BITS if bits & bit)
-    return (*names, "unknown") if bits & ~_KNOWN_BITS else names
-
-
-class GpuReader:
+class GpuReader(Device):
     """Reads one GPU. Make a new one whenever the library was opened anew: handles do not outlive it."""
 
     def __init__(self, nvml: Nvml, index: int) -> None:
-        self._nvml = nvml
+        super().__init__(nvml)
         self.index = index
-        self._handle: Any = None
-        self._never: set[str] = set()
-        self._missing: dict[str, str] = {}
-        self._codes: dict[str, int] = {}
         self._fixed: dict[str, Any] = {}
         self._slow: dict[str, Any] = {}
         self._counters: dict[str, tuple[float, int]] = {}
@@ -90,9 +70,9 @@ class GpuReader:
         try:
             if self._handle is None:
                 self._begin()
-            values = self._read_fast()
-            if why := self._why_silent(values):
-                raise NvmlError(why)
+            values = self.fast()
+            if values["utilisation"] is None and self._slow.get("mig") is not None:
+                self._missing["utilisation"] = _IN_MIG
             if slow:
                 self._read_slow(now, looked_at)
         except SessionLostError:
@@ -111,49 +91,11 @@ class GpuReader:
         """Note an XID of this GPU."""
         self._xids = (*(self._xids or ()), XidEvent(now, code))[-_MOST_XIDS:]
 
-    def _why_silent(self, values: dict[str, Any]) -> int:
-        """Return the code that every sensor failed with, 0 where one answers or is merely not supported."""
-        if any(values.get(name) is not None for name in _FAST):
-            return 0
-        codes = {self._codes.get(name, NOT_SUPPORTED) for name in _FAST}
-        code = codes.pop()
-        return 0 if codes or code in NEVER else code
-
     def _lost_sample(self, now: float) -> GpuSample:
         return GpuSample(
             self.index, self._uuid, self._name, now, bus_id=self._fixed.get("bus_id", ""), lost=self._lost,
             xids=self._xids,
         )  # fmt: skip
-
-    # ------------------------------------------------------------------ asking
-
-    def _ask(self, field: str, name: str, *arguments: object, **options: object) -> Any:
-        """Ask for one sensor; None with the reason kept. A GPU that is lost ends the reading of it."""
-        if self._is_hopeless(field, name, arguments, options):
-            return None
-        try:
-            answer = self._nvml.call(name, self._handle, *arguments, **options)
-        except SessionLostError:
-            raise
-        except NvmlError as error:
-            if error.code == GPU_IS_LOST:
-                raise
-            self._missing[field], self._codes[field] = error.reason, error.code
-            if error.code in NEVER:
-                self._never.add(_question(field, name, arguments, options))
-            return None
-        self._missing.pop(field, None)
-        return answer
-
-    def _is_hopeless(self, field: str, name: str, arguments: tuple[object, ...], options: dict[str, object]) -> bool:
-        return _question(field, name, arguments, options) in self._never
-
-    def _ask_either(self, field: str, name: str, other: str, *arguments: object) -> Any:
-        """Ask under a second name where the driver will never know the first."""
-        answer = self._ask(field, name, *arguments)
-        if answer is None and self._is_hopeless(field, name, arguments, {}):
-            return self._ask(field, other, *arguments)
-        return answer
 
     def _begin(self) -> None:
         """Find the GPU and learn what never changes."""
@@ -164,59 +106,19 @@ class GpuReader:
         limit = self._ask("slowdown_at", "nvmlDeviceGetTemperatureThreshold", _THRESHOLD_SLOWDOWN)
         self._fixed = {
             "bus_id": safe_text(str(bus.busId), 32) if bus is not None else "",
-            "slowdown_at": _scaled(limit, 1.0),
-            "sm_clock_max": _scaled(self._ask("sm_clock_max", "nvmlDeviceGetMaxClockInfo", _CLOCK_SM), 1.0),
-            "memory_clock_max": _scaled(self._ask("memory_clock_max", "nvmlDeviceGetMaxClockInfo", _CLOCK_MEM), 1.0),
+            "slowdown_at": scaled(limit, 1.0),
+            "sm_clock_max": scaled(self._ask("sm_clock_max", "nvmlDeviceGetMaxClockInfo", CLOCK_SM), 1.0),
+            "memory_clock_max": scaled(self._ask("memory_clock_max", "nvmlDeviceGetMaxClockInfo", CLOCK_MEM), 1.0),
         }
         if why := self._nvml.listen(self._handle):
             self._missing["xids"] = why
         elif self._xids is None:
             self._xids = ()
 
-    def _read_fast(self) -> dict[str, Any]:
-        busy = self._ask("utilisation", "nvmlDeviceGetUtilizationRates")
-        memory = self._memory(self._handle, "memory_used")
-        # The second name is the one from CUDA 14 on.
-        temperature = self._ask_either(
-            "temperature", "nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV", _TEMPERATURE_GPU
-        )
-        # The second name is the one before driver 535.
-        reasons = self._ask_either(
-            "throttle", "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"
-        )
-        values = {
-            "utilisation": None if busy is None else float(busy.gpu),
-            "memory_utilisation": None if busy is None else float(busy.memory),
-            "memory_used": None if memory is None else int(memory.used),
-            "memory_total": None if memory is None else int(memory.total),
-            "temperature": _scaled(temperature, 1.0),
-            "power": _scaled(self._ask("power", "nvmlDeviceGetPowerUsage"), 1e-3),
-            "sm_clock": _scaled(self._ask("sm_clock", "nvmlDeviceGetClockInfo", _CLOCK_SM), 1.0),
-            "memory_clock": _scaled(self._ask("memory_clock", "nvmlDeviceGetClockInfo", _CLOCK_MEM), 1.0),
-            "throttle": None if reasons is None else throttle_names(int(reasons)),
-        }
-        if busy is None and self._slow.get("mig") is not None:
-            self._missing["utilisation"] = _IN_MIG
-        return values
-
-    def _memory(self, handle: Any, field: str) -> Any:
-        """Return memory in bytes; `used` of version 2 is without what the driver keeps for itself, as in nvidia-smi."""
-        if handle is not self._handle:
-            try:
-                return self._nvml.call("nvmlDeviceGetMemoryInfo", handle)
-            except SessionLostError:
-                raise
-            except NvmlError:
-                return None
-        memory = self._ask(field, "nvmlDeviceGetMemoryInfo", version=_MEMORY_V2)
-        if memory is None and self._is_hopeless(field, "nvmlDeviceGetMemoryInfo", (), {"version": _MEMORY_V2}):
-            return self._ask(field, "nvmlDeviceGetMemoryInfo")
-        return memory
-
     # ------------------------------------------------------------------ slow
 
     def _read_slow(self, now: float, looked_at: bool) -> None:
-        self._slow["power_limit"] = _scaled(self._ask("power_limit", "nvmlDeviceGetEnforcedPowerLimit"), 1e-3)
+        self._slow["power_limit"] = scaled(self._ask("power_limit", "nvmlDeviceGetEnforcedPowerLimit"), 1e-3)
         self._slow["mig"] = self._mig()
         self._slow["ecc"] = self._ecc()
         self._slow["processes"] = self._processes()
@@ -267,7 +169,7 @@ class GpuReader:
         if not looked_at:
             self._missing.setdefault(field, "measured only while somebody looks")
             return None
-        return _scaled(self._ask(field, "nvmlDeviceGetPcieThroughput", way), 1000.0)
+        return scaled(self._ask(field, "nvmlDeviceGetPcieThroughput", way), 1000.0)
 
     def _link_sums(self) -> list[int] | None:
         """Return KiB sent and received, added up link by link, for drivers that do not add them up."""
@@ -375,16 +277,8 @@ class GpuReader:
         return tuple(found[key] for key in sorted(found, key=lambda key: (key[1] or 0, key[0]))) if told else None
 
 
-def _question(field: str, name: str, arguments: tuple[object, ...], options: dict[str, object]) -> str:
-    return f"{field} {name} {arguments} {options}"
-
-
 def _no(code: int) -> str:
     return NvmlError(code).reason
-
-
-def _scaled(value: Any, factor: float) -> float | None:
-    return None if value is None else float(value) * factor
 
 
 def _profile(shape: Any, name: str) -> str:

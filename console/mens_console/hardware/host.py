@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mens_console.hardware.cgroup import memory_limit
 from mens_console.hardware.ring import Ring
+from mens_console.sensors.cgroup import memory_limit
 from mens_console.signals.machine import HostSample
 
 if TYPE_CHECKING:

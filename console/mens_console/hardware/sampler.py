@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from mens_console.hardware.nvml import load
 from mens_console.hardware.ring import Ring
 from mens_console.hardware.worker import HangsError, Worker
+from mens_console.sensors.nvml import load
 from mens_console.signals.human import span
 from mens_console.signals.machine import GpuSample, MachineView, ProcessSample, VolumeSample
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.hardware.gpus import GpuReader
-from mens_console.hardware.nvml import NO_BINDING, NO_GPU, Nvml, NvmlError, SessionLostError, load
+from mens_console.sensors.nvml import NO_BINDING, NO_GPU, Nvml, NvmlError, SessionLostError, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from mens_console.hardware.nvml import TIMEOUT, load
+from mens_console.sensors.nvml import TIMEOUT, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mens_console.hardware.nvml import Nvml, NvmlError, SessionLostError, load
+from mens_console.sensors.nvml import Nvml, NvmlError, SessionLostError, load
 from mens_console.soak.control import start_of
 
 if TYPE_CHECKING:
