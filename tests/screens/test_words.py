@@ -34,7 +34,7 @@ from mens_console.screens.words import (
     rate_of,
 )
 from mens_console.store.snapshot import LIVE_STATES, Mark
-from mens_widgets.face import MARK_GLYPHS
+from mens_widgets.xaxis import MARK_GLYPHS
 
 
 @pytest.mark.parametrize(

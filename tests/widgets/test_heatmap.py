@@ -8,9 +8,9 @@ from textual import events
 from textual.app import App
 
 from mens_widgets import heat, oklab
-from mens_widgets.face import Mark
 from mens_widgets.heatmap import Heatmap, HeatRow
 from mens_widgets.matrix import Matrix, Share
+from mens_widgets.xaxis import Mark
 
 NAMES = ("q_proj", "k_proj", "v_proj", "o_proj")
 

@@ -11,8 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from mens_widgets.curve import ArrayCurve, Axis, Bins, Curve, Point, PointLike
-from mens_widgets.face import AXES, ChartFace, Mark, MarkKind, Trace
+from mens_widgets.face import AXES, ChartFace, Trace
 from mens_widgets.viewport import Viewport
+from mens_widgets.xaxis import Mark, MarkKind
 
 if TYPE_CHECKING:
     from textual import events

@@ -5,10 +5,9 @@ It turns ink into styles and numbers into places; keys and messages belong to `c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 from rich.segment import Segment
@@ -20,6 +19,7 @@ from mens_widgets.canvas import Canvas, strip_of
 from mens_widgets.curve import Axis, Bins, Curve, PointLike
 from mens_widgets.text import clean, fit
 from mens_widgets.viewport import Viewport
+from mens_widgets.xaxis import Mark, XAxis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,19 +29,6 @@ if TYPE_CHECKING:
 
 SERIES: Final = 6
 AXES: Final[tuple[Axis, ...]] = ("step", "relative", "wall")
-
-MarkKind = Literal["resume", "checkpoint", "eval", "nan", "alert"]
-MARK_GLYPHS: Final[dict[MarkKind, str]] = {"checkpoint": "▾", "eval": "◆", "resume": "↻", "nan": "✖", "alert": "▲"}
-"""In order of importance: where two share a column, the later one is seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Something that happened, shown on the x axis: where it is, for each axis it has a place on."""
-
-    kind: MarkKind
-    at: Mapping[Axis, float]
-    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +164,19 @@ class ChartFace(Canvas):
         blank = self.style_for()
         if self.viewport.data is None or width < 12 or height < 2:
             return self._draw_empty(width, height)
-        titled, axis, labels = height >= 3, height >= 4, height >= 6
-        rows = height - titled - axis - labels
+        titled, lines = height >= 3, (height >= 4) + (height >= 6)
+        rows = height - titled - lines
         columns = self.columns
         gutter = width - columns
         x0, x1 = self.viewport.shown()
         layers = self._layers(x0, x1, columns)
         scale = plot.scale_for(layers, rows, log=self.log_scale, clip=self.clip)
-        cell = self._cell(self.cursor, columns)
+        axis = self._axis(columns)
+        cell = axis.cell(self.cursor)
         picture = plot.paint(layers, scale, rows, columns, self._frame.picture)
-        strips = [strip_of(self._title(width, picture), width, blank)] if titled else []
+        strips = [strip_of(self._title(width, picture, axis), width, blank)] if titled else []
         strips += self._rows(picture, cell, self._side(scale, rows, gutter), width)
-        return strips + self._foot(gutter, columns, cell, axis + labels)
+        return strips + self._foot(axis, gutter, cell, lines)
 
     def _draw_empty(self, width: int, height: int) -> list[Strip]:
         style, blank = self.style_for("chart--empty"), self.style_for()
@@ -256,67 +244,32 @@ class ChartFace(Canvas):
                 labels[row] = fit(label, gutter - 1, "right") + "┤"
         return labels
 
-    def _foot(self, gutter: int, columns: int, cell: int | None, lines: int) -> list[Strip]:
+    def _axis(self, columns: int) -> XAxis:
+        return XAxis(self.axis, *self.viewport.shown(), columns, self.step_name, self.zone)
+
+    def _foot(self, axis: XAxis, gutter: int, cell: int | None, lines: int) -> list[Strip]:
         """Return the axis with its marks, and its labels: as many of them as there are lines for."""
-        key = (gutter, columns, cell, lines, self.viewport.shown(), self.axis, self.step_name, self._marks)
+        key = (axis, gutter, cell, lines, self._marks)
         if self._frame.foot_key != key:
-            drawn = [self._axis_line(gutter, columns, cell), self._labels(gutter, columns)][:lines]
-            self._frame.foot = [strip_of(line, gutter + columns, self.style_for()) for line in drawn]
+            ink = self.style_for("chart--axis")
+            line = [Segment(glyph, self.style_for(style)) for glyph, style in axis.line(self._marks, cell)]
+            labels = Segment(fit(axis.name, gutter - 1, "right") + " " + axis.labels(), ink)
+            drawn = [[Segment(" " * (gutter - 1) + "└", ink), *line], [labels]][:lines]
+            self._frame.foot = [strip_of(one, gutter + axis.columns, self.style_for()) for one in drawn]
             self._frame.foot_key = key
         return self._frame.foot
 
-    def _cell(self, x: float | None, columns: int) -> int | None:
-        x0, x1 = self.viewport.shown()
-        return min(int((x - x0) / (x1 - x0) * columns), columns - 1) if x is not None and x0 <= x <= x1 else None
-
-    def _axis_line(self, gutter: int, columns: int, cursor: int | None) -> list[Segment]:
-        cells: list[tuple[str, str]] = [("─", "chart--axis")] * columns
-        for tick, _ in self._x_ticks(columns):
-            cells[tick] = ("┴", "chart--axis")
-        if cursor is not None:
-            cells[cursor] = ("┼", "chart--cursor")
-        order = list(MARK_GLYPHS)
-        for mark in sorted(self._marks, key=lambda mark: order.index(mark.kind)):
-            if (place := self._cell(mark.at.get(self.axis), columns)) is not None:
-                style = {"nan": "chart--bad", "alert": "chart--alert"}.get(mark.kind, "chart--mark")
-                cells[place] = (MARK_GLYPHS[mark.kind], style)
-        corner = Segment(" " * (gutter - 1) + "└", self.style_for("chart--axis"))
-        return [corner, *(Segment(glyph, self.style_for(style)) for glyph, style in cells)]
-
-    def _x_ticks(self, columns: int) -> list[tuple[int, str]]:
-        x0, x1 = self.viewport.shown()
-        count = max(2, columns // 10)
-        if self.axis == "step":
-            places = [place for place in ticks.linear_ticks(x0, x1, count) if place == round(place) or x1 - x0 < 2]
-            labels = ticks.format_ticks(places)
-        elif self.axis == "relative":
-            places = ticks.time_ticks(x0, x1, count)
-            labels = [ticks.format_duration(place) for place in places]
-        else:
-            places = ticks.time_ticks(x0, x1, count, ticks.zone_offset(x0, self.zone))
-            labels = [ticks.format_clock(place, x1 - x0, self.zone) for place in places]
-        placed = [(self._cell(place, columns), label) for place, label in zip(places, labels, strict=True)]
-        return [(cell, label) for cell, label in placed if cell is not None]
-
-    def _labels(self, gutter: int, columns: int) -> list[Segment]:
-        line = ""
-        for middle, label in self._x_ticks(columns):
-            start = max(0, min(middle - len(label) // 2, columns - len(label)))
-            if start >= len(line) + (2 if line else 0):
-                line = line.ljust(start) + label
-        name = {"step": self.step_name, "relative": "time", "wall": "clock"}[self.axis]
-        return [Segment(fit(name, gutter - 1, "right") + " " + line, self.style_for("chart--axis"))]
-
-    def _reading(self, point: PointLike, here: float | None) -> str:
+    @staticmethod
+    def _reading(axis: XAxis, point: PointLike, here: float | None) -> str:
         """Return a value; under the cursor with more digits, and where it was logged if that is somewhere else."""
         if here is None:
             return ticks.format_value(point.value)
         value = f"{point.value:.8g}" if np.isfinite(point.value) else ticks.format_value(point.value)
-        return value if point.x == here else f"{value} @{self._format_x(point.x)}"
+        return value if point.x == here else f"{value} @{axis.format(point.x)}"
 
     # The line above: legend and last values, or the cursor's read-out
 
-    def _title(self, width: int, picture: plot.Picture) -> list[Segment]:
+    def _title(self, width: int, picture: plot.Picture, axis: XAxis) -> list[Segment]:
         muted, strong = self.style_for("chart--title"), self.style_for("chart--value")
         live = self.live
         tags = [trace.tag for trace in self._traces if not trace.rewound]
@@ -326,11 +279,11 @@ class ChartFace(Canvas):
         if place is not None:
             first = next((p for curve in live if (p := curve.at(place, self.axis)) is not None), None)
             here = place if first is None else first.x
-            segments.append(Segment(f"{self._format_x(here)} ", muted))
+            segments.append(Segment(f"{axis.format(here)} ", muted))
         for i, curve in enumerate(live):
             bounds = curve.bounds(self.axis)
             point = None if bounds is None else curve.at(bounds[1] if place is None else place, self.axis)
-            value = "—" if point is None else self._reading(point, here)
+            value = "—" if point is None else self._reading(axis, point, here)
             if len(live) > 1:
                 ink = self.style_for(f"chart--series-{i + 1}")
                 segments.append(Segment(f"{tags[i] or plot.SERIES_GLYPHS[i]} {clean(curve.name)} ", ink))
@@ -381,13 +334,6 @@ class ChartFace(Canvas):
         if self.viewport.window is not None:
             settings.append("zoom")
         return warnings, settings
-
-    def _format_x(self, x: float) -> str:
-        if self.axis == "step":
-            return f"{self.step_name} {x:,.0f}".replace(",", " ")
-        if self.axis == "relative":
-            return f"+{ticks.format_duration(x)}"
-        return ticks.format_clock(x, 1.0, self.zone)
 
 
 def _with_cursor(picture: plot.Picture, cell: int | None) -> tuple[NDArray[np.uint32], NDArray[np.int8]]:

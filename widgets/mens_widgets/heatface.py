@@ -15,10 +15,10 @@ from textual.strip import Strip
 
 from mens_widgets import heat, ticks
 from mens_widgets.canvas import strip_of
-from mens_widgets.face import MARK_GLYPHS, MarkKind
 from mens_widgets.heatink import STOPS, Inks
 from mens_widgets.heatshown import HeatShown
 from mens_widgets.text import clean, fit
+from mens_widgets.xaxis import MARK_GLYPHS, MarkKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

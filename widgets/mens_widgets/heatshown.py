@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mens_widgets.face import Mark
+    from mens_widgets.xaxis import Mark
 
 _NO_VALUES: Final = np.empty((0, 0), np.float32)
 

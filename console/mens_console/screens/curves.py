@@ -9,7 +9,8 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mens_console.screens.compared import APART, COUNTERS
-from mens_widgets.face import Mark, Trace
+from mens_widgets.face import Trace
+from mens_widgets.xaxis import Mark
 
 if TYPE_CHECKING:
     from mens_console.store.snapshot import RunView

@@ -13,7 +13,8 @@ import numpy as np
 from mens_console.screens.bands import NAMES
 from mens_console.screens.healthlines import figure
 from mens_widgets.curve import ArrayCurve
-from mens_widgets.face import ChartFace, Mark
+from mens_widgets.face import ChartFace
+from mens_widgets.xaxis import Mark
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -79,7 +79,7 @@ def legend() -> list[tuple[str, list[tuple[str, Ink, str]]]]:
     from mens_console.screens.bands import BANDS
     from mens_console.screens.feeds import FEEDS
     from mens_console.screens.soakwords import BANDS as SOAK_BANDS
-    from mens_widgets.face import MARK_GLYPHS
+    from mens_widgets.xaxis import MARK_GLYPHS
 
     marks = {"nan": "NaN or infinite"}
     return [
