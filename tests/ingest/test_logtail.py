@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mens_console.ingest import logfilter, logtail
+from mens_console.ingest import logfile, logfilter, logtail
 from mens_console.ingest.logfilter import LogFilter
 from mens_console.ingest.logtail import LogTail, level_of
 
@@ -88,9 +88,9 @@ def test_any_line_of_any_file_is_found(tmp_path_factory, lines, ended, block, da
     path = tmp_path_factory.mktemp("log") / "x.log"
     path.write_bytes(raw)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logtail, "BLOCK", block)
-        patch.setattr(logtail, "SLICE", block * 3)
-        patch.setattr(logtail, "GIANT", block * 2)
+        patch.setattr(logfile, "BLOCK", block)
+        patch.setattr(logfile, "SLICE", block * 3)
+        patch.setattr(logfile, "GIANT", block * 2)
         tail = LogTail(path, watch=False)
         try:
             assert tail.line_count == len(expected)
@@ -119,8 +119,19 @@ def test_until_lines_are_counted_the_end_is_there_and_numbers_keep_their_distanc
     assert after[0].number == before[1].number and after[1].number == before[1].number + 1
 
 
+def test_until_lines_are_counted_the_beginning_can_be_seen_as_far_as_it_is_known(tail_of, monkeypatch):
+    monkeypatch.setattr(logtail, "AT_ONCE", 0)
+    tail = tail_of(b"".join(b"line %d\n" % i for i in range(1000)))
+    count = tail.lines(-1, 1)[0].number + 1
+    assert texts(tail.lines(-count, 1)) == ["line 0"] and tail.lines(5 - count, 2) == []
+    monkeypatch.setattr(logfile, "BLOCK", 16)
+    tail.file.count(100)
+    assert texts(tail.lines(5 - count, 2)) == ["line 5", "line 6"]
+
+
 def test_counting_goes_on_in_the_background(tail_of, monkeypatch):
     monkeypatch.setattr(logtail, "AT_ONCE", 0)
+    monkeypatch.setattr(logfile, "SLICE", 1 << 16)
     monkeypatch.setattr(logtail, "SLICE", 1 << 16)
     bell = Bell()
     tail = tail_of(b"x\n" * 400_000, watch=True, on_change=bell)
@@ -178,13 +189,13 @@ def test_giant_lines_and_progress_bars_are_cut_to_what_matters(tail_of):
     bar = b"\r".join(b"%d%%|###" % i for i in range(300_000))
     tail = tail_of(plain + b"\nbetween\n" + bar + b"\nafter\n")
     first, second, third, fourth = tail.lines(0, 9)
-    assert first.text == "a" * logtail.LINE_CAP
+    assert first.text == "a" * logfile.LINE_CAP
     assert (second.text, fourth.text) == ("between", "after")
-    assert third.text.endswith("299999%|###") and len(third.text) <= logtail.LINE_CAP
+    assert third.text.endswith("299999%|###") and len(third.text) <= logfile.LINE_CAP
     middle = b"\r".join(b"%d%%" % i for i in range(30_000))
     tail.path.write_bytes(middle + b"\n" + b"b" * (1 << 17) + b"\nc\n")
     tail.refresh()
-    assert texts(tail.lines(0, 3)) == ["29999%", "b" * logtail.LINE_CAP, "c"]
+    assert texts(tail.lines(0, 3)) == ["29999%", "b" * logfile.LINE_CAP, "c"]
 
 
 def test_bytes_that_are_no_text_are_shown(tail_of):
@@ -223,6 +234,10 @@ def test_closing_twice_and_reading_afterwards_is_harmless(tail_of):
         ("torch.cuda.OutOfMemoryError: CUDA", "error"),
         ("the error rate fell", None),
         ("TERROR", None),
+        ('time=2026-01-31T14:32:00Z level=warn msg="slow"', "warning"),
+        ("[rank3]:E0131 14:32:00.123000 77 torch/run.py:792] failed", "error"),
+        ("[rank3]: Traceback (most recent call last):", "error"),
+        ("[rank3]: torch.OutOfMemoryError: CUDA out of memory", "error"),
         ("x" * 300 + " ERROR", None),
         ("", None),
     ],

@@ -20,7 +20,8 @@ from array import array
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from mens_console.ingest.logtail import BLOCK, SGR, SLICE, level_of
+from mens_console.ingest.logfile import BLOCK, SLICE
+from mens_console.ingest.logtail import SGR, level_of
 from mens_console.ingest.safeopen import open_regular, read_at
 
 if TYPE_CHECKING:

@@ -13,24 +13,18 @@ import os
 import re
 import threading
 import time
-from array import array
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mens_console.ingest.safeopen import explain, open_regular, read_at
+from mens_console.ingest.logfile import SLICE, LogFile
+from mens_console.ingest.safeopen import explain, read_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-BLOCK: Final = 1 << 16
-SLICE: Final = 1 << 22
-"""Bytes counted between two looks at the outside."""
 AT_ONCE: Final = 1 << 25
 """A file of up to 32 MiB is counted before it is shown (some 20 ms), so that its line numbers never change."""
-LINE_CAP: Final = 1 << 16
-GIANT: Final = 1 << 20
 POLL_S: Final = 1.0
 TELL_S: Final = 0.25
 """Between two reports of the counting's progress."""
@@ -41,11 +35,13 @@ _NAMES: Final = {"fatal": "critical", "err": "error", "warn": "warning", "trace"
 _GLOG: Final = {"I": "info", "W": "warning", "E": "error", "F": "critical"}
 _LEVEL: Final = re.compile(
     r"\b(CRITICAL|FATAL|ERROR|ERR|WARNING|WARN|NOTICE|INFO|DEBUG|TRACE)\b"
-    r"|\"(?:level|levelname|severity)\"\s*:\s*\"(\w{1,12})\""
+    r"|(?:\"(?:level|levelname|severity)\"\s*:\s*\"|\blevel=\"?)(\w{1,12})"
     r"|^(?:\[?(?:critical|fatal|error|warning|warn|info|debug|trace)\b)"
-    r"|^([IWEF])\d{4} \d\d:\d\d"
+    r"|^(?:\[[\w:]{1,16}\]:?\s?)?([IWEF])(?:20\d\d)?\d{4} \d\d:\d\d"
 )
-_RAISED: Final = re.compile(r"^(?:Traceback \(most recent call last\)|[A-Za-z_][\w.]{0,80}(?:Error|Exception)\b)")
+_RAISED: Final = re.compile(
+    r"^(?:\[[\w:]{1,16}\]:?\s?)?(?:Traceback \(most recent call last\)|[A-Za-z_][\w.]{0,80}(?:Error|Exception)\b)"
+)
 SGR: Final = re.compile(r"\x1b\[[\d;]{0,32}m")
 
 
@@ -71,117 +67,6 @@ def level_of(text: str) -> str | None:
     return word if word in LEVELS else None
 
 
-class _File:
-    """One generation of the file: its descriptor, its size, and how many newlines there are before each block."""
-
-    def __init__(self, path: str, *, follow: bool) -> None:
-        self.fd, status = open_regular(path, follow=follow)
-        self.identity = (status.st_dev, status.st_ino)
-        self.size = status.st_size
-        self.head = read_at(self.fd, 0, 256)
-        self.before = array("q", [0])
-        self.counted = 0
-        self.newlines = 0
-        self.appended = 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether every byte is counted."""
-        return self.counted >= self.size
-
-    def count(self, most: int) -> None:
-        """Count up to `most` further bytes."""
-        end = min(self.size, self.counted + most)
-        while self.counted < end:
-            data = read_at(self.fd, self.counted, min(SLICE, end - self.counted))
-            if not data:  # it shrank; `refresh` will notice
-                self.size = self.counted
-                return
-            place = 0
-            while place < len(data):
-                stop = min(len(data), place + BLOCK - (self.counted % BLOCK))
-                self.newlines += data.count(b"\n", place, stop)
-                self.counted += stop - place
-                place = stop
-                if self.counted % BLOCK == 0:
-                    self.before.append(self.newlines)
-
-    def ends_open(self) -> bool:
-        """Say whether the last line has no newline yet."""
-        return self.size > 0 and read_at(self.fd, self.size - 1, 1) != b"\n"
-
-    def line_start(self, number: int) -> int:
-        """Return where line `number` starts; needs the blocks before it counted."""
-        if number <= 0:
-            return 0
-        block = bisect_left(self.before, number) - 1
-        data = read_at(self.fd, block * BLOCK, BLOCK)
-        place = -1
-        for _ in range(number - self.before[block]):
-            place = data.index(b"\n", place + 1)
-        return block * BLOCK + place + 1
-
-    def tail_start(self, lines: int) -> tuple[int, int]:
-        """Return where the last `lines` lines start, and how many there are if the file has fewer."""
-        end, found = self.size, 0
-        wanted = lines + (0 if self.ends_open() else 1)
-        while end > 0:
-            start = (end - 1) // BLOCK * BLOCK
-            data = read_at(self.fd, start, end - start)
-            count = data.count(b"\n")
-            if found + count >= wanted:
-                place = len(data)
-                for _ in range(wanted - found):
-                    place = data.rindex(b"\n", 0, place)
-                return start + place + 1, lines
-            found += count
-            end = start
-        return 0, found + 1 - (wanted - lines)
-
-    def read(self, offset: int, n: int) -> Iterator[str]:
-        """Yield up to `n` lines from an offset at which one starts."""
-        left = n
-        while left > 0 and offset < self.size:
-            data = read_at(self.fd, offset, min(max(BLOCK, left * 256), GIANT, self.size - offset))
-            if not data:
-                return
-            *whole, rest = data.split(b"\n")
-            at_end = offset + len(data) >= self.size
-            for piece in whole[:left]:
-                yield _text(piece)
-            left -= len(whole)
-            offset += len(data) - len(rest)
-            if left > 0 and rest and at_end:
-                yield _text(rest)
-                return
-            if left > 0 and not whole:
-                text, offset = self._giant(offset)
-                left -= 1
-                yield text
-
-    def _giant(self, start: int) -> tuple[str, int]:
-        """Return a line longer than `GIANT` (its end where it redraws itself, else its beginning) and what follows."""
-        place = start
-        while place < self.size:
-            data = read_at(self.fd, place, SLICE)
-            cut = data.find(b"\n")
-            if cut >= 0 or not data:
-                place += max(cut, 0)
-                break
-            place += len(data)
-        tail = read_at(self.fd, max(start, place - LINE_CAP), min(LINE_CAP, place - start))
-        if (redrawn := tail.rfind(b"\r", 0, -1)) >= 0:
-            return _text(tail[redrawn + 1 :]), place + 1
-        return _text(read_at(self.fd, start, min(LINE_CAP, place - start))), place + 1
-
-
-def _text(raw: bytes) -> str:
-    if len(raw) > LINE_CAP:
-        redrawn = raw.rfind(b"\r", 0, len(raw) - 1)
-        raw = raw[redrawn + 1 :][:LINE_CAP] if redrawn >= 0 else raw[:LINE_CAP]
-    return raw.decode("utf-8", "backslashreplace")
-
-
 class LogTail:
     """A growing log file. `on_change` is called on a thread of its own whenever there is something new to show.
 
@@ -195,13 +80,14 @@ class LogTail:
         self.path = path
         self.generation = 0
         self.problem: str | None = None
+        """Why the path cannot be read now, with its cure."""
         self._follow = follow
         self._on_change = on_change
         self._lock = threading.RLock()
-        self._file = _File(str(path), follow=follow)
+        self.file = LogFile(str(path), follow=follow)
         self._wake = threading.Event()
         self._closed = False
-        self._file.count(AT_ONCE if self._file.size <= AT_ONCE else 0)
+        self.file.count(AT_ONCE if self.file.size <= AT_ONCE else 0)
         self._thread: threading.Thread | None = None
         if watch:
             self._thread = threading.Thread(target=self._loop, name="log", daemon=True)
@@ -217,26 +103,26 @@ class LogTail:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=2)
         with self._lock:
-            os.close(self._file.fd)
+            os.close(self.file.fd)
 
     # Lines
 
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return self._file.size
+        return self.file.size
 
     @property
     def progress(self) -> float:
         """Share of the file whose lines are counted."""
-        file = self._file
+        file = self.file
         return min(1.0, file.counted / file.size) if file.size else 1.0
 
     @property
     def line_count(self) -> int | None:
         """How many lines there are, one that is still being written included; None until they are counted."""
         with self._lock:
-            file = self._file
+            file = self.file
             if self._closed or not file.complete:
                 return 0 if self._closed else None
             return file.newlines + file.ends_open()
@@ -244,18 +130,24 @@ class LogTail:
     def lines(self, start: int, n: int) -> list[LogLine]:
         """Return up to `n` lines from line `start` on; a negative `start` counts from the end.
 
-        Until the lines are counted, only negative starts are possible, and numbers only keep their distance.
+        Until the lines are counted, only negative starts are possible, and numbers only keep their distance. One from
+        very far off is taken as counted from the beginning, as far as that is known.
         """
         with self._lock:
             if self._closed or n <= 0:
                 return []
-            file, count = self._file, self.line_count
+            file, count = self.file, self.line_count
             if start >= 0:
                 if count is None or start >= count:
                     return []
                 offset, number = file.line_start(start), start
             elif count is not None:
                 return self.lines(max(0, count + start), min(n, n if count + start >= 0 else n + count + start))
+            elif -start > _UNKNOWN_BASE // 2:
+                number = _UNKNOWN_BASE + file.appended + start
+                if not 0 <= number <= file.newlines:
+                    return []
+                offset = file.line_start(number)
             else:
                 offset, have = file.tail_start(-start)
                 number = _UNKNOWN_BASE + file.appended - have
@@ -264,7 +156,7 @@ class LogTail:
     def line_at(self, offset: int, number: int) -> LogLine | None:
         """Return the line that starts at a byte offset (as a filter remembers it)."""
         with self._lock:
-            text = None if self._closed else next(self._file.read(offset, 1), None)
+            text = None if self._closed else next(self.file.read(offset, 1), None)
         return None if text is None else LogLine(text, level_of(text), number)
 
     # Growth
@@ -275,7 +167,7 @@ class LogTail:
             return not self._closed and self._look()
 
     def _look(self) -> bool:
-        file, problem = self._file, self.problem
+        file, problem = self.file, self.problem
         try:
             status = self.path.stat()
             self.problem = None
@@ -297,20 +189,21 @@ class LogTail:
             file.appended += file.newlines - before
         else:
             file.appended += read_at(file.fd, was, min(SLICE, file.size - was)).count(b"\n")
+        file.mtime = status.st_mtime
         if len(file.head) < 256:
             file.head = read_at(file.fd, 0, 256)
         return True
 
     @staticmethod
-    def _rewritten(file: _File, size: int) -> bool:
+    def _rewritten(file: LogFile, size: int) -> bool:
         """Say whether a file that grew begins differently now: it was truncated and written again in between."""
         return size != file.size and read_at(file.fd, 0, len(file.head)) != file.head
 
     def _start_over(self) -> None:
-        fresh = _File(str(self.path), follow=self._follow)
+        fresh = LogFile(str(self.path), follow=self._follow)
         fresh.count(AT_ONCE if fresh.size <= AT_ONCE else 0)
-        os.close(self._file.fd)
-        self._file = fresh
+        os.close(self.file.fd)
+        self.file = fresh
         self.generation += 1
 
     def _loop(self) -> None:
@@ -318,7 +211,7 @@ class LogTail:
         told = 0.0
         while not self._closed:
             with self._lock:
-                file = self._file
+                file = self.file
                 was_complete = file.complete
                 if not was_complete and not self._closed:
                     file.count(SLICE)
