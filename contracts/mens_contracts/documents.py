@@ -116,6 +116,10 @@ class WatchEvent(OpenModel):
     unit: str
     since: float | None
     since_step: int | None
+    last_seen: float | None = None
+    last_step: int | None = None
+    first_seen: float | None = Field(default=None, description="when the first episode began")
+    first_step: int | None = None
     count: Count
     flaps: Count
     acknowledged: bool

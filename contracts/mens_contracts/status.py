@@ -84,18 +84,21 @@ class Alert(_Model):
     state: Literal["pending", "firing", "recovering", "resolved"]
     nodata: bool = Field(default=False, description="its source is silent: the state is the last one known")
     latched: bool = Field(default=False, description="ends only when it is acknowledged or a new run begins")
-    since: Number | None
+    since: Number | None = Field(description="when this episode began")
     since_step: int | None = None
-    last_seen: Number | None = None
+    last_seen: Number | None = Field(default=None, description="when the condition was observed last")
     last_step: int | None = None
+    first_seen: Number | None = Field(default=None, description="when the first episode began")
+    first_step: int | None = None
     resolved_at: Number | None = None
     held: bool = Field(default=False, description="resolved by nothing but the end of its run, up to which it held")
     count: int = Field(ge=1, description="observations of the condition, over all episodes")
     flaps: int = Field(default=0, ge=0, description="how often it fired anew within an hour after it was resolved")
-    value: Number | None
+    value: Number | None = Field(description="the newest that was observed")
     threshold: Number | None
     unit: str = Field(default="", description="of value and threshold")
-    message: str
+    message: str = Field(description="in words, of the newest value")
+    fired_on: str = Field(default="", description="what the message was when it fired or became worse")
     evidence: list[str] = Field(default=[], description="what it fired on, in plain words")
     recommendation: str
     acknowledged: bool = False

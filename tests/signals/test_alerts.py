@@ -23,7 +23,8 @@ def test_breach_fires_repeats_count_and_clear_resolves():
     assert first.recommendation == RULES["loss_spike"].recommendation
     again = reducer.apply(seen("loss_spike", wall=12.0, step=4, value=3.0, message="other", evidence=("level 2",)))
     assert (again.since, again.last_seen, again.count, again.value) == (10.0, 12.0, 2, 3.0)
-    assert (again.message, again.evidence) == ("up", ("level 1",))  # what it fired on
+    assert (again.message, again.last_step) == ("other", 4), "the newest wording goes with the newest value"
+    assert (again.fired_on, again.evidence) == ("up", ("level 1",)), "what it fired on is kept"
     left = reducer.apply(seen("loss_spike", Signal.CLEAR, wall=13.0))
     assert left.state is AlertState.RECOVERING
     assert reducer.apply(seen("loss_spike", Signal.CLEAR, wall=14.0)) is None
@@ -31,6 +32,7 @@ def test_breach_fires_repeats_count_and_clear_resolves():
     assert (done.state, done.resolved_at) == (AlertState.RESOLVED, 73.0)
     back = reducer.apply(seen("loss_spike", wall=90.0, step=9, message="again"))
     assert (back.state, back.since, back.count, back.message) == (AlertState.FIRING, 90.0, 3, "again")
+    assert (back.first_seen, back.first_step, back.returned, again.returned) == (10.0, 3, True, False)
     assert len(reducer.views) == 1
 
 

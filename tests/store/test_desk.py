@@ -18,9 +18,8 @@ class Run(SimpleNamespace):
 
 def run(state):
     diagnosis = SimpleNamespace(state=state) if state else None
-    return Run(
-        signals=SimpleNamespace(alerts=AlertReducer()), diagnosis=diagnosis, found=SimpleNamespace(path=Path("/one"))
-    )
+    found = SimpleNamespace(path=Path("/one"))
+    return Run(signals=SimpleNamespace(alerts=AlertReducer()), diagnosis=diagnosis, found=found, place="/one")
 
 
 @pytest.mark.parametrize(

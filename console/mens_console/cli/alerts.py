@@ -111,12 +111,13 @@ def _lines(place: Place, view: AlertView, now: float, ink: Callable[[str, str], 
     head = f"{glyph} {word:<8}  {where:<12}  {view.fingerprint}  {view.rule}  {safe_text(place.name, 80)}"
     limit = f" · {against(view.value, view.threshold, view.unit)}"
     limit = limit if math.isfinite(view.threshold) else ""
-    times = "once" if view.count == 1 else f"{step(view.count)} times"
     lines = [
         ink(head, tint if _is_on(view) else "muted"),
         f"    {safe_text(view.message, 300)}",
-        ink(f"    since {age(view.since, now)}{at} · seen {times}{limit}", "muted"),
+        ink(f"    since {age(view.since, now)}{at} · {_times(view, now)}{limit}", "muted"),
     ]
+    if view.fired_on and view.fired_on != view.message:
+        lines.append(ink(f"    it fired on: {safe_text(view.fired_on, 300)}", "muted"))
     if view.acknowledged:
         by = f" by {safe_text(view.acknowledged_by, 80)}" if view.acknowledged_by else ""
         lines.append(ink(f"    acknowledged{by}{f': {safe_text(view.note, 300)}' if view.note else ''}", "muted"))
@@ -127,6 +128,21 @@ def _lines(place: Place, view: AlertView, now: float, ink: Callable[[str, str], 
     if _is_on(view):
         lines.append(f"    → {safe_text(view.recommendation)}")
     return lines
+
+
+def _times(view: AlertView, now: float) -> str:
+    """Return how often it was seen, when last, and when first where that was in an earlier episode."""
+    if view.count == 1:
+        return "seen once"
+
+    def when(wall: float, at_step: int | None) -> str:
+        old = age(wall, now)
+        unit = view.unit_of_progress
+        told = [] if old == "—" else ["now" if old == "now" else f"{old} ago"]
+        return " at ".join([*told, *([] if at_step is None else [f"{unit} {step(at_step)}"])]) or "at an unknown time"
+
+    first = f", first {when(view.first_seen, view.first_step)}" if view.returned else ""
+    return f"seen {step(view.count)} times{first}, last {when(view.last_seen, view.last_step)}"
 
 
 def _document(snapshot: Snapshot, found: Iterable[tuple[Place, AlertView]]) -> dict[str, Any]:
@@ -217,7 +233,8 @@ def _silence(arguments: argparse.Namespace) -> int:
     if arguments.rule != "*":
         need_rule(arguments.rule, settings)
     book = _book(settings)
-    entity = "*" if arguments.run is None else str(one_run(arguments).path)
+    run = None if arguments.run is None else one_run(arguments)
+    entity = "*" if run is None else run.place or str(run.path)
     now, by = time.time(), author()
     name = silence_id(arguments.rule, entity, by, now)
     silence = Silence(name, arguments.rule, entity, by, arguments.comment, now, now + arguments.seconds)

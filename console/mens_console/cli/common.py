@@ -129,7 +129,7 @@ def one_run(arguments: argparse.Namespace) -> RunView:
         run = _named(snapshot, name)
     if run.cold:  # many runs shared the memory: read this one again, alone
         alone = load(settings_from(arguments, paths=[run.path]))
-        run = next((other for other in alone.runs if other.path == run.path), run)
+        run = next((other for other in alone.runs if other.place == run.place), run)
     return run
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from mens_console.ingest.formats.elsewhere import NAMES as ELSEWHERE
 from mens_console.ingest.formats.elsewhere import SOAK, SOAK_PART
 from mens_console.ingest.found import CHECKPOINT, Checkpoint, FoundFile, FoundRecord, FoundRun
-from mens_console.ingest.grouping import Draft, Grouping, Listed, root_labels
+from mens_console.ingest.grouping import Draft, Grouping, Listed, own_stem, root_labels
 from mens_console.ingest.records import NO_TIME
 from mens_console.ingest.runfacts import RunFacts
 from mens_console.ingest.safeopen import explain, read_small
@@ -292,7 +292,7 @@ class Discovery:
             if file.path in alone:
                 run_id = next(i for i in (file.stem, os.path.basename(file.path), file.path) if i not in taken)
                 taken.add(run_id)
-                drafts.append(Draft(run_id, file.folder, run_id, (file,)))
+                drafts.append(Draft(run_id, file.folder, run_id, (file,), own_stem(file)))
         return drafts
 
     def _elsewhere(self, files: list[Listed]) -> tuple[FoundRecord, ...]:
@@ -316,4 +316,5 @@ class Discovery:
         folders = [draft.path, *(os.fspath(c.path) for c in checkpoints[-1:])]
         facts = self._details.facts(folders) if owns_folder else {}
         files = tuple(FoundFile(Path(f.path), f.format_name, f.link) for f in without_old_states(draft))
-        return FoundRun(draft.id, Path(draft.path), draft.name, files, checkpoints, facts)
+        place = os.path.join(os.path.realpath(draft.path), draft.stem).rstrip(os.sep)
+        return FoundRun(draft.id, Path(draft.path), draft.name, files, checkpoints, facts, place)

@@ -47,7 +47,9 @@ class FoundRun:
 
     `id` is `path` relative to its root (led by the root's name where there are several roots), unique and stable.
     Names may hold anything, even bytes that are not UTF-8 (as surrogate escapes): pass them through `safe_text`
-    before showing them. `facts` are flat settings read from the run's own small files, already safe to show.
+    before showing them. `facts` are flat settings read from the run's own small files, already safe to show. `place`
+    is the real path that tells the run from all others whichever roots are searched: its folder, or the stem of its
+    log in a shared one.
     """
 
     id: str
@@ -56,3 +58,4 @@ class FoundRun:
     files: tuple[FoundFile, ...]
     checkpoints: tuple[Checkpoint, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+    place: str = ""

@@ -69,12 +69,16 @@ class Listed:
 
 @dataclass(slots=True, frozen=True)
 class Draft:
-    """A run before its details are read: files of all checkpoints are still in it."""
+    """A run before its details are read: files of all checkpoints are still in it.
+
+    `stem` names the log of a run that shares its folder with others, "" where the folder is the run's.
+    """
 
     id: str
     path: str
     name: str
     files: tuple[Listed, ...]
+    stem: str = ""
 
 
 class Grouping:
@@ -111,7 +115,7 @@ class Grouping:
                 parts = [part for part in (labels[root], relative) if part != "."]
                 run_id = _unique("/".join(parts) or top, taken)
                 name = top if relative == "." else relative
-                drafts.append(Draft(run_id, folder, name, tuple(sorted(members, key=lambda f: f.path))))
+                drafts.append(Draft(run_id, folder, name, tuple(sorted(members, key=lambda f: f.path)), stem))
         return sorted(drafts, key=lambda draft: draft.id)
 
     def _attach_logs(self, owned: dict[tuple[str, str], list[Listed]]) -> None:
@@ -204,6 +208,12 @@ class Grouping:
         """Whether plain logs alone look like a run: one that died before its first metric must be seen."""
         names = (os.path.basename(file.path).lower() for file in files)
         return bool(files) and (folder in self._strong or any(_RUN_LOG.search(name) for name in names))
+
+
+def own_stem(file: Listed) -> str:
+    """Return what tells a file that was named alone from its neighbours, "" where it is called as a run's only log."""
+    stem = file.stem.lower()
+    return "" if _METRIC_STEM.fullmatch(stem) or _is_console(file) else file.stem
 
 
 def _is_console(file: Listed) -> bool:

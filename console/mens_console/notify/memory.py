@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.config.state import DAMAGE, read_private, replace_private
@@ -15,7 +15,7 @@ from mens_console.config.state import DAMAGE, read_private, replace_private
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mens_console.notify.sightings import Key
+    from mens_console.notify.sightings import Key, Sighting
     from mens_console.signals.alerts import AlertView
 
 SCHEMA: Final = "mens-notified/1"
@@ -86,6 +86,15 @@ class Memory:
         else:
             self.entries = {(entry.place, entry.rule): entry for entry in entries}
             self.is_new = False
+
+    def of(self, seen: Sighting) -> Entry | None:
+        """Return what is remembered of an alert; what an earlier version wrote goes under the alert's name of today."""
+        entry = self.entries.get(seen.key)
+        before = self.entries.get(seen.earlier_key) if entry is None else None
+        if before is None:
+            return entry
+        entry = self.entries[seen.key] = replace(before, place=seen.key[0])
+        return entry
 
     def watched_until(self, at: float) -> None:
         """Learn that whoever watched before did so until `at`: what was open then was seen then."""

@@ -94,8 +94,14 @@ def _lines(notice: Notice, now: float) -> list[str]:
     lines.append(f"since {when(view.since, view.since_step, now, view.unit_of_progress)}")
     if notice.kind == "resolved" and math.isfinite(view.resolved_at):
         lines.append(f"until {when(view.resolved_at, None, now)}")
+    if view.count > 1:
+        first = f"first {when(view.first_seen, view.first_step, now, view.unit_of_progress)}; " if view.returned else ""
+        last = when(view.last_seen, view.last_step, now, view.unit_of_progress)
+        lines.append(f"seen {step(view.count)} times: {first}last {last}")
     if notice.unheard:
         lines.append(f"it fired {notice.unheard} more times since the last message about it")
+    if view.fired_on and view.fired_on != view.message:
+        lines.append(f"it fired on: {foreign(view.fired_on)}")
     evidence = [text for text in view.evidence[:2] if text not in view.message]
     lines += [f"· {foreign(text)}" for text in evidence]
     if notice.kind != "resolved":

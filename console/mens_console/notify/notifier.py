@@ -51,7 +51,7 @@ class Notifier:
     def step(self, now: float, look: Round) -> None:
         """Look at one round."""
         for seen in look.seen:
-            entry = self.memory.entries.get(seen.key)
+            entry = self.memory.of(seen)
             if seen.on:
                 if entry is None or not entry.is_of(seen.view, now):
                     entry = self._begin(seen, entry, now, history=seen.key in look.standing)
@@ -102,7 +102,7 @@ class Notifier:
 
     def knows(self, seen: Sighting) -> bool:
         """Say whether this episode was told of, or needed no telling."""
-        entry = self.memory.entries.get(seen.key)
+        entry = self.memory.of(seen)
         return entry is not None and entry.told > NONE and entry.is_of(seen.view, entry.seen_at)
 
     @property

@@ -43,6 +43,11 @@ class Sighting:
     @property
     def key(self) -> Key:
         """What the alert is known by."""
+        return self.view.place or self.owner or self.view.entity, self.view.rule
+
+    @property
+    def earlier_key(self) -> Key:
+        """What earlier versions knew it by."""
         return self.owner or self.view.entity, self.view.rule
 
     @property
@@ -66,7 +71,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One look at a snapshot: its alerts, those of them that are history, and whose alerts could be seen at all."""
+    """One look at a snapshot: its alerts, those of them that are history, and whose alerts could be seen at all.
+
+    `owners` are ids of runs, "" for the machine.
+    """
 
     seen: tuple[Sighting, ...]
     standing: frozenset[Key]
@@ -89,11 +97,11 @@ class History:
     def look(self, snapshot: Snapshot) -> Round:
         """Look at a snapshot. Runs whose history is still being read are left out, and later looked at as new."""
         seen = tuple(_sightings(snapshot))
-        owners = frozenset(str(run.path) for run in snapshot.runs if run.backlog is None) | {""}
+        owners = frozenset(run.id for run in snapshot.runs if run.backlog is None) | {""}
         standing = frozenset(
             s.key
             for s in seen
-            if s.on and s.owner not in self._present and (not s.began >= self.baseline or self._known(s))
+            if s.on and s.run_id not in self._present and (not s.began >= self.baseline or self._known(s))
         )
         # A run that is read anew, because its file was replaced, was there all the same.
         self._present |= owners
@@ -131,7 +139,7 @@ class Transitions:
             kind = _change(self._before.get(seen.key), seen, history=seen.key in look.standing)
             if kind is not None:
                 found.append(Transition(kind, seen))
-        kept = {key: seen for key, seen in self._before.items() if seen.owner not in look.owners}
+        kept = {key: seen for key, seen in self._before.items() if seen.run_id not in look.owners}
         self._before = kept | {seen.key: seen for seen in look.seen}
         return found
 

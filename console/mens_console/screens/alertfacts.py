@@ -65,6 +65,8 @@ def detail_lines(
         lines += prose(f"holds back {names}", width, "muted", "↳ ")
     if alert.evidence:
         lines += heading("Evidence")
+        if alert.fired_on and alert.fired_on != alert.message:
+            lines += prose(f"it fired on: {safe_text(alert.fired_on)}", width, "", "· ")
         for text in alert.evidence:
             lines += prose(safe_text(text), width, "", "· ")
     lines += heading("Course") + _course(alert, now, width, zone)
@@ -116,11 +118,12 @@ def _course(alert: AlertView, now: float, width: int, zone: tzinfo | None) -> li
         notes += [f"{alert.unit_of_progress} {step(at_step)}"] if at_step is not None else []
         return fact(label, moment_text(wall, now, zone), ink, ", ".join(notes))
 
-    lines = [moment("since", alert.since, alert.since_step)]
+    lines = [moment("first", alert.first_seen, alert.first_step)] if alert.returned else []
+    lines.append(moment("since", alert.since, alert.since_step))
     if alert.count > 1 or alert.last_step != alert.since_step:
         lines.append(moment("last seen", alert.last_seen, alert.last_step))
     flaps = f"came back {alert.flaps}× within an hour" if alert.flaps else ""
-    lines.append(fact("seen", f"{alert.count}×", "", flaps))
+    lines.append(fact("seen", f"{alert.count}×", "", flaps or ("in all" if alert.returned else "")))
     if alert.acknowledged:
         said = [safe_text(alert.acknowledged_by, 200), safe_text(alert.note, 500)]
         pieces = prose(f"✓ {': '.join(filter(None, said))}".rstrip(), max(width - LABEL - 1, 8))

@@ -13,10 +13,9 @@ from mens_console.signals.alerttypes import AlertState, AlertView, Observation, 
 from mens_console.signals.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mens_console.signals.rules import Rule
-
 
 __all__ = ("AlertReducer", "AlertState", "AlertView", "Observation", "Signal", "Silence", "fingerprint")
 
@@ -36,13 +35,15 @@ class AlertReducer:
     Within an episode the severity only rises, and a rise takes back the acknowledgement. `NODATA` resolves nothing and
     holds deadlines up. A latched alert ends when it is acknowledged and its condition is over, whichever comes last; it
     fires again only after a `CLEAR` in between, so that a NaN that goes on does not ring at every row. What holds when
-    its run ends is resolved as `held`. A rule that is not enabled has no alerts.
+    its run ends is resolved as `held`. A rule that is not enabled has no alerts. `place` gives the name by which an
+    entity is known whichever folders are searched; fingerprints are made of that.
     """
 
-    __slots__ = ("_now", "_rules", "_told", "_tracks", "rev")
+    __slots__ = ("_now", "_rules", "_told", "_tracks", "place", "rev")
 
-    def __init__(self, rules: Mapping[str, Rule] = RULES) -> None:
+    def __init__(self, rules: Mapping[str, Rule] = RULES, place: Callable[[str], str] = str) -> None:
         self._rules = rules
+        self.place = place
         self._tracks: dict[str, _Track] = {}
         self._now = math.nan
         self._told: tuple[int, tuple[AlertView, ...]] = (-1, ())
@@ -59,7 +60,7 @@ class AlertReducer:
         if not rule.enabled:
             return None
         self._reach(seen.wall)
-        key = fingerprint(seen.rule, seen.entity)
+        key = fingerprint(seen.rule, self.place(seen.entity))
         track = self._tracks.get(key)
         if track is None:
             if seen.signal is not Signal.BREACH:
@@ -108,7 +109,8 @@ class AlertReducer:
         rule = self._rules[view.rule]
         if view.state is AlertState.PENDING:
             if view.since != view.since:
-                track.view = replace(view, since=at)  # the first that is known of its time
+                first = at if view.first_seen != view.first_seen else view.first_seen
+                track.view = replace(view, since=at, first_seen=first)  # the first that is known of its time
                 return True
             if at < view.since + rule.for_s:
                 return False
@@ -130,8 +132,7 @@ class AlertReducer:
         message = seen.message or rule.title
         track.over = False
         if old is not None and track.held:  # acknowledged, and it never stopped: the run was not over after all
-            old = replace(old, state=AlertState.FIRING, resolved_at=math.nan, held=False)
-            track.held = False
+            old, track.held = replace(old, state=AlertState.FIRING, resolved_at=math.nan, held=False), False
         if old is None or not old.active:
             state = AlertState.PENDING if rule.for_s > 0.0 else AlertState.FIRING
             track.before = old
@@ -139,6 +140,8 @@ class AlertReducer:
                 key, seen.rule, seen.entity, severity, state, track.at, seen.step, track.at, seen.step,
                 1 if old is None else old.count + 1, seen.value, threshold, rule.unit, message, rule.recommendation,
                 seen.evidence, flaps=_flaps(old, track.at) if state is AlertState.FIRING else 0, latched=rule.latched,
+                place=self.place(seen.entity), first_seen=track.at if old is None else old.first_seen,
+                first_step=seen.step if old is None else old.first_step, fired_on=message,
             )  # fmt: skip
             return
         worse = severity.rank > old.severity.rank
@@ -148,12 +151,14 @@ class AlertReducer:
             state=AlertState.FIRING if old.state is AlertState.RECOVERING else old.state,
             severity=severity if worse else old.severity,
             since=track.at if old.since != old.since else old.since,
+            first_seen=track.at if old.first_seen != old.first_seen else old.first_seen,
             last_seen=track.at,
             last_step=seen.step,
             count=old.count + (not seen.standing),
             value=seen.value,
-            threshold=threshold if fresh else old.threshold,
-            message=message if fresh else old.message,
+            threshold=threshold,
+            message=message,
+            fired_on=message if fresh or seen.standing else old.fired_on,
             evidence=seen.evidence if fresh else old.evidence,
             acknowledged=old.acknowledged and not worse,
             acknowledged_by="" if worse else old.acknowledged_by,
@@ -220,7 +225,7 @@ class AlertReducer:
 
     def get(self, rule: str, entity: str) -> AlertView | None:
         """Return the alert of `rule` on `entity`, None if it never began."""
-        key = fingerprint(rule, entity)
+        key = fingerprint(rule, self.place(entity))
         return next((view for view in self.views if view.fingerprint == key), None)
 
     @property

@@ -56,10 +56,13 @@ class Observation:
 class AlertView:
     """One alert: a rule that holds or held for an entity.
 
-    `since`, `last_seen` and `resolved_at` are event times in seconds (NaN unknown), `count` the observations of the
-    condition over all episodes (of a standing one the episodes), `evidence` what it fired on. `nodata` means that its
-    source is silent: the state is the last known. `flaps` counts how often it fired anew within an hour after it was
-    resolved; `note` is what whoever acknowledged it wrote; `silenced_until` is NaN when it is not silenced;
+    `since`, `last_seen` and `resolved_at` are event times in seconds (NaN unknown) of this episode; `first_seen` and
+    `first_step` are where the first one began. `count` are the observations of the condition over all episodes (of a
+    standing one the episodes). `value`, `threshold` and `message` are the newest; `fired_on` is what `message` was when
+    it fired or became worse (of a standing one the newest), and `evidence` what it fired on. `place` is whom it is
+    about whichever folders are searched: the real path of a run; "" where `entity` says that already. `nodata` means
+    that its source is silent: the state is the last known. `flaps` counts how often it fired anew within an hour after
+    it was resolved; `note` is what whoever acknowledged it wrote; `silenced_until` is NaN when it is not silenced;
     `inhibited_by` names the rule of the alert that it follows from, "" for none. One that is resolved was `held` where
     nothing but the end of its run ended it.
     """
@@ -90,6 +93,21 @@ class AlertView:
     inhibited_by: str = ""
     latched: bool = False
     held: bool = False
+    place: str = ""
+    first_seen: float = math.nan
+    first_step: int | None = None
+    fired_on: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Return whom it is about, by the name that is the same wherever one looks from."""
+        return self.place or self.entity
+
+    @property
+    def returned(self) -> bool:
+        """Say whether there was an earlier episode, as far as moments tell."""
+        both = self.since_step is not None and self.first_step is not None
+        return self.since > self.first_seen or (both and self.since_step != self.first_step)
 
     @property
     def unit_of_progress(self) -> str:
@@ -124,9 +142,13 @@ class Silence:
 
     def covers(self, view: AlertView, now: float) -> bool:
         """Say whether it holds at `now` and is about this alert."""
-        return self.start <= now < self.end and self.rule in ("*", view.rule) and self.entity in ("*", view.entity)
+        about = ("*", view.entity, view.identity)
+        return self.start <= now < self.end and self.rule in ("*", view.rule) and self.entity in about
 
 
 def fingerprint(rule: str, entity: str) -> str:
-    """Return the 12 hex digits that name the alert of this rule on this entity, for ever and on every machine."""
+    """Return the 12 hex digits that name the alert of this rule on this entity, for ever.
+
+    `entity` is to be the name that is the same whichever folders are searched (`AlertView.identity`).
+    """
     return blake2s(f"{rule}\0{entity}".encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()

@@ -49,7 +49,7 @@ _RATE_SOURCES: Final = ("wall", "steps_per_sec", "tokens_per_sec")
 
 
 class RunSignals:
-    """The estimators, detectors and alerts of one run. `entity` names it in the fingerprints of its alerts.
+    """The estimators, detectors and alerts of one run, `entity`. Its alerts are known by `place`, its real path.
 
     Each metric's points come in order; how they are cut into chunks changes nothing. Metrics are independent of each
     other except that wall times are taken from the loss, or from whichever metric came first until there is a loss.
@@ -59,6 +59,7 @@ class RunSignals:
         self,
         entity: str = "",
         *,
+        place: str = "",
         ema_alpha: float = ALPHA,
         rules: Mapping[str, Rule] = RULES,
         custom: Sequence[MetricRule] = (),
@@ -66,7 +67,7 @@ class RunSignals:
         self.entity = entity
         if custom:
             rules = MappingProxyType({**rules, **{own.id: own.rule for own in custom}})
-        self.alerts = AlertReducer(rules)
+        self.alerts = AlertReducer(rules, place=(lambda _: place) if place else str)
         self.rules = rules
         self._ema = Ema(ema_alpha)
         self._entropy = Ema(ema_alpha)

@@ -9,6 +9,7 @@ import math
 import os
 import socket
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2s
 from typing import TYPE_CHECKING, Final
 
@@ -32,8 +33,9 @@ class AlertBook:
     """The operator's own state about alerts; one thread uses it.
 
     `path` is the file (None: memory only, for replays). `place` turns an entity as alerts have it into the place that
-    the file knows it by: the engine gives the absolute path of a run, so that runs of one name under other roots keep
-    their own acknowledgements; a path, and anything unknown, stays what it is. `roots` are where this console looks,
+    the file knows it by: the engine gives the real path of a run, so that runs of one name under other roots keep
+    their own acknowledgements; a path, and anything unknown, stays what it is. `earlier` returns what earlier versions
+    wrote for it. `roots` are where this console looks,
     for `left_at`; `attended` is false for the daemon, whose comings and goings are nobody's.
 
     Every change is made on the newest content of the file, under its lock, so that several writers lose nothing. What
@@ -46,11 +48,12 @@ class AlertBook:
         *,
         clock: Callable[[], float],
         place: Callable[[str], str] = str,
+        earlier: Callable[[str], str] = str,
         roots: Iterable[Path] = (),
         attended: bool = True,
     ) -> None:
         self.path = path
-        self.place = place
+        self.place, self.earlier = place, earlier
         self.roots = tuple(roots)
         self.rev = 0
         self._clock = clock
@@ -85,8 +88,13 @@ class AlertBook:
 
     def acknowledgement(self, view: AlertView) -> Ack | None:
         """Return the acknowledgement of this very episode at this severity, None if there is none."""
-        ack = self._content.acks.get((self.place(view.entity), view.rule))
-        return ack if ack is not None and ack.covers(view) else None
+        acks = (self._content.acks.get(key) for key in self._keys(view))
+        return next((ack for ack in acks if ack is not None and ack.covers(view)), None)
+
+    def _keys(self, view: AlertView) -> list[tuple[str, str]]:
+        """Return what the file may know an alert by: today's name first, then those of earlier versions."""
+        names = (view.place or self.place(view.entity), self.earlier(view.entity), view.entity)
+        return [(name, view.rule) for name in dict.fromkeys(names)]
 
     def silences(self, now: float) -> tuple[Silence, ...]:
         """Return the silences that have not ended, those that end first first.
@@ -103,13 +111,12 @@ class AlertBook:
         return views if dressed == views else dressed
 
     def _dress(self, view: AlertView, now: float) -> AlertView:
-        place = self.place(view.entity)
-        if place != view.entity:
-            self._names[place] = view.entity
+        places = [place for place, _ in self._keys(view)]
+        self._names.update((place, view.entity) for place in places if place != view.entity)
         ack = self.acknowledgement(view)
         until = math.nan
         for one in self._content.silences.values():
-            holds = one.start <= now < one.end and one.rule in ("*", view.rule) and one.entity in ("*", place)
+            holds = one.start <= now < one.end and one.rule in ("*", view.rule) and one.entity in ("*", *places)
             if holds and not until >= one.end:
                 until = one.end
         if ack is None and math.isnan(until) and math.isnan(view.silenced_until):
@@ -147,7 +154,7 @@ class AlertBook:
 
     def acknowledge(self, view: AlertView, *, by: str, at: float, note: str = "") -> None:
         """Note that `by` has seen this episode."""
-        place = self.place(view.entity)
+        place = self._keys(view)[0][0]
         ack = Ack(
             place, view.rule, view.severity, view.since, view.since_step, by[:_NOTE], at, note[:_NOTE], view.value
         )
@@ -155,7 +162,7 @@ class AlertBook:
 
     def carry_over(self, view: AlertView, boot: float) -> None:
         """Let an acknowledgement from before a restart stand for what was on at the first look after it."""
-        key = (self.place(view.entity), view.rule)
+        key = self._keys(view)[0]
         ack = self._content.acks.get(key)
         if ack is not None and not ack.covers(view) and ack.may_be_of(view, boot):
             kept = replace(ack, since=view.since)
@@ -163,10 +170,10 @@ class AlertBook:
 
     def close(self, view: AlertView) -> None:
         """Note that what was acknowledged was seen to end: should it begin again, that is new after a restart, too."""
-        key = (self.place(view.entity), view.rule)
-        ack = self._content.acks.get(key)
-        if ack is not None and ack.covers(view):
-            self._change(("ack", *key), lambda content: content.acks.pop(key, None))
+        for key in self._keys(view):
+            ack = self._content.acks.get(key)
+            if ack is not None and ack.covers(view):
+                self._change(("ack", *key), partial(Content.forget, key=key))
 
     def silence(self, silence: Silence) -> None:
         """Keep a silence; one of the same id is replaced."""

@@ -78,6 +78,10 @@ class Content:
     silences: dict[str, Silence] = field(default_factory=dict)
     left: dict[str, float] = field(default_factory=dict)
 
+    def forget(self, key: tuple[str, str]) -> None:
+        """Drop the acknowledgement of an alert, by its place and rule; one that is not there is no error."""
+        self.acks.pop(key, None)
+
     def prune(self, now: float) -> None:
         """Drop what is too old, and the oldest of what is too much."""
         acks = [(key, ack) for key, ack in self.acks.items() if now - ack.at < KEPT_S]

@@ -46,7 +46,7 @@ class Desk:
         notifier: Callable[[], NotifierView | None] = lambda: None,
     ) -> None:
         self.book = book
-        book.place = self._place
+        book.place, book.earlier = self._place, self._earlier
         self.left_at = book.left_at
         self._runs, self._others = runs, tuple(others)
         self._wake, self._author = wake, author
@@ -124,8 +124,10 @@ class Desk:
 
     def _end_with_runs(self, now: float) -> None:
         """End the silences that were to last until their run ends, once it did."""
-        for silence in self.book.silences(now):
-            run = self._runs.get(silence.entity) if math.isinf(silence.end) else None
+        endless = [silence for silence in self.book.silences(now) if math.isinf(silence.end)]
+        places = {run.place: run for run in self._runs.values()} if endless else {}
+        for silence in endless:
+            run = self._runs.get(silence.entity) or places.get(silence.entity)
             if run is not None and run.diagnosis is not None and run.diagnosis.state not in LIVE_STATES:
                 self.book.unsilence(silence.id)
 
@@ -151,7 +153,14 @@ class Desk:
         return self._standing
 
     def _place(self, entity: str) -> str:
-        """Return the absolute path of a run, by which the book knows it; what is no run stays what it is."""
+        """Return the real path of a run, a log or a soak, by which the book knows it; others stay what they are."""
+        run = self._runs.get(entity)
+        if run is not None:
+            return run.place
+        return next((place for alerts in self._others if (place := alerts.place(entity)) != entity), entity)
+
+    def _earlier(self, entity: str) -> str:
+        """Return by what earlier versions knew a run in the book."""
         run = self._runs.get(entity)
         if run is None:
             return entity

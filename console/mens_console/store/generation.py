@@ -6,11 +6,13 @@ Counting and computing are other rooms'; which files there are is discovery's. O
 from __future__ import annotations
 
 import math
+import os
 import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from mens_console.ingest.formats.elsewhere import ATTEMPTS, KPI
+from mens_console.ingest.twins import packed_copies
 from mens_console.ingest.walk import is_set_aside
 from mens_console.signals.alerts import AlertReducer
 from mens_console.signals.healthalerts import batch_observations, drift_observation
@@ -99,7 +101,9 @@ class Generation:
         attempts: Callable[[Sequence[Path]], FollowingLogs[HealthReport]] = follow_attempts,
         kpis: Callable[[Sequence[Path]], Following[KpiReport]] = follow_kpis,
     ) -> None:
-        self.alerts = AlertReducer(rules)
+        self._folders: dict[str, str] = {}
+        """The real folder of each log that was ever followed: names depend on which roots are searched."""
+        self.alerts = AlertReducer(rules, self._place)
         self.problems: tuple[str, ...] = ()
         self._rules = rules
         self._make_log, self._make_kpi = attempts, kpis
@@ -126,8 +130,9 @@ class Generation:
             self._logs.pop(name).reader.close()
         for name, paths in groups.items():
             if name not in self._logs:
+                self._folders[f"{GENERATION}:{name}"] = os.path.realpath(paths[0].parent)
                 self._logs[name] = _Log(name, paths, self._make_log(paths))
-        self._admit_kpis(tuple(r.path for r in records if r.kind == KPI))
+        self._admit_kpis(tuple(record.path for record in _once(records, KPI)))
         self._views = None
         return True
 
@@ -150,6 +155,12 @@ class Generation:
         if self._kpi is not None:
             changed |= self._kpi[1].poll(now)
         return changed
+
+    def _place(self, entity: str) -> str:
+        """Return what a log, or a run in it, is known by whichever roots are searched."""
+        owners = [own for own in self._folders if entity == own or entity.startswith(own + "/")]
+        own = max(owners, key=len, default="")
+        return f"{GENERATION}:{self._folders[own]}{entity[len(own) :]}" if own else entity
 
     def _judge(self, log: _Log) -> None:
         for seen in log.observations(self._rules):
@@ -229,9 +240,16 @@ class _Log:
         return f"{GENERATION}:{self.name}/{run_id}" if run_id else f"{GENERATION}:{self.name}"
 
 
+def _once(records: Iterable[FoundRecord], kind: str) -> list[FoundRecord]:
+    """Return the records of a kind without packed copies of others."""
+    found = [record for record in records if record.kind == kind]
+    copies = packed_copies(record.path for record in found)
+    return [record for record in found if record.path not in copies]
+
+
 def grouped(records: Iterable[FoundRecord]) -> dict[str, tuple[Path, ...]]:
     """Return the attempt logs of each folder that has some, in the order they were written."""
-    logs = sorted((record for record in records if record.kind == ATTEMPTS), key=lambda record: record.id)
+    logs = sorted(_once(records, ATTEMPTS), key=lambda record: record.id)
     return {name: in_order(one.path for one in group) for name, group in groupby(logs, key=lambda record: record.id)}
 
 

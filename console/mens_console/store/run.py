@@ -99,6 +99,8 @@ class RunState:
         custom: Sequence[MetricRule] = (),
     ) -> None:
         self.found = found
+        self.place = found.place or os.fspath(found.path)
+        """What the run is known by, whichever roots are searched."""
         self.sources: dict[Path, SourceState] = {}
         self.cold = False
         self.wanted_at = 0.0
@@ -122,7 +124,7 @@ class RunState:
         self.frame = Frame()
         self.counted = Counted()
         self.facts = RunFacts()
-        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules, custom=self._custom)
+        self.signals = self._fresh_signals()
         self.looks = Looks(self.found.id, self._rules)
         self._dated: set[str] = set()
         """Evaluations that a source tells with the step they were made at."""
@@ -247,9 +249,13 @@ class RunState:
         if len(growth.steps):
             self.signals.observe(growth.name, growth.steps.tolist(), growth.walls.tolist(), growth.values.tolist())
 
+    def _fresh_signals(self) -> RunSignals:
+        rules, custom = self._rules, self._custom
+        return RunSignals(self.found.id, place=self.place, ema_alpha=self._alpha, rules=rules, custom=custom)
+
     def fold(self) -> Iterable[None]:
         """Judge the whole history from its first row, a slice at a time (consume the iterator to do it)."""
-        self.signals = RunSignals(self.found.id, ema_alpha=self._alpha, rules=self._rules, custom=self._custom)
+        self.signals = self._fresh_signals()
         self.signals.total(self.facts.total_steps)
         names = [n for n in self.frame.names if self.signals.wants(n)]
         order = sorted(names, key=lambda n: n != "loss")

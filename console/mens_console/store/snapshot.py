@@ -129,6 +129,8 @@ class RunView:
     """All stages of the pipeline once one of them was recorded."""
     spelled: Mapping[str, str] = field(default_factory=dict)
     """The producer's own names of series that have another name here, by that name."""
+    place: str = ""
+    """The real path that the run is known by, whichever roots are searched."""
 
     def last(self, metric: str) -> float | None:
         """Return the newest logged value of a metric, None if it never was."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from mens_console.ingest.formats.elsewhere import SOAK, SOAK_IMPORT
 from mens_console.ingest.text import safe_text
 from mens_console.signals.alerts import AlertReducer
+from mens_console.store.snapshot import SOAK as SOAK_ENTITY
 from mens_console.store.snapshot import SoakView
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ class Soaks:
         threaded: bool = True,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
-        self.alerts = AlertReducer(rules)
+        self._folders: dict[str, str] = {}
+        """The real path of each soak that was ever followed: ids depend on which roots are searched."""
+        self.alerts = AlertReducer(rules, lambda entity: self._folders.get(entity, entity))
         self.problems: tuple[str, ...] = ()
         self._rules = rules
         self._reader = _Reader(follow, wake)
@@ -115,7 +118,8 @@ class Soaks:
         for name, path in chosen.items():
             if name not in self._views:
                 self._rev += 1
-                self._views[name] = SoakView(name, path, None, self._rev, reading=True)
+                self._views[name] = view = SoakView(name, path, None, self._rev, reading=True)
+                self._folders[view.entity] = f"{SOAK_ENTITY}:{os.path.realpath(path)}"
                 self._due[name] = -math.inf
         self._ordered = None
         return True

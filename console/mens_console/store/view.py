@@ -43,6 +43,7 @@ def view(
         id=run.found.id,
         name=run.found.name,
         path=run.found.path,
+        place=run.place,
         rev=run.rev,
         revs=dict(run.revs),
         diagnosis=run.diagnosis or _READING,
