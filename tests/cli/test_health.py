@@ -319,6 +319,42 @@ def wait_for(condition, process):
         time.sleep(0.02)
 
 
+def test_following_a_folder_counts_on_when_its_log_is_rotated_and_packed(box, tmp_path):
+    log, out, err = write(box / "x.jsonl", attempts(250)), tmp_path / "out", tmp_path / "err"
+    words = [sys.executable, "-m", "mens_console", "health", str(box), "--follow", "--csv", "--batch-size", "100"]
+    with out.open("wb") as file, err.open("wb") as problems:
+        process = subprocess.Popen(words, stdout=file, stderr=problems)
+    told = lambda: [row["index"] for row in csv.DictReader(io.StringIO(out.read_text()))]  # noqa: E731
+    try:
+        wait_for(lambda: told() == ["0", "1"], process)
+        rotated = log.rename(box / "x.jsonl.1")
+        with gzip.open(box / "x.jsonl.1.gz", "wb") as packed:
+            packed.write(rotated.read_bytes())
+        rotated.unlink()
+        write(log, attempts(200, seed=9))
+        wait_for(lambda: len(told()) >= 4, process)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        assert told() == ["0", "1", "2", "3"], "each whole batch is told once, whichever file it lies in now"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_packed_copy_of_a_log_counts_once_and_is_told_of(cli, box):
+    log = write(box / "x.jsonl", attempts(150))
+    with gzip.open(box / "x.jsonl.gz", "wb") as packed:
+        packed.write(log.read_bytes())
+    document, err = told(cli, box)[1:]
+    assert sum(batch["batch_size"] for batch in document["batches"]) == 150
+    assert "x.jsonl.gz: left out, a packed copy of x.jsonl" in err
+    with gzip.open(box / "x.jsonl.gz", "wb") as packed:
+        packed.writelines(json.dumps(row).encode() + b"\n" for row in attempts(80, seed=7))
+    document, err = told(cli, box)[1:]
+    assert sum(batch["batch_size"] for batch in document["batches"]) == 230, "an older log of that name is no copy"
+    assert "left out" not in err
+
+
 def test_following_tells_what_is_new_until_interrupted(box, tmp_path):
     log, out = write(box / "x.log", attempts(250)), tmp_path / "out"
     words = [sys.executable, "-m", "mens_console", "health", str(log), "--follow", "--json", "--batch-size", "100"]

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mens_console.cli.common import Meter, colour, complain, settings_from
+from mens_console.cli.common import Meter, colour, complain
 from mens_console.cli.errors import NO, OK, WRONG, CommandError
 from mens_console.cli.healthdoc import problems
+from mens_console.cli.healthlogs import CURE, SPOOL, first_files, named
 from mens_console.cli.healthtable import critical_now, lines
 from mens_console.cli.healthtell import Teller, print_csv, print_json
 from mens_console.cli.status import paint, plain
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from mens_console.cli.healthlogs import Logs
     from mens_console.health.follow import Follower
     from mens_console.signals.generation import HealthReport
 
@@ -36,11 +36,6 @@ _TELL_S: Final = 1.0
 """Least time between two tellings of a log that grows."""
 _WAIT_S: Final = 0.1
 _MOST_WORKERS: Final = 64
-_SPOOL: Final = "mens-health.standard-input"
-_CURE: Final = (
-    "an attempt log has one JSON object a line, with fields such as persona_id, status, repairs and latency_ms; "
-    "`mens-console contracts check FILE` says what a file lacks"
-)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,54 +47,24 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError("--follow reads with the local engine; leave --engine spark out")
     if arguments.follow and Path("-") in arguments.paths:
         raise CommandError("standard input cannot be followed; name the file that is written")
-    with _logs(arguments) as paths:
+    with named(arguments) as logs:
+        paths = first_files(logs)
         if arguments.engine == "spark":
             return _told(_on_spark(arguments, paths), arguments)
-        follower = _follower(arguments, paths)
-        try:
-            return _follow(follower, arguments) if arguments.follow else _once(follower, arguments)
-        finally:
-            follower.close()
+        if arguments.follow:
+            return _follow(paths, logs, arguments)
+        with contextlib.closing(_follower(arguments, paths)) as follower:
+            return _once(follower, arguments)
 
 
 # ---------------------------------------------------------------------- what is read
-
-
-@contextlib.contextmanager
-def _logs(arguments: argparse.Namespace) -> Iterator[list[Path]]:
-    """Give the logs: files as named, those of folders found by content, standard input as a file of its own."""
-    paths: list[Path] = []
-    with contextlib.ExitStack() as stack:
-        for path in arguments.paths:
-            if path == Path("-"):
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mens-health-")))
-                paths.append(_spooled(folder / _SPOOL))
-            elif path.is_dir():
-                found = _found_in(path, arguments)
-                if not found:
-                    complain(f"{path}: holds no attempt log; {_CURE}")
-                paths += found
-            elif os.path.lexists(path):
-                paths.append(path)
-            else:
-                raise CommandError(f"{path}: no such file or folder; name an attempt log, or a folder that holds some")
-        if not paths:
-            raise CommandError("there is no attempt log to read: name a file, or a folder that holds some")
-        yield [path.absolute() for path in dict.fromkeys(paths)]  # workers have a working directory of their own
-
-
-def _spooled(path: Path) -> Path:
-    """Write standard input to a file, which can be read in pieces, and return it."""
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-    return path
 
 
 def _unspooled(report: HealthReport) -> HealthReport:
     """Return the report with standard input called by its name."""
 
     def name(path: str) -> str:
-        return "-" if path.endswith(_SPOOL) else path
+        return "-" if path.endswith(SPOOL) else path
 
     return replace(
         report,
@@ -107,28 +72,11 @@ def _unspooled(report: HealthReport) -> HealthReport:
         bad=tuple(replace(row, path=name(row.path)) for row in report.bad),
         batches=tuple(
             replace(one, batch=replace(one.batch, first=("-", one.batch.first[1])))
-            if one.batch.first[0].endswith(_SPOOL)
+            if one.batch.first[0].endswith(SPOOL)
             else one
             for one in report.batches
         ),
     )
-
-
-def _found_in(folder: Path, arguments: argparse.Namespace) -> list[Path]:
-    from mens_console.ingest.discover import Discovery
-    from mens_console.ingest.formats import recognise
-    from mens_console.ingest.formats.elsewhere import ATTEMPTS
-    from mens_console.store.generation import in_order
-
-    settings = settings_from(arguments, paths=[folder])
-    discovery = Discovery(
-        [folder], recognise=recognise, follow_outside=settings.follow_symlinks, max_depth=settings.max_depth
-    )
-    while not discovery.complete:
-        discovery.scan()
-    for problem in discovery.problems:
-        complain(problem)
-    return list(in_order(record.path for record in discovery.records if record.kind == ATTEMPTS))
 
 
 def _follower(arguments: argparse.Namespace, paths: Sequence[Path]) -> Follower:
@@ -213,7 +161,7 @@ def _complain(report: HealthReport) -> None:
                 "compressed (gzip): name it .gz" if _is_gzip(source.path) else next(iter(whys.most_common(1)), ("",))[0]
             )
             why += f" ({most})" if most else ""
-            complain(f"{source.path}: {why}; {_CURE}")
+            complain(f"{source.path}: {why}; {CURE}")
 
 
 def _is_gzip(path: str) -> bool:
@@ -236,21 +184,40 @@ def status(report: HealthReport, by: str = "batch") -> int:
 # ---------------------------------------------------------------------- as it grows
 
 
-def _follow(follower: Follower, arguments: argparse.Namespace) -> int:
-    """Read what is there, tell of it, and tell again of what is new until interrupted."""
-    with Meter(sys.stderr) as meter:
-        _read(follower, meter, final=False)
-    _complain(follower.report)
+def _follow(paths: list[Path], logs: Logs, arguments: argparse.Namespace) -> int:
+    """Read what is there, tell of it, and tell again of what is new until interrupted.
+
+    Folders are searched again: another worker began a log, or one was rotated and packed.
+    """
     teller = Teller(arguments)
+    while True:
+        with contextlib.closing(_follower(arguments, paths)) as follower:
+            with Meter(sys.stderr) as meter:
+                _read(follower, meter, final=False)
+            _complain(follower.report)
+            paths = _tell_until_others(follower, teller, paths, logs)
+
+
+def _tell_until_others(follower: Follower, teller: Teller, paths: list[Path], logs: Logs) -> list[Path]:
+    """Tell of what these logs hold, and again of what is new, until there are others; return those.
+
+    Before anything new is told it is made sure that there are none: a log that begins anew may have been rotated.
+    """
     teller.tell(follower.report)
-    told, due = follower.report.rev, time.monotonic() + _TELL_S
+    told = follower.report.rev
+    due = time.monotonic() + _TELL_S
     try:
         while True:
             changed = follower.poll(time.time())
             now = time.monotonic()
-            if follower.report.rev != told and now >= due and not follower.more:
-                teller.tell(follower.report)
-                told, due = follower.report.rev, now + _TELL_S
+            if now >= due and not follower.more:
+                due = now + _TELL_S
+                found = logs.files()[0]
+                if found and found != paths:
+                    return found
+                if follower.report.rev != told:
+                    teller.tell(follower.report)
+                    told = follower.report.rev
             if not changed and follower.more:
                 follower.wait(_WAIT_S)
             elif not changed:

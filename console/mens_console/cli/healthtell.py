@@ -50,6 +50,14 @@ def print_csv(batches: Sequence[Judged], *, header: bool) -> None:
     sys.stdout.flush()
 
 
+def _alike(before: Judged | None, now: Judged) -> bool:
+    """Say whether a batch is told already, also where its log was rotated, so that all was counted anew elsewhere."""
+    if before is None or before is now:
+        return before is now
+    was, told = batch_document(before), batch_document(now)
+    return was | {"first": None} == told | {"first": None}
+
+
 class Teller:
     """Tells of a report again and again: on a terminal the whole table anew, else only what is new.
 
@@ -68,8 +76,9 @@ class Teller:
 
     def tell(self, report: HealthReport) -> None:
         """Tell of what changed since the last time."""
-        fresh = [one for one in report.batches if self._known.get((one.batch.run_id, one.batch.index)) is not one]
-        self._known.update({(one.batch.run_id, one.batch.index): one for one in fresh})
+        known = self._known
+        fresh = [one for one in report.batches if not _alike(known.get((one.batch.run_id, one.batch.index)), one)]
+        known.update({(one.batch.run_id, one.batch.index): one for one in report.batches})
         if self._form == "json":
             print_json(report, fresh, indent=False)
         elif self._form == "csv":

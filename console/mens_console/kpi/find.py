@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import re
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.formats.elsewhere import KPI, recognise_elsewhere
 from mens_console.ingest.safeopen import explain, read_small
+from mens_console.ingest.twins import packed_copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 HEAD: Final = 64 << 10
 MAX_DEPTH: Final = 8
@@ -35,7 +36,9 @@ def files_of(paths: Sequence[Path], problems: list[str] | None = None) -> list[s
     for path in paths:
         name = os.path.abspath(path)  # noqa: PTH100 (links stay)
         if os.path.isdir(name):  # noqa: PTH112
-            found.update(dict.fromkeys(_below(name, [] if problems is None else problems)))
+            below = list(_below(name, [] if problems is None else problems))
+            copies = packed_copies(map(Path, below))
+            found.update(dict.fromkeys(one for one in below if Path(one) not in copies))
         else:
             found[name] = None
     return list(found)
