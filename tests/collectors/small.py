@@ -25,6 +25,17 @@ def llama(**options):
     return adapted(LlamaForCausalLM(config), ["q_proj", "v_proj", "down_proj"], **options)
 
 
+def plain_llama():
+    """The same model without adapters, all of it trainable."""
+    return llama().unload().requires_grad_(True)
+
+
+def llama_pairs():
+    """Return the names of the pairs of `llama`."""
+    parts = ("self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj")
+    return [f"model.layers.{i}.{part}" for i in range(LAYERS) for part in parts]
+
+
 def gpt2(**options):
     torch.manual_seed(0)
     config = GPT2Config(

@@ -16,6 +16,7 @@ pytest.importorskip("transformers")
 from accelerate import Accelerator  # noqa: E402
 from collectors import small  # noqa: E402
 from collectors.recorded import Recorded  # noqa: E402
+from peft import LoraConfig, get_peft_model  # noqa: E402
 from transformers import Trainer, TrainerCallback, TrainingArguments  # noqa: E402
 
 from mens_console.collectors import clipping, huggingface  # noqa: E402
@@ -310,6 +311,50 @@ def test_a_model_without_adapters_is_trained_and_recorded_all_the_same(tmp_path)
         trainer.train()
     assert len([w for w in warned if w.category is CollectorWarning]) == 1
     assert (Recorded.last.pairs, Recorded.last.looks(), len(Recorded.last.steps)) == (None, [], 3)
+
+
+TARGETS = ["q_proj", "v_proj", "down_proj"]
+
+
+class Later(TrainerCallback):
+    """Adds adapters after a step, and has the optimizer train them."""
+
+    def on_step_end(self, args, state, control, model, optimizer, **kwargs):
+        if state.global_step == 2:
+            model.add_adapter(LoraConfig(r=2, target_modules=TARGETS))
+            optimizer.param_groups[0]["params"] += [p for p in model.parameters() if p.requires_grad]
+
+
+def test_adapters_that_come_on_the_way_are_watched_from_then_on(tmp_path):
+    trainer, expected = fit(
+        tmp_path, small.plain_llama(), small.rows(12), huggingface.MensCallback(), Later(), max_steps=4
+    )
+    with pytest.warns(CollectorWarning, match="added later will be") as warned:
+        trainer.train()
+    assert len([w for w in warned if w.category is CollectorWarning]) == 1
+    assert [step for step, _ in Recorded.last.looks()] == [3, 4]
+    assert [row["grad_norm"] > 0 for row in Recorded.last.steps] == [True] * 4
+    for (_, look), wanted in zip(Recorded.last.looks(), expected.steps[2:], strict=True):
+        assert {pair: values["grad"] for pair, values in look.items()} == {
+            pair: pytest.approx(norms["grad"], rel=1e-5) for pair, norms in wanted.items()
+        }
+        assert min(values["update"] for values in look.values()) > 0
+
+
+@pytest.mark.parametrize("how", ["in place", "around it"])
+def test_adapters_that_come_between_the_trainer_and_its_training(tmp_path, how):
+    examples = small.rows(8)
+    trainer, _ = fit(tmp_path, small.plain_llama(), examples, huggingface.MensCallback(), reference=False)
+    if how == "in place":
+        trainer.model.add_adapter(LoraConfig(r=2, target_modules=TARGETS))
+    else:  # what the Trainer calls is still the model inside
+        trainer.model = get_peft_model(trainer.model, LoraConfig(r=2, target_modules=TARGETS))
+    trainer.train()
+    assert [step for step, _ in Recorded.last.looks()] == [1, 2, 3]
+    assert set(Recorded.last.pairs.names) == set(small.llama_pairs())
+    for i, row in enumerate(Recorded.last.steps):
+        assert row["tokens"] == sum(int(e["attention_mask"].sum()) for e in examples[2 * i : 2 * i + 2])
+        assert row["token_entropy"] > 0
 
 
 def test_what_fails_while_measuring_is_switched_off_and_training_goes_on(tmp_path, monkeypatch):

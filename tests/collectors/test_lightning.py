@@ -12,9 +12,11 @@ import lightning.pytorch  # noqa: E402
 import pytorch_lightning  # noqa: E402
 from collectors import small  # noqa: E402
 from collectors.recorded import Recorded  # noqa: E402
+from peft import LoraConfig  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 
 from mens_console.collectors import lightning as room  # noqa: E402
+from mens_console.collectors.guard import CollectorWarning  # noqa: E402
 
 EITHER = pytest.mark.parametrize("name", ["lightning.pytorch", "pytorch_lightning"])
 LIGHTNING = {"lightning.pytorch": lightning.pytorch, "pytorch_lightning": pytorch_lightning}
@@ -26,7 +28,7 @@ def _recorded(monkeypatch):
     monkeypatch.setattr(Recorded, "every", 1)
 
 
-def fit(tmp_path, name, callback, *, model=None, examples=None, fails=None, validate=False, **options):
+def fit(tmp_path, name, callback, *, model=None, examples=None, fails=None, validate=False, also=None, **options):
     library = LIGHTNING[name]
 
     class Module(library.LightningModule):
@@ -49,6 +51,10 @@ def fit(tmp_path, name, callback, *, model=None, examples=None, fails=None, vali
             self.expected.append(small.reference(self.model, small.mean_loss(*self.parts)))
             self.parts = []
 
+        def on_train_batch_end(self, *_):
+            if also is not None:
+                also.on_train_batch_end(self)
+
         def configure_optimizers(self):
             return torch.optim.AdamW([p for p in self.parameters() if p.requires_grad], lr=0.01)
 
@@ -64,6 +70,29 @@ def fit(tmp_path, name, callback, *, model=None, examples=None, fails=None, vali
         loaders.append(DataLoader(examples[:4], batch_size=2, collate_fn=small.batch))
     trainer.fit(module, *loaders)
     return trainer, module
+
+
+class Later:
+    """What a module does to add adapters after its first step, and have its optimizer train them."""
+
+    @staticmethod
+    def on_train_batch_end(module, *_):
+        if module.global_step == 1:
+            module.model.add_adapter(LoraConfig(r=2, target_modules=["q_proj"]))
+            module.optimizers().param_groups[0]["params"] += [p for p in module.parameters() if p.requires_grad]
+
+
+def test_adapters_that_come_on_the_way_are_watched_from_then_on(tmp_path):
+    with pytest.warns(CollectorWarning, match="added later will be"):
+        _, module = fit(
+            tmp_path, "lightning.pytorch", room.MensLightningCallback(), model=small.plain_llama(), also=Later
+        )
+    assert [step for step, _ in Recorded.last.looks()] == [2, 3]
+    for (_, look), wanted in zip(Recorded.last.looks(), module.expected[1:], strict=True):
+        assert {pair: values["grad"] for pair, values in look.items()} == {
+            f"model.{pair}": pytest.approx(norms["grad"], rel=1e-5) for pair, norms in wanted.items()
+        }
+        assert min(values["update"] for values in look.values()) > 0
 
 
 @EITHER

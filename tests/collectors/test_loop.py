@@ -120,8 +120,9 @@ def test_what_leaves_the_loop_is_recorded_and_goes_on_its_way(tmp_path, raised, 
 def test_a_loop_that_does_not_say_when_gradients_are_there_is_told_once(tmp_path):
     model = small.llama()
     with pytest.warns(CollectorWarning, match="backward_done") as warned, watch(model, tmp_path) as mens:
-        mens.step(loss=1.0)
-        mens.step(loss=2.0)
+        for loss in (1.0, 2.0):
+            model(**small.batch(small.rows(2)))
+            mens.step(loss=loss)
     assert len(warned) == 1
     assert [row["loss"] for row in Recorded.last.steps] == [1.0, 2.0]
 
@@ -326,6 +327,59 @@ def test_an_adapter_added_on_the_way_is_made_known(tmp_path):
             mens.step(loss=1.0)
             assert len(Recorded.last.pairs) == len(Recorded.last.table) == (3 + added) * small.LAYERS
             assert len(Recorded.last.steps[-1]["layers"].values["update"]) == len(Recorded.last.pairs)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_adapters_that_come_to_a_model_without_any_are_watched_from_then_on(tmp_path, told):
+    model, part = small.plain_llama(), small.batch(small.rows(2))
+    with pytest.warns(CollectorWarning) as warned, watch(model, tmp_path) as mens:
+        for step in range(3):
+            if step == 1:
+                model.add_adapter(LoraConfig(r=2, target_modules=["q_proj"]))
+            model.zero_grad()
+            model(**part).loss.backward()
+            assert mens.monitor is None or step > 1
+            if told:
+                mens.backward_done()
+            mens.step(loss=1.0)
+    said = [str(w.message) for w in warned]
+    assert len(said) == (1 if told else 2)
+    assert "has no LoRA adapters" in said[0]
+    if told:
+        assert len(Recorded.last.pairs) == len(Recorded.last.table) == small.LAYERS
+        assert [step for step, _ in Recorded.last.looks()] == [2, 3]
+        _, look = Recorded.last.looks()[1]
+        expected = small.reference(model, small.mean_loss(part))
+        assert {name: values["grad"] for name, values in look.items()} == {
+            name: pytest.approx(norms["grad"], rel=1e-5) for name, norms in expected.items()
+        }
+    else:
+        assert "call backward_done()" in said[1]
+
+
+def test_tokens_of_a_model_that_is_not_called_are_unknown_and_not_zero(tmp_path):
+    model, part = small.llama(), small.batch(small.rows(2))
+    with pytest.warns(CollectorWarning) as warned, watch(model, tmp_path) as mens:
+        for call in (model, model.forward, model.forward):  # no hook hears the method
+            call(**part).loss.backward()
+            mens.backward_done()
+            mens.step(loss=1.0)
+    assert [row["tokens"] for row in Recorded.last.steps] == [int(part["attention_mask"].sum()), None, None]
+    assert [str(w.message)[:40] for w in warned] == ["mens-console: the model that is watched "]
+
+
+def test_tokens_are_counted_once_of_a_model_that_calls_the_one_inside(tmp_path):
+    inside, part = small.plain_llama(), small.batch(small.rows(2))
+    model = small.adapted(inside, ["q_proj"], task_type="CAUSAL_LM")
+    with watch(model, tmp_path) as mens:
+        for call in (inside, model, model):  # the one inside alone, as a trainer does that was built before
+            call(**part).loss.backward()
+            mens.backward_done()
+            mens.step(loss=1.0)
+    assert [row["tokens"] for row in Recorded.last.steps] == [int(part["attention_mask"].sum())] * 3
+    assert all(row["token_entropy"] > 0 for row in Recorded.last.steps)
+    assert not inside._forward_pre_hooks
+    assert not inside._forward_hooks
 
 
 def test_a_watched_model_can_be_copied_and_saved(tmp_path, monkeypatch):

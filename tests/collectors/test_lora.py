@@ -297,10 +297,17 @@ def test_a_gradient_that_is_not_finite_is_told_and_one_that_is_missing_is_not_ze
     assert second.grad is not None
 
 
-def test_a_model_without_adapters_is_told_once_and_costs_nothing():
+def test_a_model_without_adapters_is_told_once_and_costs_nothing(monkeypatch):
     with pytest.warns(CollectorWarning, match="has no LoRA adapters") as warned:
         monitor = create_lora_monitor(nn.Linear(4, 4))
     assert len(warned) == 1
+
+    def costly(*_, **__):
+        raise AssertionError("a model without adapters is only asked whether some came")
+
+    monkeypatch.setattr("mens_console.collectors.sweep.Sweep.__init__", costly)
+    monkeypatch.setattr("mens_console.collectors.lora.find_adapters", costly)
+    assert not monitor.look()
     assert (len(monitor), monitor.collect_gradients(), monitor.get_layer_stats(), monitor.table()) == (0, {}, {}, [])
     monitor.look()
     monitor.after_step()
@@ -372,6 +379,34 @@ def test_adapters_that_come_go_or_begin_anew_are_watched_as_they_are_now():
         assert monitor.collect_gradients() == {}
     assert len(monitor.pairs) == 0
     assert monitor.row() is None
+
+
+def test_adapters_that_come_to_a_model_without_any_are_watched_from_then_on():
+    model, part = small.plain_llama(), small.batch(small.rows(2))
+    with pytest.warns(CollectorWarning, match="has no LoRA adapters"):
+        monitor = create_lora_monitor(model)
+    backward(model, part)
+    assert (monitor.collect_gradients(step=1), monitor.present(), len(monitor)) == ({}, False, 0)
+    model = small.adapted(model, ["q_proj", "v_proj", "down_proj"])
+    model.zero_grad()
+    backward(model, part)
+    expected = small.reference(model, small.mean_loss(part))
+    assert monitor.present()
+    assert monitor.collect_gradients(step=2) == {
+        name: pytest.approx(norms["grad"], rel=1e-5) for name, norms in expected.items()
+    }
+
+
+def test_adapters_that_come_spread_over_processes_are_refused_then():
+    model = small.plain_llama()
+    with pytest.warns(CollectorWarning, match="has no LoRA adapters"):
+        monitor = create_lora_monitor(model)
+    model = small.adapted(model, ["q_proj"])
+    next(p for name, p in model.named_parameters() if "lora_A" in name).ds_id = 7
+    with pytest.warns(CollectorWarning, match="ZeRO-3") as warned:
+        assert monitor.collect_gradients() == {}
+        assert monitor.collect_gradients() == {}
+    assert len(warned) == 1
 
 
 class Many(nn.Module):

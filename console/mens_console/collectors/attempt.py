@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.collectors.alerts import AlertsManager
@@ -22,6 +23,8 @@ from mens_console.collectors.patterns import PatternTracker
 from mens_console.collectors.status import StatusWriter
 from mens_console.collectors.streaming import create_streaming_tracker
 from mens_console.collectors.summary import RunSummary, settings
+from mens_console.collectors.system import NAME as SYSTEM
+from mens_console.collectors.system import PARTING_S, SystemSampler
 from mens_console.collectors.telemetry import TelemetryWriter
 from mens_console.collectors.throughput import create_throughput_monitor
 from mens_console.signals.alerts import AlertState
@@ -66,6 +69,7 @@ class Attempt:
         world_size: int,
         ema_alpha: float,
         status_every_s: float,
+        system_every_s: float = 0.0,
     ) -> None:
         folder = os.path.abspath(os.fsdecode(run_dir))
         self._guard = guard
@@ -77,6 +81,11 @@ class Attempt:
         self.summary = RunSummary(
             folder, config=config, base_model=base_model, dataset_version=dataset_version, clock=clock, told=told
         )
+        self.system: SystemSampler | None = None
+        if system_every_s > 0.0:
+            self.system = SystemSampler(
+                partial(self.telemetry.write, SYSTEM), every_s=system_every_s, step=lambda: self._step, guard=guard
+            )
         self.streaming = create_streaming_tracker(ema_alpha)
         self.throughput = create_throughput_monitor()
         self.alerts = AlertsManager(ema_alpha=ema_alpha, total_steps=total_steps, clock=clock)
@@ -121,11 +130,15 @@ class Attempt:
         world_size = self._intro["world_size"]
         planned = {"total_steps": self._total_steps, "total_epochs": self._total_epochs, "world_size": world_size}
         self._guard.run("summary", self.summary.start, **planned)
+        if self.system is not None:
+            self._guard.run(SYSTEM, self.system.start)
 
     def end(self, status: str, error: str | None, deadline: float) -> None:
         """Write the end, and wait for the files until the monotonic time `deadline`."""
         self._beat(self._clock())
         self._guard.run("patterns", self._tell_patterns)
+        if self.system is not None:
+            self.system.stop(min(PARTING_S, _left(deadline)))
         said = {"status": status, "step": self._step, "error": error}
         self.telemetry.write("train_end", {name: value for name, value in said.items() if value is not None})
         self.telemetry.close(_left(deadline))

@@ -160,8 +160,9 @@ class MensCallback(TrainerCallback):
             return
         self._entropy_logged |= "entropy" in logs
         self._over = self._over or _Over(state.global_step, state.epoch)
-        if self.watcher.probe is None:
-            self._over.tokens = self._told_tokens(state, logs)
+        told = self._told_tokens(state, logs)
+        if not self.watcher.hears:
+            self._over.tokens = told
         self._flush(logs)
 
     def _told_tokens(self, state: Any, logs: dict[str, Any]) -> int | None:

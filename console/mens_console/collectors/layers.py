@@ -34,6 +34,7 @@ class LayerRows:
     def __init__(self) -> None:
         self.table: PairTable | None = None
         self.newest: LayerRow | None = None
+        """The newest look in that table."""
         self._pairs: list[dict[str, Any]] = []
         self._id = ""
         self._left = 0
@@ -51,7 +52,7 @@ class LayerRows:
             raise ValueError(f"{n} adapter pairs, but {len(pairs)} are described")
         found = sha256(repr((table.names, frozen, ranks)).encode("utf-8", "backslashreplace")).hexdigest()[:8]
         if found != self._id:
-            self._left = 0
+            self._left, self.newest = 0, None
         self.table, self._pairs, self._id = table, list(pairs), found
 
     def payloads(

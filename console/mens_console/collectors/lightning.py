@@ -153,7 +153,7 @@ class MensLightningCallback(_Callback):
         if watcher is None:
             return
         self._note_checkpoints(trainer, watcher)
-        if watcher.probe is None and isinstance(batch, Mapping):
+        if not watcher.hears and isinstance(batch, Mapping):
             with watcher.session.guard("tokens"):
                 self._tokens.add(batch)
 
@@ -203,8 +203,10 @@ class MensLightningCallback(_Callback):
         watcher.begin(self._step + 1)
 
     def _take_tokens(self, trainer: Any, watcher: Watcher) -> int | None:
-        if watcher.probe is not None:
-            return watcher.tokens(now=True)
+        found = watcher.tokens(now=True)
+        if watcher.hears:
+            self._tokens = TokenCount()
+            return found
         return self._tokens.take() * int(trainer.world_size) or None
 
     # ------------------------------------------------------------------ what else happens

@@ -87,8 +87,8 @@ class Loop:
 
     @property
     def monitor(self) -> LoraMonitor | None:
-        """Return the monitor of the LoRA pairs, None where there are none or the loop is not entered."""
-        return None if self._watcher is None else self._watcher.monitor
+        """Return the monitor of the LoRA pairs, None where there are none (yet) or the loop is not entered."""
+        return None if self._watcher is None else self._watcher.monitor or None
 
     def __enter__(self) -> Self:
         if self._leads:
@@ -170,7 +170,7 @@ class Loop:
         watcher.begin(self.last_step + 1)
 
     def _expect_look(self, watcher: Watcher) -> None:
-        if watcher.wants_layers and not watcher.looked and not self._warned:
+        if not self._warned and watcher.missed_look():
             self._warned = True
             warn("mens-console: LoRA layers are not measured: call backward_done() after the backward pass")
 

@@ -36,8 +36,8 @@ class Session:
     and the rest goes on. `finish` ends it; a program that ends without is told as crashed or interrupted.
 
     `config` is written without its secrets. `status_every_s` paces the status document and the alert rules; looks at
-    adapters are due when `lora_every_steps` steps and `lora_every_s` seconds have passed. `clock` gives seconds since
-    the epoch.
+    adapters are due when `lora_every_steps` steps and `lora_every_s` seconds have passed. The machine is sampled
+    every `system_every_s` seconds on a thread of its own, never with 0. `clock` gives seconds since the epoch.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Session:
         status_every_s: float = 5.0,
         lora_every_s: float = 10.0,
         lora_every_steps: int = 10,
+        system_every_s: float = 15.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.guard = Guard()
@@ -80,6 +81,7 @@ class Session:
             world_size=world_size,
             ema_alpha=ema_alpha,
             status_every_s=status_every_s,
+            system_every_s=system_every_s,
         )
 
     # ------------------------------------------------------------------ begin and end

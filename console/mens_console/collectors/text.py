@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from mens_console.collectors.adapters import unwrap
+from mens_console.collectors.torching import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,30 +137,44 @@ class _Hook:
 class TextProbe:
     """Hooks on a language model: tokens of every training forward, entropy of the first one of an armed step.
 
-    `guard` is a context manager that swallows and reports what goes wrong inside it.
+    A model with adapters around it may be called with them or, where they were put around it late, without; which one
+    is called is found out, and the inner one is not listened to once the outer one was. `guard` is a context manager
+    that swallows and reports what goes wrong inside it.
     """
 
     def __init__(self, model: torch.nn.Module, guard: Callable[[str], AbstractContextManager[Any]]) -> None:
-        self.count = TokenCount()
-        self._model = model
+        self._counted = TokenCount()
+        self._models = _callable_models(model)
         self._guard = guard
         self._shifted = _predicts_next(unwrap(model))
         self._entropy: float | None = None
-        self._before: Any = None
-        self._after: Any = None
+        self._before: list[Any] = []
+        self._after: list[Any] = []
+        self._called = False
+
+    @property
+    def free(self) -> bool:
+        """Return whether `tokens` need not wait for a device."""
+        return self._counted.free
+
+    def tokens(self) -> int | None:
+        """Return the tokens since the last answer, None where the model was not called since. Waits for the device."""
+        called, self._called = self._called, False
+        return self._counted.take() if called else None
 
     def attach(self) -> None:
         """Begin to count tokens."""
-        if self._before is None:
-            self._before = self._model.register_forward_pre_hook(_Hook(self._count), with_kwargs=True)
+        if not self._before:
+            call = _Hook(self._count)
+            self._before = [model.register_forward_pre_hook(call, with_kwargs=True) for model in self._models]
 
     def arm(self, wanted: bool) -> None:
         """Have the next training forward's entropy taken, or not."""
-        if wanted and self._after is None:
-            self._after = self._model.register_forward_hook(_Hook(self._measure), with_kwargs=True)
-        elif not wanted and self._after is not None:
-            self._after.remove()
-            self._after = None
+        if wanted and not self._after:
+            call = _Hook(self._measure)
+            self._after = [model.register_forward_hook(call, with_kwargs=True) for model in self._models]
+        elif not wanted:
+            _remove(self._after)
 
     def entropy(self) -> float | None:
         """Return what the armed forward gave, once."""
@@ -168,18 +183,21 @@ class TextProbe:
 
     def detach(self) -> None:
         """Take the hooks off the model."""
-        self.arm(wanted=False)
-        if self._before is not None:
-            self._before.remove()
-            self._before = None
+        _remove(self._after)
+        _remove(self._before)
 
     def _count(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if module.training and torch.is_grad_enabled():
+        if self._counts(module):
+            if module is self._models[0]:
+                self._models = self._models[:1]
             with self._guard("tokens"):
-                self.count.add(_batch(args, kwargs))
+                self._called |= self._counted.add(_batch(args, kwargs))
+
+    def _counts(self, module: torch.nn.Module) -> bool:
+        return module.training and torch.is_grad_enabled() and any(module is model for model in self._models)
 
     def _measure(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if self._entropy is not None or not module.training or not torch.is_grad_enabled():
+        if self._entropy is not None or not self._counts(module):
             return
         with self._guard("token_entropy"):
             logits = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
@@ -188,6 +206,20 @@ class TextProbe:
                 self._entropy = token_entropy(
                     logits, batch.get("labels"), batch.get("attention_mask"), shifted=self._shifted
                 )
+
+
+def _callable_models(model: torch.nn.Module) -> tuple[torch.nn.Module, ...]:
+    """Return the model, and the one that peft put its adapters into."""
+    if unwrap(model) is not model or not hasattr(model, "get_base_model"):
+        return (model,)
+    inner: Any = model.get_base_model()  # type: ignore[operator]
+    return (model,) if inner is model or compiled(inner) else (model, inner)
+
+
+def _remove(handles: list[Any]) -> None:
+    for handle in handles:
+        handle.remove()
+    handles.clear()
 
 
 def _predicts_next(model: torch.nn.Module) -> bool:

@@ -49,14 +49,16 @@ class Watcher:
         """Whether this step's gradients were looked at."""
         self.wants_layers = False
         self._processes = processes
+        self._unheard = False
+        self.hears = False
+        """Whether the language model's own calls tell its tokens."""
         with session.guard("lora"):
             if sharded is not None:
                 warn(f"mens-console: LoRA layers are not measured: the adapters are under {sharded}")
             else:
-                monitor = LoraMonitor(model, optimizer=optimizer, effective_rank=effective_rank)
-                self.monitor = monitor if len(monitor) else None
-        self._known = None if self.monitor is None else self.monitor.pairs
-        session.start(self._known, None if self.monitor is None else self.monitor.table())
+                self.monitor = LoraMonitor(model, optimizer=optimizer, effective_rank=effective_rank)
+        self._known = self.monitor.pairs if self.monitor else None
+        session.start(self._known, self.monitor.table() if self.monitor else None)
         if text is not None and (traced or compiled(text)):
             warn(
                 "mens-console: a compiled model is not looked into: no token entropy, tokens only if the trainer tells"
@@ -84,7 +86,15 @@ class Watcher:
         if self.wants_layers and self.monitor is not None:
             self.looked = True
             with self.session.guard("lora"):
-                self.monitor.look(scale, self.step)
+                self.wants_layers = self.looked = self.monitor.look(scale, self.step)
+                self._tell_pairs(self.monitor)
+
+    def missed_look(self) -> bool:
+        """Say whether this step should have been looked at, for adapters are there, and was not."""
+        if self.wants_layers and not self.looked and self.monitor is not None:
+            with self.session.guard("lora"):
+                return self.monitor.present()
+        return False
 
     def after_step(self, *, skipped: bool = False) -> None:
         """Compare the weights with what they were at the look."""
@@ -96,12 +106,14 @@ class Watcher:
         """Return this step's look; waits for the device."""
         if self.looked and self.monitor is not None:
             with self.session.guard("lora"):
-                row = self.monitor.row()
-                if self.monitor.pairs is not self._known:
-                    self._known = self.monitor.pairs
-                    self.session.start(self._known, self.monitor.table())
-                return row
+                return self.monitor.row()
         return None
+
+    def _tell_pairs(self, monitor: LoraMonitor) -> None:
+        """Make known that the pairs are others than before."""
+        if monitor.pairs is not self._known and (len(monitor) or self._known is not None):
+            self._known = monitor.pairs
+            self.session.start(self._known, monitor.table())
 
     def grad_norm(self) -> float | None:
         """Return the norm of the whole gradient at this step's look, None where there was none.
@@ -113,11 +125,26 @@ class Watcher:
         return self.monitor.grad_norm
 
     def tokens(self, *, now: bool) -> int | None:
-        """Return the tokens of all processes since the last answer; None where `now` is not worth waiting for them."""
-        if self.probe is not None and (now or self.looked or self.probe.count.free):
+        """Return the tokens of all processes since the last answer; None where `now` is not worth waiting for them.
+
+        None, too, where the model was not called since, which is told once.
+        """
+        if self.probe is not None and (now or self.looked or self.probe.free):
             with self.session.guard("tokens"):
-                return self.probe.count.take() * self._processes
+                found = self.probe.tokens()
+                self.hears = found is not None
+                if found is not None:
+                    return found * self._processes
+                self._tell_unheard()
         return None
+
+    def _tell_unheard(self) -> None:
+        if not self._unheard:
+            self._unheard = True
+            warn(
+                "mens-console: the model that is watched is not called, or not with tokens: "
+                "no token entropy, tokens only if the trainer tells"
+            )
 
     def entropy(self) -> float | None:
         """Return the entropy of this step's predictions, once, None where it was not measured."""
