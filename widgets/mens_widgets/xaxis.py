@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
-MarkKind = Literal["resume", "checkpoint", "eval", "nan", "alert"]
-MARK_GLYPHS: Final[dict[MarkKind, str]] = {"checkpoint": "▾", "eval": "◆", "resume": "↻", "nan": "✖", "alert": "▲"}
+MarkKind = Literal["resume", "checkpoint", "eval", "throttle", "nan", "alert"]
+MARK_GLYPHS: Final[dict[MarkKind, str]] = {
+    "checkpoint": "▾", "eval": "◆", "resume": "↻", "throttle": "↯", "nan": "✖", "alert": "▲",
+}  # fmt: skip
 """In order of importance: where two share a column, the later one is seen."""
 _MARK_STYLES: Final[dict[MarkKind, str]] = {"nan": "chart--bad", "alert": "chart--alert"}
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mens_console.ingest.records import NO_TIME, BadLine, Batch, Columns, Fact
 from mens_console.ingest.tail import Chunk
 from mens_console.signals.pairs import LayerRow, PairTable
+from mens_console.signals.system import SystemSample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,8 @@ def pack_chunk(chunk: Chunk) -> bytes:
         "bad": [asdict(line) for line in batch.bad],
         "layers": [_layer_header(part) for part in batch.layers],
         "spelled": batch.spelled,
+        "system": [[s.step, _or_none(s.wall), dict(s.values), dict(s.slowed)] for s in batch.system],
+        "heard": _or_none(batch.heard),
     }
     looks = (part for part in batch.layers if isinstance(part, LayerRow))
     cells += b"".join(column.tobytes() for look in looks for column in look.values.values())
@@ -94,7 +97,15 @@ def unpack_chunk(header: dict[str, Any], cells: memoryview) -> Chunk:
             values = {name: take("d", rows) for name, rows in lengths.items()}
             layers.append(LayerRow(step, _or_nan(wall), values, _or_nan(rate)))
     batch = Batch(columns, facts, bad, header["rows"], header["bad_rows"], header["replace"], layers, header["spelled"])
+    for step, wall, figures, slowed in header["system"]:
+        reasons = {gpu: tuple(told) for gpu, told in slowed.items()}
+        batch.system.append(SystemSample(step, _or_nan(wall), figures, reasons))
+    batch.heard = _or_nan(header["heard"])
     return Chunk(batch, *header["span"], *header["flags"])
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _or_nan(value: float | None) -> float:

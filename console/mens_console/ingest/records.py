@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from mens_console.signals.pairs import LayerRow, PairTable
+    from mens_console.signals.system import SystemSample
 
 NO_TIME: Final = float("nan")
 """Wall time of a row whose producer wrote none (seconds since the epoch otherwise)."""
@@ -99,3 +100,7 @@ class Batch:
     layers: list[PairTable | LayerRow] = field(default_factory=list)
     spelled: dict[str, str] = field(default_factory=dict)
     """The producer's own names of series that it calls otherwise, by canonical name; each told once a source."""
+    system: list[SystemSample] = field(default_factory=list)
+    """Samples of the machine. A training that hangs goes on taking them: they are no sign of progress, and no rows."""
+    heard: float = NO_TIME
+    """When the newest event was written that is neither a row of metrics nor such a sample (s since the epoch)."""

@@ -81,7 +81,7 @@ def legend() -> list[tuple[str, list[tuple[str, Ink, str]]]]:
     from mens_console.screens.soakwords import BANDS as SOAK_BANDS
     from mens_widgets.xaxis import MARK_GLYPHS
 
-    marks = {"nan": "NaN or infinite"}
+    marks = {"nan": "NaN or infinite", "throttle": "GPU slowed down"}
     return [
         ("States", _shared((one.glyph, one.ink, one.word) for one in LOOKS.values())),
         ("Alerts", _shared((glyph, ink, word) for glyph, word, ink in SEVERITY_LOOKS.values())),

@@ -13,6 +13,7 @@ from mens_console.signals.alerts import Observation, Signal
 from mens_console.signals.human import number, percent, plain, rate, size, span
 from mens_console.signals.human import step as step_text
 from mens_console.signals.rules import RULES, Severity
+from mens_console.signals.system import is_tight, memory_lines, slow_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,9 +99,16 @@ def _by_error(e: Evidence) -> Diagnosis | None:
     if not late or (_alive(e) and e.silence_s <= e.cadence.stall_after_s and not _fatal(late)):
         return None
     error = min(late, key=lambda found: _ERROR_ORDER.get(found.kind, len(_ERROR_ORDER)))
-    lines = [_error_line(error), _silence_line(e), *_progress_lines(e), *_process_lines(e)]
+    lines = [_error_line(error), *_memory(e, error.kind), _silence_line(e), *_progress_lines(e), *_process_lines(e)]
     since = error.wall if math.isfinite(error.wall) else e.last_sign
     return _answer(e, _ERROR_STATES.get(error.kind, "crashed"), since, lines)
+
+
+def _memory(e: Evidence, kind: str) -> tuple[str, ...]:
+    """Return how full memory was; of what was killed without a word only where that may have been why."""
+    if kind == "oom":
+        return memory_lines(e.sample, e.last_row_wall)
+    return memory_lines(e.sample, e.last_row_wall, gpus=False) if kind == "killed" and is_tight(e.sample) else ()
 
 
 def _fatal(errors: list[ErrorFact]) -> bool:
@@ -158,7 +166,7 @@ def _by_gone_process(e: Evidence) -> Diagnosis | None:
     if not (e.pid_seen_alive_earlier and _gone(e)) or e.silence_s <= _GRACE_S:
         return None
     lines = ["its process was alive earlier and is gone, without an end marker", *_process_lines(e)]
-    return _answer(e, "killed", e.last_sign, [*lines, *_progress_lines(e), _silence_line(e)])
+    return _answer(e, "killed", e.last_sign, [*lines, *_memory(e, "killed"), *_progress_lines(e), _silence_line(e)])
 
 
 def _by_phase(e: Evidence) -> Diagnosis | None:
@@ -188,7 +196,8 @@ def _by_silence(e: Evidence) -> Diagnosis | None:
         if not (e.total_steps or e.pid_seen_alive_earlier):
             lines.append("it states neither an end nor a total of steps: it may have finished or been killed")
             return _answer(e, "unknown", since, [*lines, *_progress_lines(e)])
-        return _answer(e, "killed", since, [*lines, "it ended without an end marker", *_progress_lines(e)])
+        lines += ["it ended without an end marker", *_memory(e, "killed")]
+        return _answer(e, "killed", since, [*lines, *_progress_lines(e)])
     return _answer(e, "unknown", since, [*lines, *_missing(e), *_progress_lines(e)])
 
 
@@ -198,7 +207,8 @@ def _by_rate(e: Evidence) -> Diagnosis | None:
         return None
     share = percent(r.now / r.usual)
     line = f"{rate(r.now)} {r.unit} over the last {r.n} updates, {share} of the usual {rate(r.usual)}"
-    return _answer(e, "slow", e.last_sign, [line, _silence_line(e), *_process_lines(e)])
+    why = slow_lines(e.lately) if e.lately is not None else ()
+    return _answer(e, "slow", e.last_sign, [line, *why, _silence_line(e), *_process_lines(e)])
 
 
 def _alive(e: Evidence) -> bool:
@@ -323,9 +333,12 @@ def liveness_observations(
             text = f"{rules[name].title}: {lines[0]}" if lines else ""
             # What ended a run happened when it was last heard of, not when somebody looked.
             when = e.last_sign if name in _ENDED and math.isfinite(e.last_sign) else e.now
+            patience = e.cadence.critical_after_s if held[name] is Severity.CRITICAL else e.cadence.stall_after_s
+            began = e.last_sign + patience if name == "stall" else math.nan
             found.append(
                 Observation(
-                    name, entity, Signal.BREACH, when, e.step, value, limit, held[name], text, lines, standing=True
+                    name, entity, Signal.BREACH, when, e.step, value, limit, held[name], text, lines, standing=True,
+                    began=began,
                 )
             )  # fmt: skip
             continue

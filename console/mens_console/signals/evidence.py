@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mens_console.signals.cadence import Cadence
+from mens_console.signals.system import Lately, SystemSample
 
 State = Literal[
     "waiting", "running", "slow", "stalled", "hung", "saving", "evaluating", "finished",
@@ -90,10 +91,10 @@ class RateFact:
 class Evidence:
     """Everything `diagnose` looks at. Walls are seconds since the epoch, NaN or None where unknown.
 
-    `last_append` is when the newest byte of any metric source was written. `processes` is None when nobody looked;
-    `process_scan_complete` says that every process of the box could be read, so that finding none means none.
-    `host_matches` is None when the run does not say where it ran. `more` are finished evidence lines of other
-    sensors, shown as they are.
+    `last_append` is when the newest byte of any metric source was written, samples of the machine left out. `processes`
+    is None when nobody looked; `process_scan_complete` says that every process of the box could be read, so that
+    finding none means none. `host_matches` is None when the run does not say where it ran. `more` are finished evidence
+    lines of other sensors, shown as they are.
     """
 
     now: float
@@ -117,6 +118,10 @@ class Evidence:
     rate: RateFact | None = None
     disk_free_bytes: float | None = None
     more: tuple[str, ...] = ()
+    sample: SystemSample | None = None
+    """The machine as the training last told of it."""
+    lately: Lately | None = None
+    """The same over the last minutes."""
 
     @property
     def last_sign(self) -> float:

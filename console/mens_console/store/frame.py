@@ -232,7 +232,7 @@ class Frame:
             n = axis.steps.n
             if n <= points:
                 continue
-            keep = _worth_keeping(axis, points)
+            keep = worth_keeping(n, list(axis.members.values()), points)
             for name, column in axis.members.items():
                 self._thinned[name] = max(n, self._thinned.get(name, 0))
                 column.replace(column.view()[keep])
@@ -245,13 +245,12 @@ def _piece(name: str, rewound: Rewound) -> SeriesView:
     return SeriesView(name, rewound.steps, values, rewound.walls, len(rewound.steps), drawn=drawn)
 
 
-def _worth_keeping(axis: Axis, points: int) -> NDArray[np.int64]:
-    """Return the indices of first, last, and each metric's extremes in even stretches."""
-    n = axis.steps.n
-    stretches = max(1, points // (2 * max(1, len(axis.members))))
+def worth_keeping(n: int, members: list[Column], points: int) -> NDArray[np.int64]:
+    """Return which of `n` rows to keep: first, last, and each member's extremes in even stretches, some `points`."""
+    stretches = max(1, points // (2 * max(1, len(members))))
     borders = np.linspace(0, n, stretches + 1).astype(np.int64)
     keep = {0, n - 1}
-    for column in axis.members.values():
+    for column in members:
         values = column.view()
         for a, b in zip(borders[:-1].tolist(), borders[1:].tolist(), strict=True):
             part = values[a:b]

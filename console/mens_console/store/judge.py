@@ -16,6 +16,7 @@ from mens_console.signals.checkpoints import checkpoint_observations, forecast
 from mens_console.signals.diagnosis import LIVENESS_RULES, diagnose
 from mens_console.signals.evidence import EndMarker, ErrorFact, Evidence, ProcessFact
 from mens_console.signals.rules import RULES
+from mens_console.signals.system import NEAR_S
 from mens_console.store.probe import WORKS_IN
 from mens_console.store.snapshot import LIVE_STATES, MOVING_STATES
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from mens_console.signals.diagnosis import Diagnosis
     from mens_console.signals.rules import Rule
+    from mens_console.signals.system import Lately
     from mens_console.store.box import Box
     from mens_console.store.probe import Look, ProcessProbe
     from mens_console.store.probe import ProcessFact as Seen
@@ -202,6 +204,8 @@ class Judge:
             loss=signals.loss,
             rate=signals.rate,
             more=self._box.evidence([p.pid for p in processes or () if p.alive]) if self._box is not None else (),
+            sample=run.samples.latest,
+            lately=_lately(run),
             disk_free_bytes=_free_bytes(run) if run.diagnosis is None or run.diagnosis.state in LIVE_STATES else None,
         )
 
@@ -259,6 +263,13 @@ def _open(run: RunState) -> bool:
 def _coarse(evidence: tuple[str, ...]) -> tuple[str, ...]:
     """Return the evidence without its numbers and durations: a line whose seconds tick is not news."""
     return tuple(_NUMBERS.sub("0", line) for line in evidence)
+
+
+def _lately(run: RunState) -> Lately | None:
+    """Return what the machine did during the last minutes, if it was sampled while the newest rows were written."""
+    newest = run.samples.latest
+    near = newest is not None and abs(newest.wall - run.last_row_wall) <= NEAR_S
+    return run.samples.lately() if near else None
 
 
 def _free_bytes(run: RunState) -> float | None:

@@ -21,6 +21,7 @@ from mens_console.store.counted import Counted
 from mens_console.store.facts import RunFacts
 from mens_console.store.frame import Frame
 from mens_console.store.looks import Looks
+from mens_console.store.samples import Samples
 from mens_console.store.snapshot import FACETS, Facet, SourceView
 
 if TYPE_CHECKING:
@@ -67,10 +68,28 @@ class SourceState:
     caught_up: bool = False
     place: int = 0
     """Its place among the files of its format: at the same step the first of them stands."""
+    sampled: bool = False
+    """Whether it holds samples of the machine: a file that only they make grow says nothing of progress."""
+    heard: float = NO_TIME
+    """When the newest thing was written that is no such sample, as far as the rows say."""
     begun: tuple[float, str] = (0.0, "")
     """What sorts the files of a format by when they were begun."""
     before: tuple[SourceState, ...] = ()
     """The files whose history is read before its own."""
+
+    @property
+    def spoke(self) -> float:
+        """When the training last said something here: its newest byte, unless that may be of a sample."""
+        if not self.sampled:
+            return self.mtime
+        return self.mtime if self.heard > self.mtime else self.heard
+
+    def note(self, batch: Batch) -> None:
+        """Note when the training said what was read."""
+        self.sampled |= bool(batch.system)
+        for wall in (batch.heard, *(columns.walls[-1] for columns in batch.columns if len(columns))):
+            if not wall <= self.heard and not math.isnan(wall):
+                self.heard = wall
 
     def view(self) -> SourceView:
         """Return the frozen view."""
@@ -126,6 +145,7 @@ class RunState:
         self.facts = RunFacts()
         self.signals = self._fresh_signals()
         self.looks = Looks(self.found.id, self._rules)
+        self.samples = Samples()
         self._dated: set[str] = set()
         """Evaluations that a source tells with the step they were made at."""
         self.history = True
@@ -135,7 +155,8 @@ class RunState:
         for source in self.sources.values():
             source.rows = source.bad_rows = source.done = 0
             source.bad.clear()
-            source.caught_up = False
+            source.caught_up = source.sampled = False
+            source.heard = NO_TIME
         self.touch(*FACETS)
 
     def touch(self, *facets: Facet) -> None:
@@ -165,6 +186,10 @@ class RunState:
     def take(self, source: SourceState, batch: Batch, at: float) -> None:
         """Take in what was read of one source; `at` is when it was seen to arrive (`NO_TIME` for history)."""
         self.rows_rev += 1
+        source.note(batch)
+        if batch.system:
+            self.samples.take(batch.system)
+            self.touch("series")
         if batch.replace:
             source.rows = source.bad_rows = 0
             source.bad.clear()
@@ -294,8 +319,8 @@ class RunState:
 
     @property
     def updated_at(self) -> float:
-        """When the newest byte of any source was written."""
-        times = [s.mtime for s in self.sources.values() if not math.isnan(s.mtime)]
+        """When the newest byte of any source was written that is no sample of the machine."""
+        times = [s.spoke for s in self.sources.values() if not math.isnan(s.spoke)]
         return max(times, default=NO_TIME)
 
     @property
@@ -329,11 +354,12 @@ class RunState:
     @property
     def nbytes(self) -> int:
         """Bytes that its points take."""
-        return self.frame.nbytes + self.looks.history.nbytes
+        return self.frame.nbytes + self.looks.history.nbytes + self.samples.nbytes
 
     def chill(self, points: int) -> None:
         """Keep only about `points` rows an axis; the rest is read again from the files when it is wanted."""
         self.frame.thin(points)
         self.looks.history.thin(COLD_LOOKS)
+        self.samples.thin(points)
         self.cold = True
         self.touch("series")

@@ -86,6 +86,9 @@ class Cache:
 class SeriesView:
     """Steps, values and wall times of one metric, equally long; `steps` strictly increasing.
 
+    Of samples of the machine steps may stand more than once: they have their order from time. `began` is where their
+    relative axis begins, NaN for that of metrics, which begins with the first point.
+
     `walls` are seconds since the epoch, NaN where no source told. `rewound` are the overlaps that resumes went back
     over. `points` counts what was logged even where a cold run keeps fewer here. `values` are what was logged; they are
     read and drawn as `shown`, in which NaN stands where a trainer wrote something else for it.
@@ -100,6 +103,7 @@ class SeriesView:
     rewound: tuple[SeriesView, ...] = ()
     cache: Cache = field(default_factory=Cache, compare=False, repr=False)
     drawn: Floats | None = field(default=None, compare=False, repr=False)
+    began: float = math.nan
 
     @property
     def shown(self) -> Floats:
@@ -126,7 +130,9 @@ class SeriesView:
 
     def _origin(self, axis: AxisKind) -> float:
         """Return what is taken off the times: the run's own begin on the relative axis."""
-        return float(self.walls[0]) if axis == "relative" else 0.0
+        if axis != "relative":
+            return 0.0
+        return self.began if math.isfinite(self.began) else float(self.walls[0])
 
     def axis_values(self, axis: AxisKind) -> Floats | Ints | None:
         """Return the x value of every point, never decreasing; None where no source told the time."""

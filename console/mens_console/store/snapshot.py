@@ -66,7 +66,7 @@ class SegmentView:
 class Mark:
     """A moment of the run that belongs on the axis of its charts."""
 
-    kind: Literal["resume", "checkpoint", "eval", "nan", "alert"]
+    kind: Literal["resume", "checkpoint", "eval", "throttle", "nan", "alert"]
     step: int
     wall: float
     text: str = ""

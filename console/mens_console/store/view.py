@@ -36,6 +36,7 @@ def view(
     """
     run.rev += 1
     series = {name: run.frame.view(name) for name in run.frame.names}
+    series |= run.samples.views(_began(series))
     segments = tuple(SegmentView(start.step, end, start.wall) for start, end in run.frame.segments())
     sources = sorted(run.sources.values(), key=lambda source: os.fspath(source.path))
     step, ahead = _ahead(run)
@@ -73,6 +74,12 @@ def view(
     )
 
 
+def _began(series: Mapping[str, SeriesView]) -> float:
+    """Return when the first row was logged, NaN where no source told."""
+    firsts = [float(one.walls[0]) for one in series.values() if len(one.walls)]
+    return min((wall for wall in firsts if math.isfinite(wall)), default=NO_TIME)
+
+
 def _backlog(run: RunState) -> Progress | None:
     """Return how much of the history was read, None once all of it is."""
     if not run.history:
@@ -106,6 +113,8 @@ def _marks(run: RunState, segments: tuple[SegmentView, ...]) -> Iterator[Mark]:
     told |= {step: wall for step, (_, wall) in run.facts.checkpoints.items() if step not in told}
     for step in sorted(told):
         yield Mark("checkpoint", step, told[step], f"checkpoint-{step}")
+    for slowed in run.samples.slowed:
+        yield Mark("throttle", slowed.step, slowed.wall, slowed.text)
     nan = run.signals.nan
     if nan is not None:
         yield Mark("nan", nan.since_step, NO_TIME, "NaN from here")

@@ -13,6 +13,7 @@ from mens_console.ingest.formats.pairs import PairRows
 from mens_console.ingest.formats.rows import flatten
 from mens_console.ingest.formats.values import number, step_of, visible, wall_of
 from mens_console.ingest.records import NO_TIME, Batch, Fact
+from mens_console.signals.system import read_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,8 @@ EVENTS: Final = (
     | ENDS
     | STAGES
     | _PREFIXED
-    | {"step", "epoch_complete", "routing_efficiency", "gpu_fallback", "lora_pairs", "lora", "pattern_heatmap"}
+    | {"step", "epoch_complete", "routing_efficiency", "gpu_fallback"}
+    | {"lora_pairs", "lora", "pattern_heatmap", "system"}
 )
 MAX_CONFIG: Final = 256
 _KEYS: Final = {"event", "payload"}
@@ -66,8 +68,11 @@ class Envelopes:
         payload, event = row["payload"], row["event"]
         if type(payload) is not dict or not isinstance(event, str):
             raise ValueError("an envelope without an event or a payload object")
+        if event == "system" and _sampled(payload, last_step, row, batch):
+            return None
         if event != "step":
             mark(event, payload, row, batch)
+            batch.heard = _later(batch.heard, _wall(row))
         handler = self._handlers.get(event)
         if handler is not None:
             handler(payload, _wall(row), batch)
@@ -94,6 +99,19 @@ class Envelopes:
         if step is None:
             raise ValueError("a look at adapter pairs without a step")
         batch.layers.append(self._pairs.row(payload, step, wall)[1])
+
+
+def _sampled(payload: dict[str, Any], last_step: Callable[[], int], row: dict[str, Any], batch: Batch) -> bool:
+    """Put a sample of the machine into `batch`; False where an event of that name holds none."""
+    step = _step(payload)
+    sample = read_sample(payload, last_step() if step is None else step, _wall(row))
+    if sample is not None:
+        batch.system.append(sample)
+    return sample is not None
+
+
+def _later(one: float, other: float) -> float:
+    return one if other != other or one > other else other
 
 
 def _step(payload: dict[str, Any]) -> int | None:
