@@ -9,8 +9,10 @@ from gate.made import DAY, NOW, criterion, item, manifest, mark, profile, waiver
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mens_console.gate.bands import parse
 from mens_console.gate.document import gate_document
 from mens_console.gate.evaluate import checklist, digest, evaluate
+from mens_console.gate.judge import beyond
 from mens_console.gate.metrics import METRICS
 from mens_console.gate.rendering import markdown
 from mens_console.gate.report import report
@@ -82,6 +84,24 @@ def test_evidence_that_may_not_count(change, words):
 @pytest.mark.parametrize(("n", "verdict"), [(5, "PASS"), (4, "UNDERFED"), (None, "UNDERFED")])
 def test_min_n(n, verdict):
     assert judge(replace(THROUGHPUT, min_n=5), rate(120.0, n=n)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("failed", "of", "verdict"), [(40, 100, "FAIL"), (2, 100, "FAIL"), (0, 100, "UNDERFED"), (1, 2000, "UNDERFED")]
+)
+def test_too_few_that_miss_with_all_of_their_bounds_fail_already(failed, of, verdict):
+    one = replace(criterion("error_rate", "<0.1"), min_n=2995, decide_on="bound")
+    found = judge(one, item("error_rate", 100 * failed / of, "%", n=of, successes=failed))
+    assert found.verdict == verdict
+    assert found.needed_n == 2995
+    assert f"n={of}" in found.reason.replace(" ", "").replace(",", "") and "at least" in found.reason
+
+
+def test_what_lies_beyond_a_band():
+    band = parse(">=2,<3")
+    assert [beyond(band, (low, high)) for low, high in ((0.0, 2.0), (0.0, 1.9), (3.0, 4.0), (2.9, 4.0))] == [
+        False, True, True, False,
+    ]  # fmt: skip
 
 
 def test_what_would_have_been_enough_is_told():

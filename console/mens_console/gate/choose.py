@@ -143,7 +143,7 @@ def _paths(item: Item) -> list[str]:
 
 
 def unusable(item: Item, metric: Metric, criterion: Criterion, unit: str, now: float) -> str:
-    """Say why an item may not count, "" where it may: its unit, its age, its n, or that it contradicts itself."""
+    """Say why an item may not count, "" where it may: its unit, its age, or that it contradicts itself."""
     if item.trouble and not _told_differently(item, metric):
         return item.trouble
     if math.isnan(item.value):
@@ -152,7 +152,7 @@ def unusable(item: Item, metric: Metric, criterion: Criterion, unit: str, now: f
         return "the value is infinite"
     if item.unit != unit:
         return f"it is in {item.unit or 'no unit'}, the criterion in {unit or 'none'}, and no conversion is guessed"
-    return contradiction(item, metric) or _too_old(item, criterion, now) or _too_few(item, metric, criterion)
+    return contradiction(item, metric) or _too_old(item, criterion, now)
 
 
 def _told_differently(item: Item, metric: Metric) -> bool:
@@ -185,7 +185,8 @@ def _too_old(item: Item, criterion: Criterion, now: float) -> str:
     return ""
 
 
-def _too_few(item: Item, metric: Metric, criterion: Criterion) -> str:
+def too_few(item: Item, metric: Metric, criterion: Criterion) -> str:
+    """Say by how much an item rests on fewer than are asked for, "" where it does not."""
     n = sample_size(item, metric)
     if n is None:
         return f"n is not told, and at least {criterion.min_n} are asked for" if criterion.min_n > 1 else ""

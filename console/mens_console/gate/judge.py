@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mens_console.gate.baselines import Compared, compare, pinned_value
 from mens_console.gate.bounds import Bounds, bounds, exact, needed, sample_size
-from mens_console.gate.choose import Chosen, choose, clashes, gone, only_pinned, unusable
+from mens_console.gate.choose import Chosen, choose, clashes, gone, only_pinned, too_few, unusable
 from mens_console.gate.metrics import METRICS
 from mens_console.gate.statistics import hours_for_mtbf
 from mens_console.gate.types import VERDICTS, Judgement
@@ -159,6 +159,8 @@ class _Task:
         if problem := unusable(item, metric, self._criterion, self._unit, self._now):
             return self._in_doubt(item, replace(blank, reason=f"{_where(item)}: {problem}"))
         bounded = bounds(item, metric)
+        if problem := too_few(item, metric, self._criterion):
+            return self._short(blank, bounded, f"{_where(item)}: {problem}")
         told = replace(blank, n=bounded.n, interval=bounded.interval, needed_n=None)
         parts = []
         if self._passes is not None:
@@ -168,6 +170,16 @@ class _Task:
         decisive = min(parts, key=lambda one: VERDICTS.index(one.verdict))
         reason = "; ".join(dict.fromkeys(one.reason for one in parts))
         return replace(decisive, reason=reason, items=_evidence(parts))
+
+    def _short(self, blank: Judgement, bounded: Bounds, problem: str) -> Judgement:
+        """Keep a value of too small a sample that misses with all of its bounds a FAIL: more of the same is no cure."""
+        passes, between, interval = self._passes, self._conditional, bounded.interval
+        if passes is None or interval is None or not all(beyond(one, interval) for one in (passes, between) if one):
+            return replace(blank, reason=problem)
+        ends = edges(passes, between)
+        value = f"{quantity(blank.value, blank.unit, ends)} ({told_bounds(interval, ends)})"
+        missed = f"{value} misses {condition(passes)} with all of its bounds; {problem}"
+        return replace(blank, verdict="FAIL", reason=missed, interval=interval)
 
     def _in_doubt(self, item: Item, doubted: Judgement) -> Judgement:
         """Keep a value that may not count, and would fail if it did, a FAIL: doubt makes nothing better."""
@@ -244,6 +256,14 @@ class _Task:
 
 def _where(item: Item) -> str:
     return f"{short(item.path)} {item.pointer}".rstrip()
+
+
+def beyond(band: Band, interval: tuple[float, float]) -> bool:
+    """Say whether no value between the bounds lies in the band."""
+    low, high = interval
+    below = high < band.low or (high == band.low and not band.low_closed)
+    above = low > band.high or (low == band.high and not band.high_closed)
+    return below or above
 
 
 def clears(band: Band, interval: tuple[float, float]) -> bool:
