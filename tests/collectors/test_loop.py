@@ -329,6 +329,30 @@ def test_an_adapter_added_on_the_way_is_made_known(tmp_path):
             assert len(Recorded.last.steps[-1]["layers"].values["update"]) == len(Recorded.last.pairs)
 
 
+def test_adapters_that_go_and_come_again_are_told_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "Session", Session)
+    model, part, seen = small.llama(), small.batch(small.rows(2)), []
+    often = {"lora_every_s": 0.0, "lora_every_steps": 1, "status_every_s": 0.0}
+    with pytest.warns(CollectorWarning) as warned, watch(model, tmp_path, **often) as mens:
+        for step in range(6):
+            if step == 2:
+                model = model.unload().requires_grad_(True)
+            if step == 4:
+                model.add_adapter(LoraConfig(r=2, target_modules=["q_proj"]))
+            optimizer = torch.optim.SGD(trainable(model), lr=0.1)
+            model(**part).loss.backward()
+            mens.backward_done()
+            optimizer.step()
+            mens.step(loss=1.0)
+            seen.append(None if mens.monitor is None else len(mens.monitor))
+    assert seen == [3 * small.LAYERS] * 2 + [None] * 2 + [small.LAYERS] * 2
+    assert [str(w.message)[:53] for w in warned] == ["mens-console: LoRA layers are not measured any more: "]
+    status = json.loads((tmp_path / "training_status.json").read_bytes())
+    assert status["lora_summary"]["total_layers"] == small.LAYERS
+    rows = [json.loads(line) for line in (tmp_path / "telemetry.jsonl").read_bytes().splitlines()]
+    assert [row["payload"]["step"] for row in rows if row["event"] == "lora"] == [1, 2, 5, 6]
+
+
 @pytest.mark.parametrize("told", [True, False])
 def test_adapters_that_come_to_a_model_without_any_are_watched_from_then_on(tmp_path, told):
     model, part = small.plain_llama(), small.batch(small.rows(2))
@@ -360,7 +384,7 @@ def test_adapters_that_come_to_a_model_without_any_are_watched_from_then_on(tmp_
 def test_tokens_of_a_model_that_is_not_called_are_unknown_and_not_zero(tmp_path):
     model, part = small.llama(), small.batch(small.rows(2))
     with pytest.warns(CollectorWarning) as warned, watch(model, tmp_path) as mens:
-        for call in (model, model.forward, model.forward):  # no hook hears the method
+        for call in (model, *[model.get_base_model().forward] * 2):  # no hook hears the method
             call(**part).loss.backward()
             mens.backward_done()
             mens.step(loss=1.0)

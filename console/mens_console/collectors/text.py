@@ -137,9 +137,9 @@ class _Hook:
 class TextProbe:
     """Hooks on a language model: tokens of every training forward, entropy of the first one of an armed step.
 
-    A model with adapters around it may be called with them or, where they were put around it late, without; which one
-    is called is found out, and the inner one is not listened to once the outer one was. `guard` is a context manager
-    that swallows and reports what goes wrong inside it.
+    A model that peft put its own around may be called with or without that (one was built before, or unloaded since):
+    both are listened to, and the inner one counts where the outer one is not what calls it. `guard` is a context
+    manager that swallows and reports what goes wrong inside it.
     """
 
     def __init__(self, model: torch.nn.Module, guard: Callable[[str], AbstractContextManager[Any]]) -> None:
@@ -150,7 +150,7 @@ class TextProbe:
         self._entropy: float | None = None
         self._before: list[Any] = []
         self._after: list[Any] = []
-        self._called = False
+        self._called = self._inside = False
 
     @property
     def free(self) -> bool:
@@ -167,6 +167,8 @@ class TextProbe:
         if not self._before:
             call = _Hook(self._count)
             self._before = [model.register_forward_pre_hook(call, with_kwargs=True) for model in self._models]
+            if len(self._models) > 1:
+                self._before.append(self._models[0].register_forward_hook(_Hook(self._leave), always_call=True))
 
     def arm(self, wanted: bool) -> None:
         """Have the next training forward's entropy taken, or not."""
@@ -188,13 +190,16 @@ class TextProbe:
 
     def _count(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._counts(module):
-            if module is self._models[0]:
-                self._models = self._models[:1]
             with self._guard("tokens"):
                 self._called |= self._counted.add(_batch(args, kwargs))
+        self._inside |= module is self._models[0] and len(self._models) > 1
+
+    def _leave(self, *_: object) -> None:
+        self._inside = False
 
     def _counts(self, module: torch.nn.Module) -> bool:
-        return module.training and torch.is_grad_enabled() and any(module is model for model in self._models)
+        """Say whether this call is one of the training, and not one that is counted already."""
+        return module.training and torch.is_grad_enabled() and (module is self._models[0] or not self._inside)
 
     def _measure(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         if self._entropy is not None or not self._counts(module):
