@@ -15,7 +15,7 @@ from textual.containers import VerticalScroll
 from textual.message import Message
 
 from mens_console.ingest.text import safe_text
-from mens_console.screens.compared import LETTERS, MOST, UNITS, UNSAID, figures, metrics_of, settings, wanted
+from mens_console.screens.compared import LETTERS, MOST, UNSAID, figures, metrics_of, settings, unit, wanted
 from mens_console.screens.curves import Panel
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Line, Sheet, prose
@@ -130,7 +130,7 @@ class CompareScreen(Room):
             self._axis = "step"
         panel = Panel(metric, metric, (metric,))
         chart.smoothing = 0.0 if panel.exact else self._smoothing
-        chart.title, chart.unit = safe_text(metric, 40), UNITS.get(metric, "")
+        chart.title, chart.unit = safe_text(metric, 40), unit(metric)
         chart.step_name = "tokens" if self._axis == "tokens" else "step"
         room = max(4, (self.size.width - 24) // max(1, len(runs)) - 10)
         chart.show([Trace(*one) for one in self._curves(runs, room)])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from mens_console.ingest.text import safe_text
 from mens_console.screens.words import alert_counts, counts_text, look
 from mens_console.signals.human import count, duration, number, step
+from mens_console.signals.system import is_system, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -46,6 +47,11 @@ _NAMES: Final = frozenset(
     }
 )  # fmt: skip
 """Settings that name a run, and so differ between any two: left out unless all are asked for."""
+
+
+def unit(metric: str) -> str:
+    """Return the unit of a metric, "" where none is known."""
+    return UNITS.get(metric) or unit_of(metric)
 
 
 def metrics_of(runs: Sequence[RunView], least: int = 2) -> list[str]:
@@ -212,8 +218,8 @@ def _alerts(runs: Sequence[RunView]) -> Row:
 def lasted(run: RunView) -> float:
     """Return the seconds from the first row's time to the newest, NaN where no source told times."""
     first, last = math.inf, -math.inf
-    for series in run.series.values():
-        if len(series.walls):
+    for name, series in run.series.items():
+        if len(series.walls) and not is_system(name):
             begin, end = float(series.walls[0]), float(series.walls[-1])
             first, last = (min(first, begin), max(last, end)) if begin == begin and end == end else (first, last)
     return last - first if last >= first else math.nan

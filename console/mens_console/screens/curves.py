@@ -6,9 +6,12 @@ Only views go in and only chart data comes out; nothing is computed and no widge
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mens_console.screens.compared import APART, COUNTERS
+from mens_console.screens.systempanels import groups
+from mens_console.signals.system import PREFIX, is_system
 from mens_widgets.face import Trace
 from mens_widgets.xaxis import Mark
 
@@ -28,7 +31,7 @@ class Panel(NamedTuple):
     @property
     def exact(self) -> bool:
         """Whether smoothing would only blur it: schedules, and the few points of an evaluation."""
-        return self.key in ("learning_rate", "epoch") or self.key.startswith(("eval_", "fixed_eval_"))
+        return self.key in ("learning_rate", "epoch") or self.key.startswith(("eval_", "fixed_eval_", PREFIX))
 
 
 PANELS: Final = (
@@ -56,8 +59,9 @@ HIDDEN: Final = COUNTERS | {"fixed_eval_n"}
 
 
 def panels_of(run: RunView) -> list[Panel]:
-    """Return the panels this run has data for, in the order they are shown."""
-    have = {name for name, series in run.series.items() if series.points}
+    """Return the panels this run has data for, in the order they are shown: the machine's after the training's."""
+    everything = {name for name, series in run.series.items() if series.points}
+    have = {name for name in everything if not is_system(name)}
     if "tokens_per_sec" in have:
         have.discard("steps_per_sec")
     shown = [
@@ -70,7 +74,9 @@ def panels_of(run: RunView) -> list[Panel]:
     here = [name for name in others if not name.startswith(APART) and not name.endswith(_TIMINGS)]
     # Series with a screen of their own, and how long evaluations took, would flood the pages; a run that has nothing
     # else shows them all the same.
-    return shown + [Panel(name, short(name), (name,)) for name in (here or ([] if shown else others))]
+    shown += [Panel(name, short(name), (name,)) for name in (here or ([] if shown else others))]
+    machine = [(next(iter(group.curves)), group) for group in groups(everything - have)]
+    return shown + [Panel(key, group.title, tuple(group.curves), group.unit) for key, group in machine]
 
 
 def _interest(name: str) -> tuple[int, str]:
@@ -86,6 +92,9 @@ def short(name: str) -> str:
 def traces_of(run: RunView, panel: Panel) -> list[Trace]:
     """Return a panel's curves: rewound pieces beneath, then one line a metric."""
     series = [run.series[name] for name in panel.metrics if name in run.series]
+    if panel.key.startswith(PREFIX):
+        called = {name: label for group in groups(panel.metrics) for name, label in group.curves.items()}
+        series = [replace(one, name=called.get(one.name, one.name)) for one in series]
     pieces = [Trace(piece, rewound=True) for one in series for piece in one.rewound]
     return pieces + [Trace(one) for one in series]
 
@@ -106,6 +115,6 @@ def _places(step: int, wall: float, start: float) -> dict[Axis, float]:
 
 
 def start_wall(run: RunView) -> float:
-    """Return when the first row was logged, NaN where no source told."""
-    firsts = [float(series.walls[0]) for series in run.series.values() if len(series.walls)]
+    """Return when the training's first row was logged, NaN where no source told."""
+    firsts = [float(one.walls[0]) for name, one in run.series.items() if len(one.walls) and not is_system(name)]
     return min((wall for wall in firsts if math.isfinite(wall)), default=math.nan)

@@ -19,6 +19,7 @@ from mens_console.screens.panels import (
 )
 from mens_console.screens.rows import step_text
 from mens_console.screens.sheet import Line, fact, heading, prose
+from mens_console.screens.systempanels import machine_lines
 from mens_console.screens.words import (
     SEVERITY_LOOKS,
     STANDINGS,
@@ -171,6 +172,7 @@ def side_lines(
     )
     for title, part in titled:
         lines += heading(title) + part if part else []
+    lines += machine_lines(run, width)
     lines += stage_lines(run.stages, now, width)
     lines += checkpoint_lines(run, volume, now, width, zone)
     return lines + history_lines(run, width)

@@ -12,6 +12,7 @@ from mens_console.ingest.aliases import nearest
 from mens_console.ingest.text import safe_text
 from mens_console.signals.kpivalues import Feed
 from mens_console.signals.readers import HEALTH, RUN
+from mens_console.signals.system import is_system
 from mens_contracts.aliases import spellings
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _of_run(reader: Reader, run: RunView) -> Feed:
         spelling = run.spelled.get(wanted, wanted)
         state: Literal["fed", "alias"] = "fed" if spelling == reader.wants[0] else "alias"
         return Feed(reader.name, reader.wants[0], state, spelling, series.source, series.points)
-    seen = [*run.series, *run.spelled.values()]
+    seen = [*(name for name in run.series if not is_system(name)), *run.spelled.values()]
     near = next(iter(nearest(reader.wants[0], seen, 1)), "")
     named = next((name for name, spelling in run.spelled.items() if spelling == near), near)
     shown = run.spelled.get(near, near)
