@@ -20,7 +20,7 @@ from mens_console.ingest.logfile import SLICE, LogFile
 from mens_console.ingest.safeopen import explain, read_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 AT_ONCE: Final = 1 << 25
@@ -75,8 +75,9 @@ class LogTail:
     """
 
     def __init__(
-        self, path: Path, on_change: Callable[[], None] = lambda: None, *, follow: bool = True, watch: bool = True
-    ) -> None:
+        self, path: Path, on_change: Callable[[], None] = lambda: None, *, follow: bool = True, watch: bool = True,
+        at_once: int | None = None,
+    ) -> None:  # fmt: skip
         self.path = path
         self.generation = 0
         self.problem: str | None = None
@@ -87,7 +88,8 @@ class LogTail:
         self.file = LogFile(str(path), follow=follow)
         self._wake = threading.Event()
         self._closed = False
-        self.file.count(AT_ONCE if self.file.size <= AT_ONCE else 0)
+        self._at_once = AT_ONCE if at_once is None else at_once
+        self.file.count(self._at_once if self.file.size <= self._at_once else 0)
         self._thread: threading.Thread | None = None
         if watch:
             self._thread = threading.Thread(target=self._loop, name="log", daemon=True)
@@ -201,13 +203,13 @@ class LogTail:
 
     def _start_over(self) -> None:
         fresh = LogFile(str(self.path), follow=self._follow)
-        fresh.count(AT_ONCE if fresh.size <= AT_ONCE else 0)
+        fresh.count(self._at_once if fresh.size <= self._at_once else 0)
         os.close(self.file.fd)
         self.file = fresh
         self.generation += 1
 
     def _loop(self) -> None:
-        stop = _hints(self.path, self._wake.set)
+        stop = hints({self.path.parent}, self._wake.set)
         told = 0.0
         while not self._closed:
             with self._lock:
@@ -226,8 +228,12 @@ class LogTail:
             stop()
 
 
-def _hints(path: Path, wake: Callable[[], None]) -> Callable[[], None] | None:
-    """Have `wake` called when something happens in the file's folder; None where the kernel gives no hints."""
+def hints(folders: Iterable[Path], wake: Callable[[], None]) -> Callable[[], None] | None:
+    """Have `wake` called when something happens in a folder; None where the kernel gives no hints.
+
+    What is returned ends that. Where the limit of watches is reached, or the file system has none, the beat of
+    `POLL_S` is left.
+    """
     from watchdog.events import FileSystemEvent, FileSystemEventHandler
     from watchdog.observers import Observer
 
@@ -240,8 +246,9 @@ def _hints(path: Path, wake: Callable[[], None]) -> Callable[[], None] | None:
 
     observer = Observer()
     try:
-        observer.schedule(Handler(), str(path.parent), recursive=False)
+        for folder in folders:
+            observer.schedule(Handler(), str(folder), recursive=False)
         observer.start()
     except OSError:
-        return None  # the limit of watches is reached, or the file system has none: the beat of `POLL_S` is left
+        return None
     return observer.stop

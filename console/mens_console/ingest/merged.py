@@ -1,0 +1,324 @@
+"""Several log streams as one, by time: lines by number from either end, growth, and where a moment is.
+
+Files to lines; nothing here draws. The order is that of `interleave` over the `timeline` of each stream. Opening reads
+the last blocks of each file and nothing else; lines are counted, and times of blocks looked at, on a thread.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mens_console.ingest import interleave, logtail
+from mens_console.ingest.logfile import LINE_CAP, text_of
+from mens_console.ingest.logtail import hints, level_of
+from mens_console.ingest.mergestream import Nothing, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from mens_console.ingest.interleave import Cut, Run
+
+UNKNOWN_BASE: Final = 1 << 40
+"""The number that the line after the newest has at first, while nobody knows how many there are."""
+MOST: Final = 64
+"""Streams that are merged; further ones are left out, since each costs a descriptor and a look at every growth."""
+_ANCHORS: Final = 32
+_FAR: Final = 20_000
+"""Lines beyond which a place is searched for, instead of walked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergedLine:
+    """One line as it was written; its level if it says one; its number in the merge; which stream it is of.
+
+    `at` is its time in seconds since the epoch: its own where it is `dated`, else that of the line it belongs to.
+    """
+
+    text: str
+    level: str | None
+    number: int
+    stream: int
+    at: float
+    dated: bool
+
+
+class Merged:
+    """Growing log files in order of time. `on_change` is called on a thread of its own when there is something new.
+
+    A file that cannot be opened is tried again; `problems` says of each stream what is wrong with it, `undated` which
+    tell no times. `clock` tells seconds since the epoch. Reading is safe from any thread. A file that starts over
+    starts the numbers over (`generation`).
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], on_change: Callable[[], None] = lambda: None, *, watch: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self.paths = tuple(paths[:MOST])
+        self.left_out = len(paths) - len(self.paths)
+        self.generation = 0
+        self._clock, self._on_change = clock, on_change
+        self._lock = threading.RLock()
+        self._wake, self._closed = threading.Event(), False
+        self._streams = [Stream(path, logtail.AT_ONCE // max(1, len(self.paths))) for path in self.paths]
+        self._known = False
+        self._end = 0
+        self._anchors: OrderedDict[int, tuple[Cut, float]] = OrderedDict()
+        for stream in self._streams:
+            stream.open(clock())
+        self._begin()
+        self._thread: threading.Thread | None = None
+        if watch:
+            self._thread = threading.Thread(target=self._loop, name="merged logs", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking and give the descriptors back."""
+        self._closed = True
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=2)
+        with self._lock:
+            for stream in self._streams:
+                stream.close()
+
+    # What there is
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(stream.tail.size for stream in self._streams if stream.tail is not None)
+
+    @property
+    def progress(self) -> float:
+        """Share of the bytes whose lines are counted."""
+        size = self.size
+        done = sum(stream.tail.progress * stream.tail.size for stream in self._streams if stream.tail is not None)
+        return min(1.0, done / size) if size else 1.0
+
+    @property
+    def problems(self) -> tuple[str | None, ...]:
+        """Why each stream cannot be read now."""
+        return tuple(stream.problem for stream in self._streams)
+
+    @property
+    def undated(self) -> tuple[int, ...]:
+        """The streams that tell no times: what was there before is left out, what comes is placed as it comes."""
+        return tuple(i for i, one in enumerate(self._streams) if one.timeline is not None and not one.timeline.dated)
+
+    @property
+    def line_count(self) -> int | None:
+        """How many lines there are; None until they are counted."""
+        with self._lock:
+            return None if not self._known and not self._closed else self._end
+
+    @property
+    def sequences(self) -> list[interleave.Blocks]:
+        """The streams as `interleave` takes them."""
+        return [stream.timeline or Nothing() for stream in self._streams]
+
+    # Lines
+
+    def lines(self, start: int, n: int) -> list[MergedLine]:
+        """Return up to `n` lines from line `start` on; a negative `start` counts from the end.
+
+        Until the lines are counted, only negative starts are possible, and numbers only keep their distance. One from
+        very far off is taken as counted from the beginning.
+        """
+        with self._lock:
+            if self._closed or n <= 0:
+                return []
+            wanted = start if start >= 0 else self._end + start
+            if start >= 0 and not self._known:
+                return []
+            if wanted < 0:
+                n, wanted = n + wanted, 0
+            if n <= 0 or (self._known and wanted >= self._end):
+                return []
+            number, cut = self._at(wanted)
+            runs, after = interleave.forward(self.sequences, cut, n)
+            found = [line for run in runs for line in self._read(run)]
+            self._keep(number + len(found), after)
+            return [
+                MergedLine(text, level_of(text), number + i, stream, at, dated)
+                for i, (text, stream, at, dated) in enumerate(found)
+            ]
+
+    def walk_from(self, moment: float) -> Iterator[MergedLine]:
+        """Yield the lines from a moment (seconds since the epoch) on, up to the end as it is then; -inf for all."""
+        cut = interleave.before(self.sequences, moment) if moment > -math.inf else interleave.first(self.sequences)
+        yield from self._onward(cut)
+
+    def walk_back(self) -> Iterator[MergedLine]:
+        """Yield all lines, the newest first, numbered downwards from -1."""
+        with self._lock:
+            cut, number = interleave.last(self.sequences), 0
+        while not self._closed:
+            with self._lock:
+                runs, cut = interleave.backward(self.sequences, cut, 256)
+                found = [line for run in runs for line in self._read(run)]
+            if not found:
+                return
+            for text, stream, at, dated in reversed(found):
+                number -= 1
+                yield MergedLine(text, level_of(text), number, stream, at, dated)
+
+    def end(self) -> Cut:
+        """Return the place after the newest line, for `since`."""
+        with self._lock:
+            return interleave.last(self.sequences)
+
+    def since(self, cut: Cut) -> tuple[list[MergedLine], Cut]:
+        """Return the lines that came after a place that `end` told, and the place after them."""
+        with self._lock:
+            here = [_within(one, place) for one, place in zip(self.sequences, cut, strict=True)]
+            return list(self._onward(tuple(here))), interleave.last(self.sequences)
+
+    def _onward(self, cut: Cut) -> Iterator[MergedLine]:
+        number = 0
+        while not self._closed:
+            with self._lock:
+                runs, cut = interleave.forward(self.sequences, cut, 256)
+                found = [line for run in runs for line in self._read(run)]
+            if not found:
+                return
+            for text, stream, at, dated in found:
+                yield MergedLine(text, level_of(text), number, stream, at, dated)
+                number += 1
+
+    def place_of(self, moment: float) -> int | None:
+        """Return the number of the first line that is not before a moment; None until lines are counted."""
+        with self._lock:
+            if not self._known or self._closed:
+                return None
+            return interleave.rank(self.sequences, interleave.before(self.sequences, moment))
+
+    def _read(self, run: Run) -> list[tuple[str, int, float, bool]]:
+        """Return text, stream, time and whether it is its own, of the lines of a run."""
+        stream = self._streams[run.sequence]
+        if stream.tail is None or stream.timeline is None:
+            return []
+        block = stream.timeline.block(run.block)
+        texts: list[str] = []
+        for i in range(run.start, run.stop):
+            start = block.starts[i] - block.offset
+            stop = block.data.find(b"\n", start)
+            if stop < 0 or stop - start > LINE_CAP:
+                texts.append(next(iter(stream.tail.file.read(block.starts[i], 1)), ""))
+            else:
+                texts.append(text_of(block.data[start:stop]))
+        return [(text, run.sequence, block.keys[i], bool(block.dated[i])) for i, text in enumerate(texts, run.start)]
+
+    # Where a number is
+
+    def _at(self, wanted: int) -> tuple[int, Cut]:
+        """Return the place of a number, from the nearest place that is known; the end where there are fewer lines."""
+        anchors = {number: cut for number, (cut, _) in self._anchors.items()}
+        anchors[self._end] = interleave.last(self.sequences)
+        anchors[0] = interleave.first(self.sequences)
+        near = min(anchors, key=lambda number: abs(number - wanted))
+        cut = anchors[near]
+        if self._known and abs(near - wanted) > _FAR:
+            cut = interleave.select(self.sequences, wanted)
+        elif near > wanted:
+            while near > wanted:
+                runs, cut = interleave.backward(self.sequences, cut, min(near - wanted, 4096))
+                near -= _length(runs)
+                if not runs:
+                    wanted = near
+        else:
+            while near < wanted:
+                runs, cut = interleave.forward(self.sequences, cut, min(wanted - near, 4096))
+                near += _length(runs)
+                if not runs:
+                    wanted = near
+        self._keep(wanted, cut)
+        return wanted, cut
+
+    def _keep(self, number: int, cut: Cut) -> None:
+        self._anchors[number] = (cut, interleave.boundary(self.sequences, cut))
+        self._anchors.move_to_end(number)
+        while len(self._anchors) > _ANCHORS:
+            self._anchors.popitem(last=False)
+
+    def _begin(self) -> None:
+        """Start the numbers over."""
+        self._anchors.clear()
+        self._known = all(stream.complete for stream in self._streams)
+        last = interleave.last(self.sequences)
+        self._end = interleave.rank(self.sequences, last) if self._known else UNKNOWN_BASE
+        self._tail_lines = [stream.newlines for stream in self._streams]
+
+    # Growth
+
+    def refresh(self) -> bool:
+        """Look at the files now; say whether anything changed."""
+        with self._lock:
+            if self._closed:
+                return False
+            told = [stream.refresh(self._clock()) for stream in self._streams]
+            if "new" in told:
+                self.generation += 1
+                self._begin()
+            elif "grown" in told:
+                self._grown([stream for stream, what in zip(self._streams, told, strict=True) if what == "grown"])
+            return any(told)
+
+    def _grown(self, grown: Sequence[Stream]) -> None:
+        """Give numbers to what is new, and forget places that it comes before."""
+        earliest = min((stream.newest_from for stream in grown), default=math.inf)
+        for number in [number for number, (_, key) in self._anchors.items() if key > earliest]:
+            del self._anchors[number]
+        if self._known:
+            for stream in grown:
+                stream.count_all()
+            self._end = interleave.rank(self.sequences, interleave.last(self.sequences))
+        else:
+            lines = [stream.newlines for stream in self._streams]
+            self._end += sum(lines) - sum(self._tail_lines)
+            self._tail_lines = lines
+
+    def _count(self) -> bool:
+        """Count some more of each file; say whether everything is counted."""
+        for stream in self._streams:
+            with self._lock:
+                if not self._closed:
+                    stream.count()
+        with self._lock:
+            if not self._known and all(stream.complete for stream in self._streams):
+                self._begin()
+                return True
+            return self._known
+
+    def _loop(self) -> None:
+        stop = hints({path.parent for path in self.paths}, self._wake.set)
+        told = 0.0
+        while not self._closed:
+            was = self._known
+            known = self._count()
+            changed = self.refresh() or known != was
+            if changed or (not known and time.monotonic() - told > logtail.TELL_S):
+                told = time.monotonic()
+                self._on_change()
+            # The short wait leaves the lock to whoever draws.
+            if self._wake.wait(logtail.POLL_S if known else 0.001):
+                self._wake.clear()
+        if stop is not None:
+            stop()
+
+
+def _length(runs: Iterable[Run]) -> int:
+    return sum(run.stop - run.start for run in runs)
+
+
+def _within(one: interleave.Blocks, place: tuple[int, int]) -> tuple[int, int]:
+    """Return a place, or the beginning of a sequence that is shorter now: its file was started over."""
+    block, i = place
+    blocks = one.blocks
+    return place if block in blocks and i <= len(one.keys(block)) else (blocks[0], 0)

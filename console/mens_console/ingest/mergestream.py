@@ -1,0 +1,128 @@
+"""One stream of a merge: its file, the times of its lines, and what is wrong with it.
+
+Nothing is merged here, and nothing is locked: `merged` does both.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from mens_console.ingest.logfile import SLICE
+from mens_console.ingest.logtail import LogTail
+from mens_console.ingest.safeopen import explain
+from mens_console.ingest.timeline import Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+AT_A_TIME: Final = 64
+"""Blocks whose times are looked at between two looks at the outside."""
+
+
+class Nothing:
+    """A stream that cannot be read."""
+
+    blocks = range(1)
+
+    def keys(self, block: int) -> Sequence[float]:
+        """Return none."""
+        return ()
+
+    def ceiling(self, block: int) -> float:
+        """Return that of the last block."""
+        return math.inf
+
+    def number(self, block: int) -> int:
+        """Return that there is nothing before it."""
+        return 0
+
+
+class Stream:
+    """One file, its times, and what is wrong with it."""
+
+    def __init__(self, path: Path, at_once: int) -> None:
+        self.path = path
+        self.tail: LogTail | None = None
+        self.timeline: Timeline | None = None
+        self.newest_from = math.inf
+        self._problem: str | None = None
+        self._at_once = at_once
+        self._generation = 0
+        self._late = False
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be read now."""
+        return self.tail.problem if self.tail is not None else self._problem
+
+    @property
+    def complete(self) -> bool:
+        """Whether its lines are counted and the times of its blocks known."""
+        if self.tail is None or self.timeline is None:
+            return True
+        return self.tail.file.complete and self.timeline.indexed
+
+    @property
+    def newlines(self) -> int:
+        """How many lines came since it was opened, as long as they are not counted."""
+        if self.tail is None:
+            return 0
+        return self.tail.file.appended + self.tail.file.ends_open()
+
+    def open(self, now: float) -> bool:
+        """Try to open it; say whether that worked."""
+        try:
+            self.tail = LogTail(self.path, watch=False, at_once=self._at_once)
+        except OSError as error:
+            self._problem, self._late = explain(error), True
+            return False
+        # What appears while it is waited for came just now, all of it.
+        self._start(now, since=0 if self._late else None)
+        return True
+
+    def _start(self, now: float, since: int | None) -> None:
+        if self.tail is None:
+            return
+        self._generation = self.tail.generation
+        self.timeline = Timeline(self.tail.file, now, since=since)
+        if self.tail.file.complete:
+            while not self.timeline.advance(AT_A_TIME):
+                pass
+
+    def count(self) -> None:
+        """Count some more."""
+        if self.tail is not None and self.timeline is not None:
+            if not self.tail.file.complete:
+                self.tail.file.count(SLICE)
+            if not self.timeline.indexed:
+                self.timeline.advance(AT_A_TIME)
+
+    def refresh(self, now: float) -> str:
+        """Look at it; return what happened: "new" (it starts over), "grown", "told" (a problem came or went), or ""."""
+        if self.tail is None or self.timeline is None:
+            return "new" if self.open(now) else ""
+        if not self.tail.refresh():
+            return ""
+        if self.tail.generation != self._generation or (not self.timeline.size and self.tail.size):
+            self._start(now, since=0)
+            return "new"
+        if self.tail.size == self.timeline.size:
+            return "told"
+        block = self.timeline.blocks[-1]
+        there = len(self.timeline.keys(block))
+        self.timeline.grow(now)
+        keys = self.timeline.keys(block)
+        self.newest_from = keys[there] if there < len(keys) else self.timeline.ceiling(block)
+        return "grown"
+
+    def count_all(self) -> None:
+        """Count what it has grown by."""
+        if self.tail is not None:
+            self.tail.file.count(self.tail.size)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self.tail is not None:
+            self.tail.close()
