@@ -183,6 +183,20 @@ def test_a_group_at_rest_does_not_speak_for_all(tmp_path, rates, told):
     assert (row["learning_rate"], row["layers"].learning_rate) == (told, told)
 
 
+def test_the_learning_rate_is_that_of_the_step_whenever_the_scheduler_goes_on(tmp_path):
+    model = small.llama()
+    optimizer = torch.optim.SGD(trainable(model), lr=1.0)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+    with watch(model, tmp_path, optimizer) as mens:
+        for told in (True, True, False, True):
+            model(**small.batch(small.rows(2))).loss.backward()
+            mens.backward_done()
+            optimizer.step()
+            scheduler.step()
+            mens.step(loss=1.0, lr=None if told else 7.0)
+    assert [row["learning_rate"] for row in Recorded.last.steps] == [1.0, 0.5, 7.0, 0.125]
+
+
 def test_other_processes_than_the_first_measure_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -81,6 +81,8 @@ class Loop:
         self._effective_rank = effective_rank
         self._processes = int(given["world_size"])
         self._watcher: Watcher | None = None
+        self._rate: float | None = None
+        """What the step is made at: a scheduler may have gone on by the time that the step is told."""
         self._given: TokenCount | None = None
         self._losses = Losses(row_every_s)
         self._warned = False
@@ -122,6 +124,8 @@ class Loop:
         `scaler` is the GradScaler, if there is one, whether it unscaled the gradients already or not.
         """
         if self._watcher is not None:
+            with self.session.guard("loop"):
+                self._rate = learning_rate(self._optimizer)
             self._watcher.look(scaler)
 
     def step(
@@ -138,7 +142,8 @@ class Loop:
     ) -> None:
         """Tell that the optimizer stepped. `tokens` are this process's since the last step.
 
-        Without `tokens` those are counted that a language model was called with; without `lr` it is the optimizer's.
+        Without `tokens` those are counted that a language model was called with; without `lr` it is the optimizer's,
+        as it was when the gradients were complete.
         The norm of the gradient and the entropy of the predictions are measured now and then where they are not given.
         """
         self.last_step += 1
@@ -147,7 +152,10 @@ class Loop:
             return
         self._expect_look(watcher)
         watcher.after_step()
+        rate, self._rate = self._rate, None
         with self.session.guard("loop"):
+            if lr is None:
+                lr = learning_rate(self._optimizer) if rate is None else rate
             if tokens is not None:
                 self._given = self._given or TokenCount()
                 self._given.put(tokens)
@@ -157,7 +165,7 @@ class Loop:
                 self.session.step(
                     self.last_step,
                     loss=self._losses.take(),
-                    learning_rate=learning_rate(self._optimizer) if lr is None else lr,
+                    learning_rate=lr,
                     grad_norm=watcher.grad_norm() if grad_norm is None else grad_norm,
                     epoch=epoch,
                     tokens=self._tokens(watcher),
