@@ -89,6 +89,8 @@ class Discovery:
         self._turn = 0
         self.records: tuple[FoundRecord, ...] = ()
         """Files that are read in other rooms, sorted by path."""
+        self.strays: tuple[FoundRecord, ...] = ()
+        """Logs that belong to no run, such as a server's, sorted by path."""
         self.complete = False
         """Whether everything under the roots was seen and looked into at least once."""
 
@@ -286,7 +288,10 @@ class Discovery:
         files = [file for file in files if file.folder not in soaks]  # what its driver printed is no run
         markers = {folder.path: folder.markers for folder in self._known.values() if folder.markers}
         alone = set(self._files)
-        drafts = Grouping((f for f in files if f.path not in alone), markers, self._trains).runs(self._roots)
+        grouping = Grouping((f for f in files if f.path not in alone), markers, self._trains)
+        drafts = grouping.runs(self._roots)
+        # Any text is read as a log where a run has it; alone, a `.txt` is a list or a licence.
+        self.strays = self._labelled([file for file in grouping.strays if not file.path.endswith(".txt")])
         taken = {draft.id for draft in drafts}
         for file in files:
             if file.path in alone:
@@ -296,11 +301,15 @@ class Discovery:
         return drafts
 
     def _elsewhere(self, files: list[Listed]) -> tuple[FoundRecord, ...]:
-        """Return the files of other rooms, each with its folder's name relative to its root."""
+        """Return the files of other rooms."""
+        kinds = ELSEWHERE - {SOAK_PART}
+        return self._labelled([file for file in files if file.format_name in kinds])
+
+    def _labelled(self, files: list[Listed]) -> tuple[FoundRecord, ...]:
+        """Return files each with its folder's name relative to its root, by path."""
         labels = root_labels(self._roots)
         found = []
-        kinds = ELSEWHERE - {SOAK_PART}
-        for file in sorted((f for f in files if f.format_name in kinds), key=lambda f: f.path):
+        for file in sorted(files, key=lambda f: f.path):
             root = next((r for r in self._roots if file.path.startswith(r.rstrip(os.sep) + os.sep)), None)
             inner = "." if root is None else os.path.relpath(file.folder, root)
             parts = [part for part in (labels.get(root or "", "."), inner) if part != "."]

@@ -96,6 +96,8 @@ class Grouping:
         self._strong = {folder for folder, names in markers.items() if any(True for _ in names)}
         self._sources = {file.folder for file in self._files}
         self._inner = Counter(os.path.dirname(f) for f in self._sources if os.path.basename(f) in _INNER)
+        self.strays: list[Listed] = []
+        """Logs of which no run was made, such as a server's; filled by `runs`."""
 
     def runs(self, roots: Sequence[str]) -> list[Draft]:
         """Return the runs under `roots` (folders, none inside another), sorted by id."""
@@ -182,7 +184,7 @@ class Grouping:
         for file in files:
             runs[file.stem if file.folder == folder and file.stem in stems else ""].append(file)
         if all(file.format_name == "log" for file in runs[""]) and not self._is_run_of_logs(folder, runs[""]):
-            del runs[""]
+            self.strays += runs.pop("")
         return runs
 
     def _own_trainings(self, folder: str, files: list[Listed]) -> set[str]:
