@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mens_console.sensors.gpu import Device
 from mens_console.sensors.nvml import Nvml, NvmlError, SessionLostError, load
-from mens_console.sensors.visible import VARIABLE, visible
+from mens_console.sensors.visible import VARIABLE, is_cut, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ class Gpus:
         try:
             nvml = self._nvml if self._nvml is not None else self._open()
             found = [] if nvml is None else visible(nvml, value, uuids)
-            self._devices = [(card, Device(nvml, card.handle), _is_cut(nvml, card)) for card in found if nvml]
+            self._devices = [(card, Device(nvml, card.handle), is_cut(nvml, card)) for card in found if nvml]
         except NvmlError:
             nvml = None
         if nvml is None:  # no driver, or it went away: not worth asking at every sample
@@ -141,12 +141,6 @@ class Gpus:
             values["memory_total"] = None if memory is None else int(memory.total)
         told = {name: values[field] for name, field in _FIELDS.items() if values[field] is not None}
         return told if values["throttle"] is None else {**told, "throttle": list(values["throttle"])}
-
-
-def _is_cut(nvml: Nvml, card: Card) -> bool:
-    """Say whether a GPU is in slices."""
-    mode = nvml.quiet(None, "nvmlDeviceGetMigMode", card.handle)
-    return card.mig_handle is not None or bool(mode and mode[0])
 
 
 def _mig(card: Card) -> dict[str, int]:

@@ -85,13 +85,26 @@ def _slice(nvml: Nvml, word: str, there: list[Card]) -> Card | None:
         if parent and not _same(card.uuid, parent):
             continue
         for mig in _slices(nvml, card):
-            compute = nvml.quiet(None, "nvmlDeviceGetComputeInstanceId", mig.mig_handle)
-            if [str(mig.mig_instance), str(compute)] == places if parent else _same(mig.mig_uuid, word):
+            if not parent and _same(mig.mig_uuid, word):
+                return mig
+            if parent and places == [str(mig.mig_instance), str(_compute(nvml, mig))]:
                 return mig
     return None
 
 
+def _compute(nvml: Nvml, mig: Card) -> Any:
+    return nvml.quiet(None, "nvmlDeviceGetComputeInstanceId", mig.mig_handle)
+
+
+def is_cut(nvml: Nvml, card: Card) -> bool:
+    """Say whether a GPU is in slices."""
+    mode = nvml.quiet(None, "nvmlDeviceGetMigMode", card.handle)
+    return bool(mode and mode[0])
+
+
 def _slices(nvml: Nvml, card: Card) -> Iterator[Card]:
+    if not is_cut(nvml, card):
+        return
     for place in range(nvml.quiet(0, "nvmlDeviceGetMaxMigDeviceCount", card.handle)):
         handle = nvml.quiet(None, "nvmlDeviceGetMigDeviceHandleByIndex", card.handle, place)
         if handle is not None:

@@ -164,7 +164,7 @@ def slowed_words(name: str, reasons: Iterable[str]) -> str:
 
 
 def memory_lines(sample: SystemSample | None, until: float, *, gpus: bool = True) -> tuple[str, ...]:
-    """Return how full memory was when last sampled, of each GPU, the process and the host.
+    """Return how full memory was when last sampled: of the fullest GPU, and of the host with the process.
 
     `until` (s since the epoch, NaN unknown) is when the run was last heard of: every line says how long before, or
     after, it was measured, because much may be allocated in between. A sample of another time says nothing.
@@ -174,12 +174,18 @@ def memory_lines(sample: SystemSample | None, until: float, *, gpus: bool = True
     when = _when(sample.wall, until)
     read = sample.values.get
     lines = []
+    shares: list[tuple[float, str]] = []
     for gpu in gpus_of(sample.values) if gpus else ():
         used, total = read(f"{PREFIX}{gpu}/memory_gb"), read(f"{PREFIX}{gpu}/memory_total_gb")
         if used is not None and total:
             peak = read(f"{PREFIX}{gpu}/reserved_peak_gb")
             most = "" if peak is None else f", PyTorch's own peak {peak:.1f} GB"
-            lines.append(f"memory of {gpu_words(gpu)} was at {used:.1f} GB of {total:.1f} GB{most}, {when}")
+            shares.append((used / total, f"was at {used:.1f} GB of {total:.1f} GB{most}, {when}"))
+            lines.append(gpu_words(gpu))
+    if shares:
+        fullest = max(range(len(shares)), key=lambda place: shares[place][0])
+        of = f", the fullest of {len(shares)}," if len(shares) > 1 else ""
+        lines = [f"memory of {lines[fullest]}{of} {shares[fullest][1]}"]
     return (*lines, *_host_lines(sample, when))
 
 

@@ -18,7 +18,7 @@ from mens_console.ingest.beat import Beat
 from mens_console.ingest.document import open_tail
 from mens_console.ingest.records import NO_TIME
 from mens_console.ingest.safeopen import FdCache
-from mens_console.store.run import SourceState
+from mens_console.store.source import SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

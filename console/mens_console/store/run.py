@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mens_console.ingest.formats.training_status import EVALUATION
-from mens_console.ingest.records import NO_TIME, BadLine, Columns
+from mens_console.ingest.records import NO_TIME, Columns
 from mens_console.signals.checkpoints import CheckpointFact
 from mens_console.signals.rules import RULES
 from mens_console.signals.run import RunSignals
@@ -22,14 +21,14 @@ from mens_console.store.facts import RunFacts
 from mens_console.store.frame import Frame
 from mens_console.store.looks import Looks
 from mens_console.store.samples import Samples
-from mens_console.store.snapshot import FACETS, Facet, SourceView
+from mens_console.store.snapshot import FACETS, Facet
+from mens_console.store.source import BAD_SAMPLES, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mens_console.ingest.discover import FoundRun
-    from mens_console.ingest.formats.base import Format
     from mens_console.ingest.records import Batch
     from mens_console.signals.checkpoints import CheckpointForecast
     from mens_console.signals.diagnosis import Diagnosis
@@ -43,67 +42,10 @@ TEXT = frozenset({"log", "hf_console"})
 """Formats that any program's output may look like."""
 YOUNG_S = 900.0
 """For how long after its last write a text without metrics counts as a run that is about to begin."""
-BAD_SAMPLES = 8
-"""Bad rows of one source kept as samples."""
 COLD_LOOKS = 64
 """Looks at adapters kept of a run that went cold."""
 FOLD_ROWS = 4096
 """Rows judged at a time; the engine takes a breath in between so that the painting thread gets its turn."""
-
-
-@dataclass(slots=True)
-class SourceState:
-    """How far one file was read, and what was wrong in it."""
-
-    path: Path
-    format: Format
-    follow: bool = False
-    rows: int = 0
-    bad_rows: int = 0
-    bad: list[BadLine] = field(default_factory=list)
-    done: int = 0
-    size: int = 0
-    mtime: float = NO_TIME
-    problem: str | None = None
-    caught_up: bool = False
-    place: int = 0
-    """Its place among the files of its format: at the same step the first of them stands."""
-    sampled: bool = False
-    """Whether it holds samples of the machine: a file that only they make grow says nothing of progress."""
-    heard: float = NO_TIME
-    """When the newest thing was written that is no such sample, as far as the rows say."""
-    begun: tuple[float, str] = (0.0, "")
-    """What sorts the files of a format by when they were begun."""
-    before: tuple[SourceState, ...] = ()
-    """The files whose history is read before its own."""
-
-    @property
-    def spoke(self) -> float:
-        """When the training last said something here: its newest byte, unless that may be of a sample."""
-        if not self.sampled:
-            return self.mtime
-        return self.mtime if self.heard > self.mtime else self.heard
-
-    def note(self, batch: Batch) -> None:
-        """Note when the training said what was read."""
-        self.sampled |= bool(batch.system)
-        for wall in (batch.heard, *(columns.walls[-1] for columns in batch.columns if len(columns))):
-            if not wall <= self.heard and not math.isnan(wall):
-                self.heard = wall
-
-    def view(self) -> SourceView:
-        """Return the frozen view."""
-        return SourceView(
-            self.path,
-            self.format.name,
-            self.rows,
-            self.bad_rows,
-            self.done,
-            self.size,
-            self.mtime,
-            tuple(self.bad),
-            self.problem,
-        )
 
 
 class RunState:
@@ -156,7 +98,7 @@ class RunState:
             source.rows = source.bad_rows = source.done = 0
             source.bad.clear()
             source.caught_up = source.sampled = False
-            source.heard = NO_TIME
+            source.heard = source.newest = NO_TIME
         self.touch(*FACETS)
 
     def touch(self, *facets: Facet) -> None:
