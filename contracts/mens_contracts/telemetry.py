@@ -127,6 +127,72 @@ class CheckpointSaved(_Model):
     bytes: int | None = None
 
 
+Amount = Annotated[float, Field(ge=0)]
+
+
+class ProcessUse(_Model):
+    """The process that trains. Rates are over the time since the sample before."""
+
+    cpu_percent: Amount | None = Field(default=None, description="of one core")
+    rss_bytes: Amount | None = Field(default=None, description="resident memory")
+    disk_read_bytes_per_s: Amount | None = Field(default=None, description="fetched from a disk, its workers included")
+
+
+class WorkersUse(_Model):
+    """Whatever it started: data loader workers."""
+
+    count: Amount | None = None
+    cpu_percent: Amount | None = Field(default=None, description="of one core, all together, with those that ended")
+    rss_bytes: Amount | None = Field(default=None, description="added up; pages that they share count for each")
+    waiting: Amount | None = Field(default=None, description="of them in uninterruptible sleep: usually for a disk")
+
+
+class HostUse(_Model):
+    """The whole host."""
+
+    cpu_percent: Amount | None = Field(default=None, description="of all processors")
+    iowait_percent: Amount | None = Field(default=None, description="of all processors, idle while a disk is awaited")
+    io_stall_percent: Amount | None = Field(default=None, description="of time, some task waited for a disk (PSI)")
+    memory_stall_percent: Amount | None = Field(default=None, description="of time, some task waited for memory (PSI)")
+    load1: Amount | None = Field(default=None, description="load average of one minute")
+    memory_total_bytes: Amount | None = None
+    memory_available_bytes: Amount | None = None
+    memory_limit_bytes: Amount | None = Field(default=None, description="of the container, where it is lower")
+    limit_used_bytes: Amount | None = Field(default=None, description="what counts against that limit")
+    disk_read_bytes_per_s: Amount | None = Field(default=None, description="of all disks")
+    disk_write_bytes_per_s: Amount | None = None
+    net_received_bytes_per_s: Amount | None = Field(default=None, description="of all interfaces but the loopback")
+    net_sent_bytes_per_s: Amount | None = None
+
+
+class GpuUse(_Model):
+    """A GPU that the process may use, or a MIG slice of one."""
+
+    index: int = Field(ge=0, description="NVML's number of the GPU")
+    uuid: str | None = None
+    mig_instance: int | None = Field(default=None, ge=0, description="the slice; only memory is its own")
+    util_percent: Amount | None = None
+    memory_used_bytes: Amount | None = None
+    memory_total_bytes: Amount | None = None
+    power_watts: Amount | None = None
+    temperature_celsius: Amount | None = None
+    sm_clock_mhz: Amount | None = None
+    memory_clock_mhz: Amount | None = None
+    throttle: list[str] | None = Field(default=None, description="why clocks are lowered; empty: nothing lowers them")
+    allocated_peak_bytes: Amount | None = Field(default=None, description="most that PyTorch ever allocated")
+    reserved_peak_bytes: Amount | None = Field(default=None, description="most that PyTorch ever reserved")
+
+
+class SystemUse(_Model):
+    """What the machine did when it was sampled, on a thread beside the training. What was not measured is not there."""
+
+    step: Step | None = Field(default=None, description="the newest optimizer step; absent before the first")
+    process: ProcessUse | None = None
+    workers: WorkersUse | None = None
+    host: HostUse | None = None
+    gpus: list[GpuUse] | None = None
+
+
 class AlertChange(_Model):
     """An alert of the training side fired, grew worse, recovers, or is over."""
 
@@ -212,6 +278,13 @@ class CheckpointEvent(_Event):
     payload: CheckpointSaved
 
 
+class SystemEvent(_Event):
+    """Envelope of `system`."""
+
+    event: Literal["system"]
+    payload: SystemUse
+
+
 class AlertEvent(_Event):
     """Envelope of `alert`."""
 
@@ -242,6 +315,7 @@ KnownEvent = Annotated[
     | FixedEvalEvent
     | PatternHeatmapEvent
     | CheckpointEvent
+    | SystemEvent
     | AlertEvent
     | TrainEndEvent
     | DroppedEvent,
