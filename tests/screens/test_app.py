@@ -10,6 +10,7 @@ from screens.box import NOW, box, run, series, snapshot
 from screens.conftest import settle, text_of, until
 from textual.widgets import Input
 
+from mens_console.config.pins import Pins
 from mens_console.screens import app as app_module
 from mens_console.screens.charts import Charts
 from mens_console.screens.fleet import FleetScreen
@@ -334,6 +335,36 @@ async def test_a_run_that_is_only_text_says_what_would_give_it_curves(console):
         async with console(snapshot([one])) as (app, pilot):
             await pilot.press("2")
             await until(pilot, lambda app=app, said=said: said in text_of(app))
+
+
+async def test_a_chart_that_is_kept_on_top_comes_first_in_every_run(console):
+    at = np.arange(1, 51)
+    plain = run("one")
+    one, two = (
+        replace(plain, id=i, name=i, series={**plain.series, "zeal": series("zeal", at, at / 50)}) for i in "ab"
+    )
+    async with console(snapshot([one, two]), (120, 40)) as (app, pilot):
+        await pilot.press("2", "shift+tab", "t")  # from the first chart back to the last one
+        await until(pilot, lambda: "▴ zeal" in text_of(app))
+        charts = app.room.query_one(Charts)
+        assert [panel.key for panel in charts._panels][:2] == ["zeal", "loss"]
+        assert charts.pages[0] == 0 and charts.current.key == "zeal", "it is where it is put, and has the keys"
+        assert "zeal comes first, in every run" in text_of(app)
+        await pilot.press("n")
+        await until(pilot, lambda: app.chosen != "a")
+        await until(pilot, lambda: "▴ zeal" in text_of(app))
+        await pilot.press("t")
+        await until(pilot, lambda: "▴ zeal" not in text_of(app) and charts._panels[0].key == "loss")
+        assert app.pins.names == ()
+
+
+async def test_a_chart_is_kept_on_top_for_the_session_where_the_disk_refuses(console, tmp_path):
+    (tmp_path / "pins.json.lock").mkdir()
+    async with console(snapshot([run("one")]), (120, 40)) as (app, pilot):
+        app.pins = Pins(tmp_path / "pins.json")
+        await pilot.press("2", "tab", "t")
+        await until(pilot, lambda: "For this session only" in text_of(app))
+        assert app.room.query_one(Charts).current.key == app.pins.names[0]
 
 
 async def test_one_of_many_charts_is_found_by_name(console):

@@ -145,10 +145,12 @@ def show(engine: Source, settings: Settings) -> int:
     """Run the console over an engine that was not started yet. A polite kill leaves the terminal as it was."""
     import asyncio
 
+    from mens_console.config.pins import Pins
+    from mens_console.config.state import state_folder
     from mens_console.screens.app import ConsoleApp
 
     draw_in_utf8()
-    app = ConsoleApp(engine, settings)
+    app = ConsoleApp(engine, settings, pins=Pins(state_folder() / "pins.json"))
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         loop.add_signal_handler(signal.SIGTERM, app.exit, None, TERMINATED)
         loop.add_signal_handler(signal.SIGHUP, app.exit, None, HUNG_UP)

@@ -17,6 +17,7 @@ from textual.command import CommandPalette
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
+from mens_console.config.pins import Pins
 from mens_console.ingest.text import safe_text
 from mens_console.screens.bell import Bell, ring
 from mens_console.screens.help import HelpScreen, active
@@ -103,8 +104,11 @@ class ConsoleApp(App[None]):
         clock: Callable[[], float] = time.time,
         host: str | None = None,
         zone: tzinfo | None = None,
+        pins: Pins | None = None,
     ) -> None:
         super().__init__()
+        self.pins = pins or Pins()
+        """The charts that come first on the Run screen."""
         self.engine, self.settings = engine, settings
         self.clock, self.zone = clock, zone
         self.host = safe_text(host or socket.gethostname(), 24)

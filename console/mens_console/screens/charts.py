@@ -26,6 +26,8 @@ COLUMN: Final = 46
 """Cells a chart should have, gutter and all."""
 ROWS: Final = 9
 """Lines a chart should have, title and axis and all."""
+ON_TOP: Final = "▴ "
+"""What stands before the title of a chart that is kept on top."""
 SMOOTHING: Final = 0.6
 """How smooth curves are at first; schedules and evaluations are shown as they are."""
 
@@ -44,6 +46,7 @@ class Charts(Container):
         super().__init__(id=id)
         self.maximised = False
         self._zone = zone
+        self._on_top: tuple[str, ...] = ()
         self._run: RunView | None = None
         self._wanted: tuple[str, ...] = ()
         self._panels: list[Panel] = []
@@ -85,8 +88,11 @@ class Charts(Container):
         """The chart that has the keys."""
         return self._charts.get(self.current.key) if self.current else None
 
-    def show(self, run: RunView) -> None:
-        """Show a run; only charts on the page that changed are drawn."""
+    def show(self, run: RunView, on_top: tuple[str, ...] | None = None) -> None:
+        """Show a run, the charts named `on_top` first; only charts on the page that changed are drawn."""
+        if on_top is not None and on_top != self._on_top:
+            self._on_top = on_top
+            self._drawn.clear()
         other = self._run is None or self._run.id != run.id
         if other:
             self._drawn.clear()
@@ -94,7 +100,7 @@ class Charts(Container):
                 chart.set_cursor(None)
                 chart.set_window(None)
         key = self.current.key if self.current else None
-        self._run, self._panels = run, [panel for panel in panels_of(run) if self._matches(panel)]
+        self._run, self._panels = run, [panel for panel in self._ordered(run) if self._matches(panel)]
         places = [i for i, panel in enumerate(self._panels) if panel.key == key]
         self._current = places[0] if places else 0
         self._place()
@@ -112,6 +118,10 @@ class Charts(Container):
         if not self._wanted or self._run is None:
             return None
         return len(self._panels), len(panels_of(self._run))
+
+    def _ordered(self, run: RunView) -> list[Panel]:
+        places = {key: i for i, key in enumerate(self._on_top)}
+        return sorted(panels_of(run), key=lambda panel: places.get(panel.key, len(places)))
 
     def _matches(self, panel: Panel) -> bool:
         names = " ".join((panel.title, *panel.metrics)).casefold()
@@ -133,7 +143,7 @@ class Charts(Container):
         missing = []
         for panel in page:
             if panel.key not in self._charts:
-                chart = Chart(safe_text(panel.title, 60), unit=panel.unit, zone=self._zone)
+                chart = Chart(unit=panel.unit, zone=self._zone)
                 self._join(chart, exact=panel.exact)
                 self._charts[panel.key] = chart
                 missing.append(chart)
@@ -167,6 +177,7 @@ class Charts(Container):
             chart = self._charts[panel.key]
             if self._drawn.get(panel.key) != rev:
                 marks = marks_of(run) if marks is None else marks
+                chart.title = (ON_TOP if panel.key in self._on_top else "") + safe_text(panel.title, 60)
                 chart.show(traces_of(run, panel), marks)
                 self._drawn[panel.key] = rev
 

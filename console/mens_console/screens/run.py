@@ -71,6 +71,7 @@ class RunScreen(Room):
         Binding("j,down,pagedown", "page(1)", "Next charts", show=False, id="run.next_page"),
         Binding("k,up,pageup", "page(-1)", "Previous charts", show=False, id="run.previous_page"),
         Binding("f,enter", "maximise", "Maximise", key_display="f", id="run.maximise"),
+        Binding("t", "pin", "Keep on top", show=False, id="run.pin"),
         Binding("slash", "filter", "Find charts", show=False, key_display="/", id="run.filter"),
         Binding("n", "step(1)", "Next run", id="run.next"),
         Binding("p", "step(-1)", "Previous run", show=False, id="run.previous"),
@@ -133,7 +134,7 @@ class RunScreen(Room):
         if bare:
             text_alone = bool(run.sources) and all(source.format == "log" for source in run.sources)
             self._write("#note", lambda width: no_rows(width, text_alone=text_alone))
-        self.query_one(Charts).show(run)
+        self.query_one(Charts).show(run, self.console_app.pins.names)
         self._tell(snapshot, run)
         self._go_to_moment(run)
 
@@ -236,6 +237,25 @@ class RunScreen(Room):
         self._again()
         self.call_after_refresh(self.console_app.paint)  # what was hidden has missed what came meanwhile
 
+    def action_pin(self) -> None:
+        """Keep the current chart before the others, in every run, or let it go."""
+        charts = self.query_one(Charts)
+        run, panel = self._chosen(self.console_app.snapshot), charts.current
+        if run is None or panel is None:
+            return
+        try:
+            on = self.console_app.pins.toggle(panel.key)
+        except ValueError as error:
+            self.notify(f"{error}; t on one of them lets it go", severity="warning", markup=False)
+            return
+        except OSError as error:
+            self.notify(f"For this session only: {error.strerror}: {error.filename}", severity="warning", markup=False)
+            on = panel.key in self.console_app.pins.names
+        charts.show(run, self.console_app.pins.names)
+        self._again()
+        title = safe_text(panel.title, 60)
+        self.notify(f"{title} comes first, in every run" if on else f"{title} is in its place again", markup=False)
+
     def action_step(self, runs: int) -> None:
         """Go to another run, in the order of the worst first."""
         app = self.console_app
@@ -300,6 +320,7 @@ class RunScreen(Room):
             "Chart: reset view": ("key r", lambda: self._chart("reset")),
             "Chart: maximise": ("key f", self.action_maximise),
             "Chart: find by name": ("key /", self.action_filter),
+            "Chart: keep on top": ("key t", self.action_pin),
             "Run: facts": ("key i", self.action_facts),
             "Run: next": ("key n", lambda: self.action_step(1)),
             "Run: compare": ("key c", self.action_compare),
