@@ -136,7 +136,7 @@ class Gpus:
     def _sensors(self, card: Card, device: Device, *, cut: bool) -> dict[str, Any]:
         values = device.fast()
         if cut:  # of a GPU in slices only the slice's memory says anything of this process
-            memory = None if self._nvml is None else self._nvml.quiet(None, "nvmlDeviceGetMemoryInfo", card.mig_handle)
+            memory = device.of_slice(card.mig_handle) if card.mig_handle is not None else None
             values["memory_used"] = None if memory is None else int(memory.used)
             values["memory_total"] = None if memory is None else int(memory.total)
         told = {name: values[field] for name, field in _FIELDS.items() if values[field] is not None}

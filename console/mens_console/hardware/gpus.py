@@ -237,7 +237,7 @@ class GpuReader(Device):
             return None
         found = []
         for index, handle in self._instances():
-            memory = self._memory(handle, "mig")
+            memory = self.of_slice(handle)
             shape = self._nvml.quiet(None, "nvmlDeviceGetAttributes_v2", handle)
             instance = self._nvml.quiet(None, "nvmlDeviceGetGpuInstanceId", handle)
             found.append(

@@ -78,7 +78,7 @@ class Device:
         Raises `NvmlError` where the device is lost or answers nothing at all, `SessionLostError` where the library is.
         """
         busy = self._ask("utilisation", "nvmlDeviceGetUtilizationRates")
-        memory = self._memory(self._handle, "memory_used")
+        memory = self._memory()
         # The second name is the one from CUDA 14 on.
         temperature = self._ask_either(
             "temperature", "nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV", _TEMPERATURE_GPU
@@ -110,19 +110,22 @@ class Device:
         code = codes.pop()
         return 0 if codes or code in NEVER else code
 
-    def _memory(self, handle: Any, field: str) -> Any:
+    def _memory(self) -> Any:
         """Return memory in bytes; `used` of version 2 is without what the driver keeps for itself, as in nvidia-smi."""
-        if handle is not self._handle:
-            try:
-                return self._nvml.call("nvmlDeviceGetMemoryInfo", handle)
-            except SessionLostError:
-                raise
-            except NvmlError:
-                return None
-        memory = self._ask(field, "nvmlDeviceGetMemoryInfo", version=_MEMORY_V2)
-        if memory is None and self._is_hopeless(field, "nvmlDeviceGetMemoryInfo", (), {"version": _MEMORY_V2}):
-            return self._ask(field, "nvmlDeviceGetMemoryInfo")
+        name = "nvmlDeviceGetMemoryInfo"
+        memory = self._ask("memory_used", name, version=_MEMORY_V2)
+        if memory is None and self._is_hopeless("memory_used", name, (), {"version": _MEMORY_V2}):
+            return self._ask("memory_used", name)
         return memory
+
+    def of_slice(self, handle: Any) -> Any:
+        """Return memory in bytes of a MIG slice of this GPU, None where it does not tell."""
+        try:
+            return self._nvml.call("nvmlDeviceGetMemoryInfo", handle)
+        except SessionLostError:
+            raise
+        except NvmlError:
+            return None
 
 
 def _question(field: str, name: str, arguments: tuple[object, ...], options: dict[str, object]) -> str:
