@@ -153,6 +153,12 @@ class AlertNews(OpenModel):
     resolved_at: float | None
     message: str
     acknowledged: bool
+    name: str = Field(default="", description='the run\'s name, "" for the machine')
+    count: Count = Field(default=1, description="observations of the condition, over all episodes")
+    held: bool = Field(default=False, description="resolved by nothing but the end of its run, up to which it held")
+    since: float | None = Field(default=None, description="when this episode began")
+    last_seen: float | None = None
+    recalled: bool = Field(default=False, description="only the daemon saw it: nothing in the files tells of it")
 
 
 class CheckpointNews(OpenModel):
@@ -164,8 +170,16 @@ class CheckpointNews(OpenModel):
     at: float | None
 
 
+class SentMessages(OpenModel):
+    """Messages about alerts, counted for each route."""
+
+    delivered: Count
+    lost: Count
+    routes: list[str] = Field(description="those that did not take every message")
+
+
 class Digest(OpenModel):
-    """What happened since the operator left."""
+    """What happened since the operator left: `mens-console alerts since --json`."""
 
     schema_: Literal["mens-digest/1"] = Field(alias="schema")
     left_at: float | None
@@ -176,5 +190,7 @@ class Digest(OpenModel):
     fired: list[AlertNews]
     resolved: list[AlertNews]
     checkpoints: list[CheckpointNews]
-    quiet: Count = Field(description="silenced or acknowledged alerts that changed meanwhile")
+    quiet: Count = Field(description="alerts left out because they are silenced or follow from another")
     going: Count = Field(description="live runs of which there is nothing to tell")
+    still: Count = Field(default=0, description="alerts that were on before and are on unchanged")
+    messages: SentMessages | None = None

@@ -417,8 +417,9 @@ async def test_the_digest_greets_once_and_comes_back_with_u(console):
     async with console(returned()) as (app, pilot):
         await until(pilot, lambda: isinstance(app.screen, DigestScreen))
         text = text_of(app)
-        assert "You left 07:00, 2 h ago." in text and "CUDA out of memory" in text
-        assert "1 other run went on." in text and "Nothing else happened." in text
+        assert "You left 07:00, 2 h ago; this is what happened until 09:00." in text and "CUDA out of memory" in text
+        assert "1 other run went on." in text and "1 alert from before still on." in text
+        assert re.search(r"Nothing else[\s│]+happened\.", text)
         await press(pilot, "j", "k", "escape")
         assert isinstance(app.screen, FleetScreen)
         app.engine.publish(replace(app.snapshot, rev=2))

@@ -4,12 +4,15 @@ import json
 import math
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from screens.alertbox import alert, returned, troubled
 from screens.box import NOW, run, snapshot
 
-from mens_console.store.digest import AWAY_S, digest, digest_document
+from mens_console.signals.alerts import Silence
+from mens_console.signals.rules import Severity
+from mens_console.store.digest import AWAY_S, Recalled, digest, digest_document
 
 LEFT = NOW - 7200.0
 
@@ -92,3 +95,80 @@ def test_two_absences_in_a_row_tell_what_one_long_one_does(agos):
     assert len(whole.checkpoints) == len(first.checkpoints) + len(second.checkpoints)
     assert len(whole.fired) == len(first.fired) + len(second.fired)
     assert len(whole.begun) + len(whole.resumed) == sum(len(d.begun) + len(d.resumed) for d in (first, second))
+
+
+# ---------------------------------------------------------------------- what got worse, and what is still on
+
+
+def test_what_got_worse_meanwhile_is_news_and_what_stayed_is_counted():
+    worse = alert("stall", "one", ago=9000, severity=Severity.CRITICAL, worse_at=NOW - 600)
+    same = alert("plateau", "one", ago=9000)
+    hushed = alert("ece", "one", ago=9000, silenced_until=NOW + 60)
+    found = digest(snapshot([replace(run("one"), segments=(), alerts=(worse, same, hushed))]), LEFT, NOW)
+    assert [(one.alert.rule, one.wall) for one in found.fired] == [("stall", NOW - 600)]
+    assert (found.still, found.quiet) == (1, 0)
+    assert digest(snapshot([replace(run("one"), alerts=(same,))]), NOW - 1, NOW).still == 1
+
+
+def test_a_run_that_diverged_did_so_when_it_began_to():
+    one = run("one", "diverged", nan_from=60, alerts=(alert("nan_loss", "one", ago=600, step=60),))
+    one = replace(one, diagnosis=replace(one.diagnosis, since=NOW), segments=())
+    assert [news.wall for news in digest(snapshot([one]), NOW - 700, NOW).ended] == [NOW - 600]
+    again = digest(snapshot([one]), NOW - 500, NOW)
+    assert again.empty, "who came back once is not told the same at the next return"
+    assert again.still == 1
+
+
+def test_a_clock_that_was_set_back_is_told():
+    found = digest(returned(), NOW + 3600, NOW)
+    assert found.backwards and found.empty and not found.due
+
+
+# ---------------------------------------------------------------------- what only the daemon saw
+
+
+def seen(rule="stall", place="/box/one", since=NOW - 3000, ended=NOW - 2400, severity=Severity.WARNING):
+    return Recalled(place, rule, severity, "one", "No progress: no new row for 12 m", since, ended)
+
+
+def here(*alerts):
+    views = tuple(replace(view, place="/box/one") for view in alerts)
+    return replace(run("one"), place="/box/one", segments=(), alerts=views)
+
+
+def test_what_came_and_went_by_the_clock_is_told_once():
+    found = digest(snapshot([here()]), LEFT, NOW, [seen()])
+    (news,) = found.fired
+    assert (news.run_id, news.name, news.alert.rule, news.wall) == ("one", "one", "stall", NOW - 3000)
+    assert (news.recalled, news.alert.resolved_at, news.alert.active) == (True, NOW - 2400, False)
+    assert found.due and not found.resolved
+    assert digest(snapshot([here()]), NOW - 2000, NOW, [seen()]).empty
+    before = digest(snapshot([here()]), NOW - 2500, NOW, [seen()])
+    assert [one.wall for one in before.resolved] == [NOW - 2400] and not before.fired
+    unseen_end = digest(snapshot([here()]), LEFT, NOW, [seen(ended=math.nan)])
+    assert [one.alert.active for one in unseen_end.fired] == [False], "the console knows that it is not on any more"
+
+
+@pytest.mark.parametrize("state", ["firing", "resolved"])
+def test_what_the_files_tell_too_is_not_told_twice(state):
+    own = alert("stall", "one", state, ago=3000, resolved_at=NOW - 2400 if state == "resolved" else math.nan)
+    found = digest(snapshot([here(own)]), LEFT, NOW, [seen(ended=NOW - 2400 if state == "resolved" else math.nan)])
+    assert [one.recalled for one in (*found.fired, *found.resolved)] == [False]
+
+
+def test_an_alert_that_held_to_its_runs_end_is_not_called_resolved_by_the_daemons_word():
+    own = alert("plateau", "one", "resolved", ago=9000, resolved_at=NOW - 600, held=True)
+    assert digest(snapshot([here(own)]), LEFT, NOW, [seen("plateau", since=NOW - 9000, ended=NOW - 600)]).empty
+
+
+def test_the_daemon_knows_since_when_what_the_console_first_sees_now():
+    own = alert("disk_full", "one", ago=1)
+    assert digest(snapshot([here(own)]), LEFT, NOW, [seen("disk_full", ended=math.nan)]).fired[0].wall == NOW - 3000
+    found = digest(snapshot([here(own)]), NOW - 2000, NOW, [seen("disk_full", ended=math.nan)])
+    assert found.empty and found.still == 1, "it was on already when the operator left"
+
+
+def test_what_is_silenced_is_left_out_also_where_only_the_daemon_saw_it():
+    silence = Silence("s1", "stall", "one", "ada", "", NOW - 9000, NOW + 60)
+    found = digest(snapshot([here()], silences=(silence,)), LEFT, NOW, [seen()])
+    assert found.empty and found.quiet == 1

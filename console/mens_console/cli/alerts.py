@@ -294,6 +294,16 @@ def _unsilence(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _since_left(arguments: argparse.Namespace) -> int:
+    """Print what happened since the console was left."""
+    from mens_console.cli.since import tell
+
+    settings = settings_from(arguments)
+    book = _book(settings)
+    return tell(book.left_at if arguments.ago is None else time.time() - arguments.ago, lambda: _load(settings, book),
+                as_json=arguments.json)  # fmt: skip
+
+
 def _test(arguments: argparse.Namespace) -> int:
     """Send a drill of one rule through every route; 1 if a configured one fails."""
     from mens_console.cli.drill import hold
@@ -366,6 +376,7 @@ def _print_json(document: dict[str, Any] | Sequence[Any]) -> None:
 
 ACTIONS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "list": _list,
+    "since": _since_left,
     "ack": _ack,
     "silence": _silence,
     "silences": _silences,

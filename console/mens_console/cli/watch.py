@@ -269,7 +269,7 @@ class Teller:
         calm = change.kind in ("resolved", "recovering", "acknowledged", "standing")
         stamp = datetime.fromtimestamp(now, self._zone).astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S%z")
         quiet = " (inhibited)" if view.inhibited_by else " (silenced)" if seen.quiet(now) else ""
-        at = "" if view.since_step is None else f", {view.unit_of_progress} {view.since_step}"
+        at = "" if view.last_step is None else f", {view.unit_of_progress} {view.last_step}"  # as the message is
         name = safe_text(seen.run or view.entity, 60)
         turn = "held to end" if change.kind == "resolved" and view.held else _WORDS[change.kind]
         head = f"{glyph} {word:<8} {turn:<12} {name}"

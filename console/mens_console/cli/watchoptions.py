@@ -28,6 +28,11 @@ def alerts(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--json", action="store_true", help="print the document mens-alert-list/1")
     one.add_argument("--all", action="store_true", help="what is pending or resolved, too")
     search(one)
+    one = action("since", "print what happened since the console was left")
+    paths(one)
+    one.add_argument("--from", dest="ago", type=duration, metavar="TIME", help="since so long ago instead: 8h, 2d …")
+    one.add_argument("--json", action="store_true", help="print it as JSON")
+    search(one)
     one = action("ack", "acknowledge an alert; it stays in sight")
     one.add_argument(
         "fingerprint", metavar="FINGERPRINT", help="what `list` names it by, or a unique beginning of that"

@@ -34,7 +34,9 @@ class Entry:
 
     `told` is the worst of this episode that somebody was told of or that needed no telling; `is_sent` whether a
     message about this episode went out; `sent_at` and `sent_rank` are of the last message about the alert, whichever
-    the episode; `unheard` counts episodes since then that were not told.
+    the episode; `unheard` counts episodes since then that were not told. `name`, `rank` (the worst) and `message` are
+    what was seen of the episode, and `ended_at` when it was seen to be over: what nobody else can know of alerts that
+    come and go by the clock.
     """
 
     place: str
@@ -48,6 +50,10 @@ class Entry:
     sent_rank: int = NONE
     unheard: int = 0
     seen_at: float = -math.inf
+    name: str = ""
+    rank: int = NONE
+    message: str = ""
+    ended_at: float = math.nan
 
     def is_of(self, view: AlertView, now: float) -> bool:
         """Say whether this is the episode that the alert is in."""
@@ -128,9 +134,11 @@ def _entry(row: dict[str, Any]) -> Entry:
     entry.since = math.nan if entry.since is None else float(entry.since)
     entry.sent_at = -math.inf if entry.sent_at is None else float(entry.sent_at)
     entry.seen_at = -math.inf if entry.seen_at is None else float(entry.seen_at)
-    if not all(isinstance(value, int) for value in (entry.told, entry.sent_rank, entry.unheard, entry.since_step or 0)):
+    entry.ended_at = math.nan if entry.ended_at is None else float(entry.ended_at)
+    numbers = (entry.told, entry.sent_rank, entry.unheard, entry.rank, entry.since_step or 0)
+    if not all(isinstance(value, int) for value in numbers):
         raise TypeError(row)
-    if not (isinstance(entry.place, str) and isinstance(entry.rule, str)):
+    if not all(isinstance(text, str) for text in (entry.place, entry.rule, entry.name, entry.message)):
         raise TypeError(row)
     return entry
 

@@ -55,11 +55,17 @@ class Notifier:
             if seen.on:
                 if entry is None or not entry.is_of(seen.view, now):
                     entry = self._begin(seen, entry, now, history=seen.key in look.standing)
-                self.memory.changed |= not entry.is_open
-                entry.is_open, entry.seen_at = True, now
+                self._note(seen, entry, now)
                 self._offer(seen, entry, now)
             elif entry is not None and entry.is_open:
                 self._end(seen, entry, now)
+
+    def _note(self, seen: Sighting, entry: Entry, now: float) -> None:
+        """Remember what is seen of an episode that is on."""
+        rank = max(entry.rank, seen.view.severity.rank)
+        self.memory.changed |= not entry.is_open or rank != entry.rank
+        entry.is_open, entry.seen_at, entry.ended_at = True, now, math.nan
+        entry.name, entry.rank, entry.message = seen.run, rank, seen.view.message
 
     def _begin(self, seen: Sighting, before: Entry | None, now: float, *, history: bool) -> Entry:
         view = seen.view
@@ -90,7 +96,9 @@ class Notifier:
         self._queue[seen.key] = Notice("escalated" if entry.told > NONE else "firing", seen, now, entry.unheard)
 
     def _end(self, seen: Sighting, entry: Entry, now: float) -> None:
-        entry.is_open = False
+        over = seen.view.resolved_at
+        entry.is_open, entry.ended_at = False, over if math.isfinite(over) else now
+        entry.message = seen.view.message
         self.memory.changed = True
         waiting = self._queue.get(seen.key)
         if waiting is not None:

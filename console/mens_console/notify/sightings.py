@@ -131,12 +131,20 @@ class Transitions:
 
     def __init__(self) -> None:
         self._before: dict[Key, Sighting] = {}
+        self._recovering: set[Key] = set()
+        """Alerts whose recovery was told and that did not fire anew since: wavering is not told each time."""
 
     def step(self, look: Round) -> list[Transition]:
         """Return what changed, in the order of the snapshot."""
         found = []
         for seen in look.seen:
             kind = _change(self._before.get(seen.key), seen, history=seen.key in look.standing)
+            if kind == "recovering" and seen.key in self._recovering:
+                continue
+            if kind == "recovering":
+                self._recovering.add(seen.key)
+            elif kind is not None:
+                self._recovering.discard(seen.key)
             if kind is not None:
                 found.append(Transition(kind, seen))
         kept = {key: seen for key, seen in self._before.items() if seen.run_id not in look.owners}

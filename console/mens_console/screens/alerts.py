@@ -254,10 +254,9 @@ class AlertsScreen(AlertOrders):
         if snapshot.replay or not math.isfinite(snapshot.left_at):
             self.notify("Nothing to compare with: never left here", markup=False)
             return
-        from mens_console.screens.digest import DigestScreen
-        from mens_console.store.digest import digest
+        from mens_console.screens.digest import DigestScreen, news_since
 
-        app.push_screen(DigestScreen(digest(snapshot, snapshot.left_at, app.now()), app.zone))
+        app.push_screen(DigestScreen(news_since(snapshot, snapshot.left_at, app.now()), app.zone))
 
     # Choosing
 

@@ -6,6 +6,7 @@ What happened is worked out by `store.digest`; here it is only put into words.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.cells import cell_len
@@ -13,22 +14,26 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Input
 
+from mens_console.config.state import state_folder
 from mens_console.ingest.text import safe_text
+from mens_console.notify.recall import messages, recalled
 from mens_console.screens.modal import OnceScreen
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Line, Sheet, heading, prose
 from mens_console.screens.words import SEVERITY_LOOKS, look, moment_text
-from mens_console.signals.human import size, span, step
+from mens_console.signals.human import size, some, span, step
 from mens_console.store.digest import digest
 from mens_widgets.text import fit
 
 if TYPE_CHECKING:
     from datetime import tzinfo
+    from pathlib import Path
 
     from textual.app import ComposeResult
 
     from mens_console.screens.app import ConsoleApp
-    from mens_console.store.digest import AlertNews, CheckpointNews, Digest, RunNews
+    from mens_console.store.digest import AlertNews, CheckpointNews, Digest, Messages, RunNews
+    from mens_console.store.snapshot import Snapshot
 
 MOST: Final = 12
 """Lines of one kind; what is left out is counted."""
@@ -41,7 +46,7 @@ def greet(app: ConsoleApp) -> None:
     snapshot = app.snapshot
     if snapshot.replay or not math.isfinite(snapshot.left_at):
         return
-    found = digest(snapshot, snapshot.left_at, app.now())
+    found = news_since(snapshot, snapshot.left_at, app.now())
     if not found.due:
         return
     if isinstance(app.screen, Room) and not isinstance(app.focused, Input):
@@ -50,14 +55,24 @@ def greet(app: ConsoleApp) -> None:
         app.notify("Something happened since you left: u on Alerts (8) tells", markup=False)
 
 
+def news_since(snapshot: Snapshot, left_at: float, now: float, folder: Path | None = None) -> Digest:
+    """Return what happened since `left_at` (s), with what the daemon left in the state directory, `folder`."""
+    folder = state_folder() if folder is None else folder
+    return digest(snapshot, left_at, now, recalled(folder, snapshot.roots), messages(folder, left_at, now))
+
+
 def digest_lines(found: Digest, width: int, zone: tzinfo | None = None) -> list[Line]:
     """Return the page."""
 
     def stamp(wall: float) -> tuple[str, str]:
         return f"{moment_text(wall, found.now, zone):>{STAMP - 1}} ", "muted"
 
+    if found.backwards:
+        left = moment_text(found.left_at, found.now, zone)
+        return prose(f"You left {left}, which is still to come: the clock was set back, so nothing can be said.", width)
     away = span(60 * round((found.now - found.left_at) / 60))
-    lines: list[Line] = [((f"You left {moment_text(found.left_at, found.now, zone)}, {away} ago.", "muted"),)]
+    left, now = (moment_text(wall, found.now, zone) for wall in (found.left_at, found.now))
+    lines: list[Line] = [((f"You left {left}, {away} ago; this is what happened until {now}.", "muted"),)]
     failed = [news for news in found.ended if news.state != "finished"]
     finished = [news for news in found.ended if news.state == "finished"]
     for title, runs in (("Failed", failed), ("Finished", finished), ("Started", found.begun)):
@@ -65,8 +80,9 @@ def digest_lines(found: Digest, width: int, zone: tzinfo | None = None) -> list[
         lines += _section(title, [_cut(row, width) for row in rows])
     lines += _section("Resumed", [_cut(_resume_line(news, stamp(news.wall)), width) for news in found.resumed])
     for title, alerts in (("Alerts that fired", found.fired), ("Alerts resolved", found.resolved)):
-        rows = [_alert_line(news, stamp(news.wall), found, zone) for news in alerts]
-        lines += _section(title, [_cut(row, width, -2) for row in rows])
+        rows = [_alert_line(news, stamp(news.wall), found, zone) for news in alerts[:MOST]]
+        lines += _section(title, [_cut(row, width, -2) for row in rows], total=len(alerts))
+        lines += [_cut(((" " * STAMP, ""), (_left_out(alerts[MOST:]), "muted")), width)] if alerts[MOST:] else []
     lines += _section(
         "Checkpoints", _checkpoint_lines(found.checkpoints, found, zone), MOST_CHECKPOINTS, len(found.checkpoints)
     )
@@ -92,6 +108,12 @@ def _section(title: str, lines: list[Line], most: int = MOST, total: int | None 
     return heading(f"{title}  {total}") + lines[:most] + more
 
 
+def _left_out(alerts: tuple[AlertNews, ...]) -> str:
+    """Return how many alerts have no line of their own, by rule, the commonest first."""
+    rules = Counter(news.alert.rule for news in alerts).most_common()
+    return f"and {len(alerts)} more: " + ", ".join(f"{safe_text(rule, 40)} {n}×" for rule, n in rules)
+
+
 def _run_line(news: RunNews, stamp: tuple[str, str], *, started: bool) -> Line:
     state = look(news.state)
     place = f"  step {step(news.step)}" if news.step is not None and not started else ""
@@ -110,13 +132,16 @@ def _alert_line(news: AlertNews, stamp: tuple[str, str], found: Digest, zone: tz
     glyph, _, ink = SEVERITY_LOOKS.get(str(alert.severity), ("?", "", "warn"))
     name = safe_text(news.name or alert.entity or "machine", 40)
     text = f"  {safe_text(alert.message, 100) or safe_text(alert.rule, 40)}"
+    text += f" (seen {step(alert.count)}×)" * (alert.count > 1)
     if news.wall == alert.resolved_at:
         return (stamp, ("✔ ", "good"), (name, "strong"), (text, "muted"), ("", ""))
     over = moment_text(alert.resolved_at, found.now, zone)
     after = (
         "" if alert.active else "  held to the end" if alert.held else f"  resolved {over.replace('—', '')}".rstrip()
     )
+    after = "  over by now" if news.recalled and math.isnan(alert.resolved_at) else after
     after += "  ✓ acknowledged" * (alert.active and alert.acknowledged)
+    after += "  got worse" * (news.wall == alert.worse_at)
     return (stamp, (f"{glyph} ", ink), (name, "strong"), (text, ""), (after, "good"))
 
 
@@ -138,7 +163,17 @@ def _rest(found: Digest) -> str:
     """Say what is not on the page."""
     going = f"{found.going} other run{'s' * (found.going != 1)} went on. " if found.going else ""
     quiet = f"{found.quiet} silenced or inhibited alert{'s' * (found.quiet != 1)} left out. " if found.quiet else ""
-    return f"{going}{quiet}Nothing {'' if found.empty else 'else '}happened."
+    still = f"{some(found.still, 'alert')} from before still on. " if found.still else ""
+    return f"{going}{still}{quiet}{_sent(found.messages)}Nothing {'' if found.empty else 'else '}happened."
+
+
+def _sent(told: Messages) -> str:
+    """Say what became of messages."""
+    if not (told.delivered or told.lost):
+        return ""
+    routes = ", ".join(safe_text(route, 40) for route in told.routes)
+    lost = f", {told.lost} not ({routes})" if told.lost else ""
+    return f"{some(told.delivered, 'message')} delivered{lost}. "
 
 
 class DigestScreen(OnceScreen[None]):

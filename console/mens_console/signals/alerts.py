@@ -6,9 +6,10 @@ Deterministic and on event time; it reads no clock, rings no bell and writes not
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from mens_console.signals.alerttracks import Track, began, flaps
 from mens_console.signals.alerttypes import AlertState, AlertView, Observation, Signal, Silence, fingerprint
 from mens_console.signals.rules import RULES
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from mens_console.signals.rules import Rule
 
 __all__ = ("AlertReducer", "AlertState", "AlertView", "Observation", "Signal", "Silence", "fingerprint")
-
-FLAP_S: Final = 3600.0
-"""An alert that begins anew within so many seconds after it was resolved flaps."""
 
 
 class AlertReducer:
@@ -44,7 +42,7 @@ class AlertReducer:
     def __init__(self, rules: Mapping[str, Rule] = RULES, place: Callable[[str], str] = str) -> None:
         self._rules = rules
         self.place = place
-        self._tracks: dict[str, _Track] = {}
+        self._tracks: dict[str, Track] = {}
         self._now = math.nan
         self._told: tuple[int, tuple[AlertView, ...]] = (-1, ())
         self.rev = 0
@@ -65,7 +63,7 @@ class AlertReducer:
         if track is None:
             if seen.signal is not Signal.BREACH:
                 return None
-            track = self._tracks[key] = _Track()
+            track = self._tracks[key] = Track()
         if math.isfinite(seen.wall) and not seen.wall <= track.at:
             track.at = seen.wall
         old, was_on = track.view, track.on
@@ -101,7 +99,7 @@ class AlertReducer:
         self.rev += changed
         return changed
 
-    def _ripen(self, track: _Track, at: float) -> bool:
+    def _ripen(self, track: Track, at: float) -> bool:
         """Make the change whose deadline lies before `at`; return whether there was one."""
         view = track.view
         if view is None or view.nodata or view.state not in _WAITING or at != at:
@@ -115,7 +113,7 @@ class AlertReducer:
             if at < view.since + rule.for_s:
                 return False
             track.reach(view.since + rule.for_s)
-            track.view = replace(view, state=AlertState.FIRING, flaps=_flaps(track.before, view.since))
+            track.view = replace(view, state=AlertState.FIRING, flaps=flaps(track.before, view.since))
             return True
         deadline = track.left + rule.recover_s
         if at < deadline:
@@ -124,7 +122,7 @@ class AlertReducer:
         track.view = replace(view, state=AlertState.RESOLVED, resolved_at=deadline)
         return True
 
-    def _breach(self, key: str, track: _Track, seen: Observation, rule: Rule) -> None:
+    def _breach(self, key: str, track: Track, seen: Observation, rule: Rule) -> None:
         old = track.view
         track.on = True
         severity = seen.severity or rule.severity
@@ -136,11 +134,12 @@ class AlertReducer:
         if old is None or not old.active:
             state = AlertState.PENDING if rule.for_s > 0.0 else AlertState.FIRING
             track.before = old
+            since = began(seen, track.at, math.nan if old is None else old.resolved_at)
             track.view = AlertView(
-                key, seen.rule, seen.entity, severity, state, track.at, seen.step, track.at, seen.step,
+                key, seen.rule, seen.entity, severity, state, since, seen.step, track.at, seen.step,
                 1 if old is None else old.count + 1, seen.value, threshold, rule.unit, message, rule.recommendation,
-                seen.evidence, flaps=_flaps(old, track.at) if state is AlertState.FIRING else 0, latched=rule.latched,
-                place=self.place(seen.entity), first_seen=track.at if old is None else old.first_seen,
+                seen.evidence, flaps=flaps(old, track.at) if state is AlertState.FIRING else 0, latched=rule.latched,
+                place=self.place(seen.entity), first_seen=since if old is None else old.first_seen,
                 first_step=seen.step if old is None else old.first_step, fired_on=message,
             )  # fmt: skip
             return
@@ -159,6 +158,7 @@ class AlertReducer:
             threshold=threshold,
             message=message,
             fired_on=message if fresh or seen.standing else old.fired_on,
+            worse_at=began(seen, track.at, old.since) if worse else old.worse_at,
             evidence=seen.evidence if fresh else old.evidence,
             acknowledged=old.acknowledged and not worse,
             acknowledged_by="" if worse else old.acknowledged_by,
@@ -166,7 +166,7 @@ class AlertReducer:
             nodata=False,
         )
 
-    def _clear(self, track: _Track, rule: Rule, *, over: bool) -> None:
+    def _clear(self, track: Track, rule: Rule, *, over: bool) -> None:
         old = track.view
         if over and rule.latched:  # it ends only by acknowledgement, and goes on explaining what follows from it
             track.over = True
@@ -190,7 +190,7 @@ class AlertReducer:
             track.view = replace(old, nodata=False)
 
     @staticmethod
-    def _end_held(track: _Track, view: AlertView, at: float) -> None:
+    def _end_held(track: Track, view: AlertView, at: float) -> None:
         """Resolve an acknowledged, latched alert with the run that has it; whether it held to that end is kept."""
         track.held = track.on
         track.view = replace(view, state=AlertState.RESOLVED, nodata=False, resolved_at=at, held=track.on)
@@ -247,7 +247,7 @@ class AlertReducer:
             self._told = (self.rev, tuple(sorted(views, key=_order)))
         return self._told[1]
 
-    def _dressed(self, view: AlertView, causes: Mapping[tuple[str, str], _Track]) -> AlertView:
+    def _dressed(self, view: AlertView, causes: Mapping[tuple[str, str], Track]) -> AlertView:
         if view.active and causes:
             for rule in self._rules[view.rule].inhibited_by:
                 cause = causes.get((view.entity, rule))
@@ -258,41 +258,10 @@ class AlertReducer:
         return view
 
 
-@dataclass(slots=True)
-class _Track:
-    """What the reducer keeps of one alert besides its view."""
-
-    view: AlertView | None = None
-    before: AlertView | None = None
-    """The resolved alert that this episode began after."""
-    at: float = math.nan
-    """Event time reached."""
-    left: float = math.nan
-    """When the condition was past its exit."""
-    on: bool = False
-    """Whether the condition held when last observed."""
-    held: bool = False
-    """Whether it was resolved as acknowledged with its run, and has not stopped since."""
-    over: bool = False
-    """Whether the run that has it is over."""
-
-    def reach(self, at: float) -> None:
-        """Move its time on."""
-        if not at <= self.at:
-            self.at = at
-
-
 _CAUSES: Final = frozenset({AlertState.FIRING, AlertState.RECOVERING})
 """States in which others follow from an alert."""
 _WAITING: Final = frozenset({AlertState.PENDING, AlertState.RECOVERING})
 """States that time alone ends."""
-
-
-def _flaps(before: AlertView | None, at: float) -> int:
-    """Return how often an alert that begins at `at` has flapped, given the episode before it."""
-    if before is None:
-        return 0
-    return before.flaps + (at - before.resolved_at <= FLAP_S)
 
 
 def _order(view: AlertView) -> tuple[bool, int, float, str, str]:

@@ -36,7 +36,8 @@ class Observation:
     """One statement of a detector about `entity` (a run), at event time `wall` (NaN unknown) and `step`.
 
     `severity`, `threshold` and `message` default to the rule's. A `standing` condition is looked at by the clock, so
-    that how often it is seen tells nothing: its episode counts once.
+    that how often it is seen tells nothing: its episode counts once. `began` is when it came to hold at this severity,
+    where that is known to be earlier than `wall`, when it was noticed.
     """
 
     rule: str
@@ -50,6 +51,7 @@ class Observation:
     message: str = ""
     evidence: tuple[str, ...] = ()
     standing: bool = False
+    began: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,13 @@ class AlertView:
 
     `since`, `last_seen` and `resolved_at` are event times in seconds (NaN unknown) of this episode; `first_seen` and
     `first_step` are where the first one began. `count` are the observations of the condition over all episodes (of a
-    standing one the episodes). `value`, `threshold` and `message` are the newest; `fired_on` is what `message` was when
-    it fired or became worse (of a standing one the newest), and `evidence` what it fired on. `place` is whom it is
-    about whichever folders are searched: the real path of a run; "" where `entity` says that already. `nodata` means
-    that its source is silent: the state is the last known. `flaps` counts how often it fired anew within an hour after
-    it was resolved; `note` is what whoever acknowledged it wrote; `silenced_until` is NaN when it is not silenced;
-    `inhibited_by` names the rule of the alert that it follows from, "" for none. One that is resolved was `held` where
-    nothing but the end of its run ended it.
+    standing one the episodes). `value`, `threshold` and `message` are the newest; `evidence` is what it fired on, and
+    `fired_on` what `message` was then, or when it became worse at `worse_at` (of a standing one the newest). `place` is
+    whom it is about whichever folders are searched: the real path of a run; "" where `entity` says that already.
+    `nodata` means that its source is silent: the state is the last known. `flaps` counts how often it fired anew within
+    an hour after it was resolved; `note` is what whoever acknowledged it wrote; `silenced_until` is NaN when it is not
+    silenced; `inhibited_by` names the rule of the alert that it follows from, "" for none. One that is resolved was
+    `held` where nothing but the end of its run ended it.
     """
 
     fingerprint: str
@@ -97,6 +99,7 @@ class AlertView:
     first_seen: float = math.nan
     first_step: int | None = None
     fired_on: str = ""
+    worse_at: float = math.nan
 
     @property
     def identity(self) -> str:

@@ -174,7 +174,9 @@ class Desk:
 
     def note_presence(self, now: float, *, leaving: bool = False) -> None:
         """Remember that somebody was here until now."""
-        if leaving or not now - self._left_at < LEAVE_S:
+        if (
+            leaving or not 0.0 <= now - self._left_at < LEAVE_S
+        ):  # a clock that was set back keeps nobody from being here
             if leaving or self._left_at > float("-inf"):
                 self.book.leave(now)
             self._left_at = now

@@ -1,23 +1,29 @@
-"""What happened on the box since the operator left: a pure comparison of a snapshot with a moment in the past.
+"""What happened on the box since the operator left: a snapshot, and what the daemon saw, held against a moment past.
 
-No clock and no file; the screens and the headless commands tell the same digest.
+Pure: no clock and no file; the screens and the headless commands tell the same digest.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.ingest.text import safe_text
+from mens_console.signals.alerts import AlertState, AlertView, fingerprint
 from mens_console.store.report import moment
 
 if TYPE_CHECKING:
-    from mens_console.signals.alerts import AlertView
+    from collections.abc import Iterable
+
+    from mens_console.signals.rules import Severity
     from mens_console.store.snapshot import RunView, Snapshot
 
 AWAY_S: Final = 300.0
 """Who was away for less has missed nothing worth a page."""
+_SAME_S: Final = 1.0
+_RUIN: Final = frozenset({"nan_loss", "hidden_nan", "nan_grad", "loss_explosion"})
+"""Alerts that tell when a run diverged."""
 SCHEMA: Final = "mens-digest/1"
 FAILED: Final = frozenset({"diverged", "out_of_memory", "disk_full", "crashed", "killed"})
 ENDED: Final = FAILED | {"finished"}
@@ -37,12 +43,38 @@ class RunNews:
 
 @dataclass(frozen=True, slots=True)
 class AlertNews:
-    """An alert that fired or was resolved at `wall` (s); `run_id` and `name` are "" for the machine."""
+    """An alert that fired, got worse or was resolved at `wall` (s); `run_id` and `name` are "" for the machine.
+
+    `recalled` is one that only the daemon saw: nothing in the files tells of it.
+    """
 
     run_id: str
     name: str
     alert: AlertView
     wall: float
+    recalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The newest episode of an alert as the daemon saw it: of `place`, from `since` to `ended_at` (s, NaN unseen)."""
+
+    place: str
+    rule: str
+    severity: Severity
+    name: str
+    message: str
+    since: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Messages about alerts, counted for each route: those that it took, those that it did not, and which it was."""
+
+    delivered: int = 0
+    lost: int = 0
+    routes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +92,9 @@ class CheckpointNews:
 class Digest:
     """What happened after `left_at` and up to `now` (s), each kind in the order of time, failures before finishes.
 
-    `fired` are alerts that began to fire since, some of them over by now; `resolved` those that had been on before.
-    `quiet` counts alerts left out because they are silenced or follow from another; `going` are the runs that are
-    live and about which there is nothing else to tell.
+    `fired` are alerts that began to fire since, or got worse, some of them over by now; `resolved` those that had been
+    on before. `quiet` counts alerts left out because they are silenced or follow from another; `still` those that were
+    on before and are on unchanged; `going` are the runs that are live and about which there is nothing else to tell.
     """
 
     left_at: float
@@ -75,6 +107,13 @@ class Digest:
     checkpoints: tuple[CheckpointNews, ...]
     quiet: int = 0
     going: int = 0
+    still: int = 0
+    messages: Messages = Messages()
+
+    @property
+    def backwards(self) -> bool:
+        """Say whether the clock was set back meanwhile: then nothing can be told of what happened."""
+        return self.left_at > self.now
 
     @property
     def empty(self) -> bool:
@@ -87,10 +126,17 @@ class Digest:
         return self.now - self.left_at > AWAY_S and not self.empty
 
 
-def digest(snapshot: Snapshot, left_at: float, now: float) -> Digest:
+def digest(
+    snapshot: Snapshot,
+    left_at: float,
+    now: float,
+    recalled: Iterable[Recalled] = (),
+    messages: Messages = Messages(),
+) -> Digest:
     """Return what happened since `left_at`; both times in seconds since the epoch.
 
-    Where `left_at` is not finite, the console was never left: nothing is news then.
+    `recalled` is what the daemon saw: when conditions began that the clock decides, and those that came and went. Where
+    `left_at` is not finite, the console was never left: nothing is news then.
     """
 
     def since(wall: float) -> bool:
@@ -111,45 +157,100 @@ def digest(snapshot: Snapshot, left_at: float, now: float) -> Digest:
         checkpoints += [CheckpointNews(run.id, run.name, c.step, c.bytes, c.mtime) for c in written]
         if starts or written:
             told.add(run.id)
-    fired, resolved, quiet = _alert_news(snapshot, left_at, now)
-    told |= {news.run_id for news in (*fired, *resolved)}
+    alerts = _AlertNews(left_at, now)
+    alerts.take(snapshot, {(one.place, one.rule): one for one in recalled})
+    told |= {one.run_id for one in (*alerts.fired, *alerts.resolved)}
     return Digest(
         left_at,
         now,
-        tuple(sorted(ended, key=lambda news: (news.state == "finished", news.wall))),
-        tuple(sorted(begun, key=lambda news: news.wall)),
-        tuple(sorted(resumed, key=lambda news: news.wall)),
-        tuple(sorted(fired, key=lambda news: (-news.alert.severity.rank, news.wall))),
-        tuple(sorted(resolved, key=lambda news: news.wall)),
-        tuple(sorted(checkpoints, key=lambda news: (news.name, news.step))),
-        quiet,
+        tuple(sorted(ended, key=lambda one: (one.state == "finished", one.wall))),
+        tuple(sorted(begun, key=lambda one: one.wall)),
+        tuple(sorted(resumed, key=lambda one: one.wall)),
+        tuple(sorted(alerts.fired, key=lambda one: (-one.alert.severity.rank, one.wall))),
+        tuple(sorted(alerts.resolved, key=lambda one: one.wall)),
+        tuple(sorted(checkpoints, key=lambda one: (one.name, one.step))),
+        alerts.quiet,
         sum(run.live and run.id not in told for run in snapshot.runs),
+        alerts.still,
+        messages,
     )
 
 
 def end_of(run: RunView) -> float:
-    """Return when a run that is over ended: since when it is in its state, else its newest byte; NaN unknown."""
+    """Return when a run that is over ended: since when it is in its state, else its newest byte; NaN unknown.
+
+    One that diverged may go on for days: what counts is when that began.
+    """
     since = run.diagnosis.since
+    if run.diagnosis.state == "diverged":
+        ruined = [alert.since for alert in run.alerts if alert.rule in _RUIN and (alert.active or alert.held)]
+        since = min(filter(math.isfinite, ruined), default=since)
     return since if math.isfinite(since) else run.updated_at
 
 
-def _alert_news(snapshot: Snapshot, left_at: float, now: float) -> tuple[list[AlertNews], list[AlertNews], int]:
-    """Return the alerts that fired since, those resolved since that fired before, and how many quiet ones did."""
-    places = [(run.id, run.name, alert) for run in snapshot.runs for alert in run.alerts]
-    places += [("", "", alert) for alert in snapshot.box_alerts]
-    fired, resolved, quiet = [], [], 0
-    for run_id, name, alert in places:
-        began = left_at < alert.since <= now and str(alert.state) != "pending"
-        over = not alert.active and not alert.held and left_at < alert.resolved_at <= now
+class _AlertNews:
+    """Sorts alerts: those that fired or got worse since, those that were resolved, and how many else there are."""
+
+    def __init__(self, left_at: float, now: float) -> None:
+        self.fired: list[AlertNews] = []
+        self.resolved: list[AlertNews] = []
+        self.quiet = self.still = 0
+        self._left_at, self._now = left_at, now
+
+    def take(self, snapshot: Snapshot, recalled: dict[tuple[str, str], Recalled]) -> None:
+        """Look at every alert of a snapshot, then at those that only the daemon saw."""
+        places = [(run.id, run.name, alert) for run in snapshot.runs for alert in run.alerts]
+        places += [("", "", alert) for alert in snapshot.box_alerts]
+        told = set()
+        for run_id, name, alert in places:
+            seen = recalled.get((alert.identity, alert.rule))
+            known = self._sort(AlertNews(run_id, name, _since_seen(alert, seen), math.nan))
+            same = seen is not None and abs(seen.since - alert.since) <= _SAME_S
+            if known or same or alert.active or alert.held:
+                told.add((alert.identity, alert.rule))
+        runs = {run.place: run.id for run in snapshot.runs}
+        for key, one in recalled.items():
+            if key not in told:
+                alert = _view(one, runs.get(one.place, ""))
+                if any(silence.covers(alert, one.since) for silence in snapshot.silences):
+                    alert = replace(alert, silenced_until=math.inf)
+                self._sort(AlertNews(runs.get(one.place, ""), one.name, alert, math.nan, recalled=True))
+
+    def _is_since(self, wall: float) -> bool:
+        return self._left_at < wall <= self._now
+
+    def _sort(self, news: AlertNews) -> bool:
+        """Put one where it belongs; False where there is nothing to tell of it."""
+        alert = news.alert
+        pending = alert.state is AlertState.PENDING
+        began = not pending and (self._is_since(alert.since) or self._is_since(alert.worse_at))
+        over = not alert.active and not alert.held and self._is_since(alert.resolved_at)
         if not (began or over):
-            continue
+            self.still += alert.active and not (pending or alert.quiet) and alert.since <= self._left_at
+            return False
         if alert.quiet:
-            quiet += 1
+            self.quiet += 1
         elif began:
-            fired.append(AlertNews(run_id, name, alert, alert.since))
+            wall = alert.since if self._is_since(alert.since) else alert.worse_at
+            self.fired.append(replace(news, wall=wall))
         else:
-            resolved.append(AlertNews(run_id, name, alert, alert.resolved_at))
-    return fired, resolved, quiet
+            self.resolved.append(replace(news, wall=alert.resolved_at))
+        return True
+
+
+def _since_seen(alert: AlertView, seen: Recalled | None) -> AlertView:
+    """Return an alert that is on with the beginning that the daemon saw: a console dates some when it first looks."""
+    same = seen is not None and math.isnan(seen.ended_at) and alert.active and seen.since < alert.since
+    return replace(alert, since=seen.since) if same and seen is not None else alert
+
+
+def _view(seen: Recalled, run_id: str) -> AlertView:
+    """Return an episode that the daemon saw and that is not on any more, as an alert."""
+    return AlertView(
+        fingerprint(seen.rule, seen.place), seen.rule, run_id or seen.place, seen.severity, AlertState.RESOLVED,
+        seen.since, None, math.nan, None, 1, math.nan, math.nan, "", seen.message, "", resolved_at=seen.ended_at,
+        place=seen.place,
+    )  # fmt: skip
 
 
 def digest_document(found: Digest) -> dict[str, Any]:
@@ -165,7 +266,8 @@ def digest_document(found: Digest) -> dict[str, Any]:
             "run": safe_text(news.run_id), "entity": safe_text(view.entity), "fingerprint": view.fingerprint,
             "rule": view.rule, "severity": str(view.severity), "state": str(view.state), "at": moment(news.wall),
             "resolved_at": moment(view.resolved_at), "message": safe_text(view.message),
-            "acknowledged": view.acknowledged,
+            "acknowledged": view.acknowledged, "name": safe_text(news.name), "count": view.count, "held": view.held,
+            "since": moment(view.since), "last_seen": moment(view.last_seen), "recalled": news.recalled,
         }  # fmt: skip
 
     return {
@@ -183,4 +285,10 @@ def digest_document(found: Digest) -> dict[str, Any]:
         ],
         "quiet": found.quiet,
         "going": found.going,
+        "still": found.still,
+        "messages": {
+            "delivered": found.messages.delivered,
+            "lost": found.messages.lost,
+            "routes": [safe_text(route) for route in found.messages.routes],
+        },
     }
