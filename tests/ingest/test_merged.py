@@ -99,7 +99,7 @@ def test_lines_are_those_of_a_stable_merge_from_wherever_they_are_asked(tmp_path
                 assert texts(raced.lines(-n, n)) == wanted[-n:]
                 assert [line.number for line in known.lines(start, n)] == list(range(len(wanted)))[start : start + n]
             assert texts(raced.walk_back()) == wanted[::-1]
-            assert texts(known.walk_from(float("-inf"))) == wanted
+            assert texts(known.walk()) == wanted
             assert all(line.dated == (not line.text.startswith("  ")) for line in known.lines(0, 999))
         finally:
             known.close()
@@ -263,6 +263,32 @@ def test_one_stream_that_starts_over_breaks_nothing(merge, tmp_path, how):
     assert one.generation == 1 and one.problems == (None, None)
     assert one.line_count == 6 and texts(one.lines(-1, 1)) == [f"{stamp(7)} new"]
     assert texts(one.since(place)[0]) == [f"{stamp(7)} new"]
+    write(b, [f"{stamp(8 + i)} longer than before {i}" for i in range(9)])
+    one.refresh()
+    assert len(one.since(place)[0]) == 10
+
+
+def test_what_is_printed_as_it_comes_is_whole(merge, tmp_path):
+    a = write(tmp_path / "a.log", [f"{stamp(0)} a", f"{stamp(1)} a hal"], ended=False)
+    b = write(tmp_path / "b.log", [f"{stamp(5)} b"])
+    one = merge(a, b)
+    place = one.end()
+    assert texts(one.walk_back(place.cut)) == [f"{stamp(5)} b", f"{stamp(0)} a"]
+    assert one.since(place) == ([], place)
+    append(a, f"f\n{stamp(2)} a late\n{stamp(9)} a no")
+    append(b, f"{stamp(6)} b\n")
+    one.refresh()
+    found, place = one.since(place)
+    assert texts(found) == [f"{stamp(1)} a half", f"{stamp(2)} a late", f"{stamp(6)} b"]
+    append(a, "w\n")
+    one.refresh()
+    assert texts(one.since(place)[0]) == [f"{stamp(9)} a now"]
+    assert texts(one.walk(one.cut_at(T0 + 2), place.cut)) == [f"{stamp(2)} a late", f"{stamp(5)} b", f"{stamp(6)} b"]
+
+
+def test_a_stream_without_times_can_be_read_alone(merge, tmp_path):
+    plain = write(tmp_path / "stdout.log", ["no", "times", "here"])
+    assert texts(merge(plain, since=0).walk_back()) == ["here", "times", "no"]
 
 
 def test_what_cannot_be_opened_is_told_and_tried_again(merge, tmp_path):

@@ -113,6 +113,19 @@ COMMANDS: Final = {
             "RUN RUN…",
         ),
         Command(
+            "logs",
+            "print log streams, merged by time: of runs, folders or files",
+            "mens_console.cli.logs",
+            runoptions.logs,
+            "  mens-console logs llama-r16\n"
+            "  mens-console logs ~/runs /var/log/vllm --since 10m --level warning\n"
+            "  mens-console logs llama-r16 --grep 'nan|overflow' -n 20\n"
+            "  mens-console logs llama-r16 --follow --json | jq -r 'select(.level == \"error\").text'",
+            "[RUN …]",
+            exits="exit status: 0 lines were printed · 1 none passed · 2 wrong use, or nothing readable\n"
+            "· 130 interrupted",
+        ),
+        Command(
             "kpi",
             "product KPIs of models, with n and interval; compare two models",
             "mens_console.cli.kpi",

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from mens_console.cli.options import looks, paths, run_in, search, search_in
-from mens_console.cli.values import positive, speed
+from mens_console.cli.values import duration, natural, positive, speed
 
 STAGES: Final = ("dataset", "dryrun", "mini", "train", "evaluation", "export", "deployment", "iteration")
 """Ids of `signals.stages.STAGES`, without loading them."""
+
+LEVELS: Final = ("critical", "error", "warning", "info", "debug")
+"""Those of `ingest.logtail`, without loading it."""
 
 
 def console(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +71,30 @@ def compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folders, ids or names of the runs, at least two")
     parser.add_argument("--json", action="store_true", help="print the document mens-compare/1")
     parser.add_argument("--all", action="store_true", help="settings that are the same, or only name the runs, too")
+    search_in(parser)
+
+
+def logs(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `logs`."""
+    parser.add_argument(
+        "names", nargs="*", metavar="RUN", help="a run's id or name, a folder, or a log file (default: every stream)"
+    )
+    parser.add_argument(
+        "--merge",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="several streams as one, by time (the default), or one after the other",
+    )
+    parser.add_argument(
+        "-n", "--lines", type=natural, metavar="N", help="the last N lines that pass (default 100; with --since all)"
+    )
+    parser.add_argument("--since", type=duration, metavar="TIME", help="only the last 90s, 10m, 2h or 1d")
+    parser.add_argument("--level", choices=LEVELS, help="only lines of this level and worse; a traceback is an error")
+    parser.add_argument(
+        "--grep", metavar="RE", help="only lines that match; without capitals in RE capitals make no difference"
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is written, rotation included")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: run, file, time, level, text")
     search_in(parser)
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mens_console.ingest import interleave, logtail
 from mens_console.ingest.logfile import LINE_CAP, text_of
@@ -29,6 +29,8 @@ UNKNOWN_BASE: Final = 1 << 40
 MOST: Final = 64
 """Streams that are merged; further ones are left out, since each costs a descriptor and a look at every growth."""
 _ANCHORS: Final = 32
+_STEP: Final = 256
+"""Lines read between two openings of the lock."""
 _FAR: Final = 20_000
 """Lines beyond which a place is searched for, instead of walked to."""
 
@@ -48,17 +50,25 @@ class MergedLine:
     dated: bool
 
 
+class Mark(NamedTuple):
+    """A cut, and how often each stream was started over until then."""
+
+    cut: Cut
+    starts: tuple[int, ...]
+
+
 class Merged:
     """Growing log files in order of time. `on_change` is called on a thread of its own when there is something new.
 
     A file that cannot be opened is tried again; `problems` says of each stream what is wrong with it, `undated` which
-    tell no times. `clock` tells seconds since the epoch. Reading is safe from any thread. A file that starts over
-    starts the numbers over (`generation`).
+    tell no times; lines of those have a place from byte `since` on, by default those that are still to come. `clock`
+    tells seconds since the epoch. Reading is safe from any thread. A file that starts over starts the numbers over
+    (`generation`).
     """
 
     def __init__(
         self, paths: Sequence[Path], on_change: Callable[[], None] = lambda: None, *, watch: bool = True,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, since: int | None = None,
     ) -> None:  # fmt: skip
         self.paths = tuple(paths[:MOST])
         self.left_out = len(paths) - len(self.paths)
@@ -66,7 +76,7 @@ class Merged:
         self._clock, self._on_change = clock, on_change
         self._lock = threading.RLock()
         self._wake, self._closed = threading.Event(), False
-        self._streams = [Stream(path, logtail.AT_ONCE // max(1, len(self.paths))) for path in self.paths]
+        self._streams = [Stream(path, logtail.AT_ONCE // max(1, len(self.paths)), since) for path in self.paths]
         self._known = False
         self._end = 0
         self._anchors: OrderedDict[int, tuple[Cut, float]] = OrderedDict()
@@ -150,47 +160,58 @@ class Merged:
                 for i, (text, stream, at, dated) in enumerate(found)
             ]
 
-    def walk_from(self, moment: float) -> Iterator[MergedLine]:
-        """Yield the lines from a moment (seconds since the epoch) on, up to the end as it is then; -inf for all."""
-        cut = interleave.before(self.sequences, moment) if moment > -math.inf else interleave.first(self.sequences)
-        yield from self._onward(cut)
-
-    def walk_back(self) -> Iterator[MergedLine]:
-        """Yield all lines, the newest first, numbered downwards from -1."""
+    def walk(self, cut: Cut | None = None, stop: Cut | None = None) -> Iterator[MergedLine]:
+        """Yield the lines between two cuts, by default all, numbered from 0."""
+        number = 0
         with self._lock:
-            cut, number = interleave.last(self.sequences), 0
+            cut = interleave.first(self.sequences) if cut is None else cut
         while not self._closed:
             with self._lock:
-                runs, cut = interleave.backward(self.sequences, cut, 256)
+                runs, cut = interleave.forward(self.sequences, cut, _STEP)
+                found = [line for run in runs for line in self._read(_before(run, stop))]
+            if not runs:
+                return
+            for text, stream, at, dated in found:
+                yield MergedLine(text, level_of(text), number, stream, at, dated)
+                number += 1
+
+    def walk_back(self, cut: Cut | None = None) -> Iterator[MergedLine]:
+        """Yield the lines before a cut, by default all, the newest first, numbered downwards from -1."""
+        number = 0
+        with self._lock:
+            cut = interleave.last(self.sequences) if cut is None else cut
+        while not self._closed:
+            with self._lock:
+                runs, cut = interleave.backward(self.sequences, cut, _STEP)
                 found = [line for run in runs for line in self._read(run)]
-            if not found:
+            if not runs:
                 return
             for text, stream, at, dated in reversed(found):
                 number -= 1
                 yield MergedLine(text, level_of(text), number, stream, at, dated)
 
-    def end(self) -> Cut:
-        """Return the place after the newest line, for `since`."""
+    def cut_at(self, moment: float) -> Cut:
+        """Return the place before the first line that is not before a moment, in seconds since the epoch."""
         with self._lock:
-            return interleave.last(self.sequences)
+            return interleave.before(self.sequences, moment)
 
-    def since(self, cut: Cut) -> tuple[list[MergedLine], Cut]:
-        """Return the lines that came after a place that `end` told, and the place after them."""
+    def end(self) -> Mark:
+        """Return the place after the newest whole lines: those that are still being written are not before it."""
         with self._lock:
-            here = [_within(one, place) for one, place in zip(self.sequences, cut, strict=True)]
-            return list(self._onward(tuple(here))), interleave.last(self.sequences)
+            places = zip(interleave.last(self.sequences), self._streams, strict=True)
+            cut = tuple((block, i - (i > 0 and stream.ends_open)) for (block, i), stream in places)
+            return Mark(cut, tuple(stream.starts for stream in self._streams))
 
-    def _onward(self, cut: Cut) -> Iterator[MergedLine]:
-        number = 0
-        while not self._closed:
-            with self._lock:
-                runs, cut = interleave.forward(self.sequences, cut, 256)
-                found = [line for run in runs for line in self._read(run)]
-            if not found:
-                return
-            for text, stream, at, dated in found:
-                yield MergedLine(text, level_of(text), number, stream, at, dated)
-                number += 1
+    def since(self, mark: Mark) -> tuple[list[MergedLine], Mark]:
+        """Return the whole lines that came after a place that `end` told, and the place after them.
+
+        Of a file that was started over all lines are new.
+        """
+        with self._lock:
+            begin, end = interleave.first(self.sequences), self.end()
+            same = [was == now for was, now in zip(mark.starts, end.starts, strict=True)]
+            here = tuple(old if kept else new for kept, old, new in zip(same, mark.cut, begin, strict=True))
+            return list(self.walk(here, end.cut)), end
 
     def place_of(self, moment: float) -> int | None:
         """Return the number of the first line that is not before a moment; None until lines are counted."""
@@ -317,8 +338,11 @@ def _length(runs: Iterable[Run]) -> int:
     return sum(run.stop - run.start for run in runs)
 
 
-def _within(one: interleave.Blocks, place: tuple[int, int]) -> tuple[int, int]:
-    """Return a place, or the beginning of a sequence that is shorter now: its file was started over."""
-    block, i = place
-    blocks = one.blocks
-    return place if block in blocks and i <= len(one.keys(block)) else (blocks[0], 0)
+def _before(run: Run, stop: Cut | None) -> Run:
+    """Return what of a run is before a cut."""
+    if stop is None:
+        return run
+    block, i = stop[run.sequence]
+    if run.block != block:
+        return run if run.block < block else run._replace(stop=run.start)
+    return run._replace(stop=max(run.start, min(run.stop, i)))

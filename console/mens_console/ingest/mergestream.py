@@ -42,11 +42,15 @@ class Nothing:
 class Stream:
     """One file, its times, and what is wrong with it."""
 
-    def __init__(self, path: Path, at_once: int) -> None:
+    def __init__(self, path: Path, at_once: int, since: int | None) -> None:
         self.path = path
+        self._since = since
         self.tail: LogTail | None = None
         self.timeline: Timeline | None = None
         self.newest_from = math.inf
+        """The time of the first of the lines that came last."""
+        self.starts = 0
+        """How often it was begun to be read, 1 at first."""
         self._problem: str | None = None
         self._at_once = at_once
         self._generation = 0
@@ -69,7 +73,12 @@ class Stream:
         """How many lines came since it was opened, as long as they are not counted."""
         if self.tail is None:
             return 0
-        return self.tail.file.appended + self.tail.file.ends_open()
+        return self.tail.file.appended + self.ends_open
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether its last line has no newline yet."""
+        return self.tail is not None and self.tail.file.ends_open()
 
     def open(self, now: float) -> bool:
         """Try to open it; say whether that worked."""
@@ -79,13 +88,14 @@ class Stream:
             self._problem, self._late = explain(error), True
             return False
         # What appears while it is waited for came just now, all of it.
-        self._start(now, since=0 if self._late else None)
+        self._start(now, since=0 if self._late else self._since)
         return True
 
     def _start(self, now: float, since: int | None) -> None:
         if self.tail is None:
             return
         self._generation = self.tail.generation
+        self.starts += 1
         self.timeline = Timeline(self.tail.file, now, since=since)
         if self.tail.file.complete:
             while not self.timeline.advance(AT_A_TIME):
