@@ -20,6 +20,7 @@ from mens_console.ingest.frames import pack, pack_chunk, read_frame, unpack_chun
 from mens_console.ingest.records import BadLine, Batch, Columns, Fact
 from mens_console.ingest.safeopen import FdCache
 from mens_console.ingest.tail import Chunk, Tail
+from mens_console.signals.system import SystemSample
 
 TESTS = str(Path(__file__).parents[1])
 CHILD = (
@@ -82,7 +83,11 @@ def chunks(draw):
     facts = draw(st.lists(st.builds(Fact, texts, values, st.none() | st.integers(), numbers, texts), max_size=3))
     bad = draw(st.lists(st.builds(BadLine, st.integers(), st.integers(), texts, texts), max_size=2))
     flags = [draw(st.booleans()) for _ in range(3)]
-    return Chunk(Batch(columns, facts, bad, 7, 2, draw(st.booleans())), 5, 99, *flags)
+    figures = st.dictionaries(texts, numbers.filter(math.isfinite), max_size=2)
+    slowed = st.dictionaries(texts, st.lists(texts, max_size=2).map(tuple), max_size=2)
+    samples = draw(st.lists(st.builds(SystemSample, st.integers(0), numbers, figures, slowed), max_size=2))
+    batch = Batch(columns, facts, bad, 7, 2, draw(st.booleans()), system=samples, heard=draw(numbers))
+    return Chunk(batch, 5, 99, *flags)
 
 
 @given(st.lists(chunks(), max_size=3))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mens_console.ingest.text import safe_text
 from mens_console.screens.sheet import Line, fact, heading, prose
 from mens_console.signals.human import span
-from mens_console.signals.system import PREFIX, THROTTLED, gpu_words, gpus_of, unit_of
+from mens_console.signals.system import PREFIX, THROTTLED, gpu_words, gpus_of, is_system, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -122,7 +122,7 @@ def machine_lines(run: RunView, width: int) -> list[Line]:
 
 def _sampled(run: RunView) -> list[Line]:
     """Return how many samples that is, and how far apart: what happens between two of them is not seen."""
-    series = max((one for name, one in run.series.items() if name.startswith(PREFIX)), key=lambda one: one.points)
+    series = max((one for name, one in run.series.items() if is_system(name)), key=lambda one: one.points)
     n = len(series.walls)
     apart = float(series.walls[-1] - series.walls[0]) / (n - 1) if n > 1 else 0.0
     return [((f"n={series.points} samples" + (f", {span(apart)} apart" if apart > 0 else ""), "muted"),)]

@@ -80,12 +80,12 @@ FIGURES: Final[Mapping[str, tuple[Figure, ...]]] = {
     ),
 }
 """By part of the event: of a process percent are of one core, of the host of all cores."""
-_UNITS: Final = {figure.name: figure.unit for part in FIGURES.values() for figure in part}
+_UNITS: Final = {THROTTLED: ""} | {figure.name: figure.unit for part in FIGURES.values() for figure in part}
 
 
 def is_system(name: str) -> bool:
-    """Say whether a series tells of the machine rather than of the training."""
-    return name.startswith(PREFIX)
+    """Say whether a series is one of samples of the machine; a producer's own series may begin as they do."""
+    return name.startswith(PREFIX) and name.count("/") == 2 and name.rpartition("/")[2] in _UNITS
 
 
 def unit_of(name: str) -> str:
