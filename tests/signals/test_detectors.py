@@ -114,6 +114,39 @@ def test_a_negative_loss_has_no_multiples_but_has_sigmas():
     assert {o.rule for o in found} == {"loss_spike_sustained"}
 
 
+@pytest.mark.parametrize("noise", [0.02, 3.0])
+def test_a_loss_that_hovers_about_zero_neither_spikes_nor_explodes_by_its_noise(noise):
+    rng = random.Random(3)
+    detector = Spikes("run")
+    found = feed(detector, [rng.gauss(0.0, noise) for _ in range(3000)])
+    assert {o.rule for o in found if o.rule != "loss_spike_sustained"} == set()
+
+
+def test_a_loss_about_zero_that_really_explodes_is_told():
+    rng = random.Random(3)
+    detector = Spikes("run")
+    values = [abs(rng.gauss(0.0, 0.02)) for _ in range(60)]
+    assert "loss_explosion" in {o.rule for o in feed(detector, [*values, 5.0])}
+
+
+def test_the_digits_behind_the_point_of_a_logged_loss_are_no_explosion():
+    detector = Spikes("run")
+    rounded = [*[0.0001] * 60, 0.0012, 0.0, 0.0031]  # what a policy's trainer logs of its first steps
+    assert not [o for o in feed(detector, rounded) if o.rule != "loss_spike_sustained"]
+
+
+def test_a_spike_during_a_steep_fall_is_one():
+    detector = Spikes("run")
+    fall = [10.0 * math.exp(-i / 30) + 1.0 for i in range(60)]
+    level = sorted(fall[10:])[25]
+    assert "loss_spike" in {o.rule for o in feed(detector, [*fall, 2.2 * level])}, "a fall is no noise"
+
+
+def test_a_loss_that_hovers_about_zero_is_on_no_plateau():
+    rng = random.Random(4)
+    assert not plateau_of([rng.gauss(0.0, 0.02) for _ in range(2000)])[1]
+
+
 def plateau_of(values, every=1):
     steps = [every * i for i in range(len(values))]
     detector = Plateau("run")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from mens_console.signals.alerts import Observation, Signal
@@ -25,6 +26,8 @@ _MIN_LEVEL: Final = 10
 _REFRESH: Final = 10
 _MAD_TO_SIGMA: Final = 1.4826
 _LEAST_SPREAD: Final = 0.01
+_NOISE: Final = 3.0
+_LEAST_LEVEL: Final = 0.01
 _DIVERGED: Final = 3.0
 _FAR: Final = 0.1
 _HIDDEN_KEPT: Final = 1 << 16
@@ -179,9 +182,13 @@ class Spikes(Detector):
 
     One point ≥ 2 × is a spike, ≥ 10 × an explosion (levels above 0 only), three in a row beyond 6 robust σ a
     sustained rise. While the loss is exploded it does not feed the level: ruin must not become the new normal.
+
+    A loss that hovers about 0, as those of policies do, is many times its median all the time. So no level counts as
+    less than 3 robust σ of the noise from point to point (a fall is no noise), nor as less than 0.01, where trainers
+    log four digits behind the point.
     """
 
-    __slots__ = ("_fed", "_high", "_limit", "_points", "level", "sigma")
+    __slots__ = ("_fed", "_high", "_limit", "_points", "level", "scale", "sigma")
 
     def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
         super().__init__(entity, rules)
@@ -191,6 +198,8 @@ class Spikes(Detector):
         self._limit = _INF
         self.level = math.nan
         self.sigma = math.nan
+        self.scale = math.nan
+        """What a loss is compared with: the level, or where that is lost in the spread, the spread."""
 
     def update_many(self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]) -> list[Observation]:
         """Take losses in order and return what there is to say about them."""
@@ -220,14 +229,18 @@ class Spikes(Detector):
         spread = _MAD_TO_SIGMA * median(sorted([abs(x - level) for x in values]))
         self.sigma = max(spread, _LEAST_SPREAD * abs(level), 1e-12)
         self._limit = level + self._rules["loss_spike_sustained"].entry * self.sigma
+        steps = sorted([abs(b[1] - a[1]) for a, b in pairwise(self._points)])
+        self.scale = max(level, _NOISE * _MAD_TO_SIGMA * median(steps) / math.sqrt(2.0), _LEAST_LEVEL)
         if level > 0.0:
-            self._limit = min(self._limit, self._rules["loss_spike"].entry * level)
+            self._limit = min(self._limit, self._rules["loss_spike"].entry * self.scale)
 
     def _judge(self, step: int, wall: float, x: float) -> list[Observation]:
         found: list[Observation] = []
         level = self.level
         recent = f"recent level {number(level)} (median of the last {len(self._points)} losses)"
-        ratio = x / level if level > 0.0 else 0.0
+        ratio = x / self.scale if level > 0.0 else 0.0
+        if self.scale > level:
+            recent += f", counted as {number(self.scale)} (3 σ of their noise, at least {_LEAST_LEVEL})"
         for name in ("loss_spike", "loss_explosion"):
             rule = self._rules[name]
             if ratio >= rule.entry:
@@ -249,7 +262,7 @@ class Spikes(Detector):
         """Begin again after a resume at `step`, with the level from before it."""
         self._points = deque((p for p in self._points if p[0] < step), maxlen=_WINDOW)
         self._high = 0
-        self._limit, self.level, self.sigma = _INF, math.nan, math.nan
+        self._limit, self.level, self.sigma, self.scale = _INF, math.nan, math.nan, math.nan
         self._refresh()
         return [o for rule in sorted(self._active) for o in self._clear(rule, step, wall)]
 

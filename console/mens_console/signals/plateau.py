@@ -35,7 +35,8 @@ class Plateau(Detector):
     Fifty steps alone would be five points of a run that logs every ten, too few for an EMA over twenty; both count from
     the twentieth point on. The best so far is compared, so noise neither starts nor ends a plateau. None begins while
     the EMA stands above its mean since the best by what would be an improvement: that run is getting worse, which is
-    for other rules to say. It ends with an improvement of 2 % over the same stretch, so that slow progress stays one
+    for other rules to say; nor while the EMA hovers about 0, as that of a policy's loss: a share of that tells nothing.
+    It ends with an improvement of 2 % over the same stretch, so that slow progress stays one
     alert and does not come and go.
     """
 
@@ -84,7 +85,7 @@ class Plateau(Detector):
                     best = self._best = min(best, self._low)
                     self._step, self._points = steps[i], n
                     goal = _goal(best, leave)
-            elif n - self._points < patience or steps[i] - self._step < patience or self._worsens(x, enter):
+            elif n - self._points < patience or steps[i] - self._step < patience or self._is_none(x, enter):
                 since.append(x)
             else:
                 on = True
@@ -99,6 +100,11 @@ class Plateau(Detector):
         """Begin the patience anew at a point."""
         self._step, self._points = step, n
         self._since.clear()
+
+    def _is_none(self, x: float, share: float) -> bool:
+        """Say whether a point that is no better than the best is of no plateau: the run worsens, or hovers about 0."""
+        hovers = min(self._since, default=x) < 0.0 < max(self._since, default=x)
+        return hovers or self._worsens(x, share)
 
     def _worsens(self, x: float, share: float) -> bool:
         """Say whether a point stands above the mean since the best by `share` of that."""

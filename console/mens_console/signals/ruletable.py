@@ -40,7 +40,9 @@ LOSS: Final = (
         ("loss", "grad_norm"), latched=True, asks=(),
     ),
     Rule(
-        "loss_spike", _WARNING, "Loss spike", "one loss ≥ 2 × the median of the last 50", "× recent level", 2.0, 1.5,
+        "loss_spike", _WARNING, "Loss spike",
+        "one loss ≥ 2 × the median of the last 50; below 3 robust σ of their noise, or 0.01, these count instead",
+        "× recent level", 2.0, 1.5,
         "Inspect the batch of this step and lower the gradient clipping threshold if spikes return.",
         ("loss",), recover_s=60.0, inhibited_by=(*_NAN, "loss_explosion", "loss_spike_sustained"),
     ),
@@ -52,7 +54,8 @@ LOSS: Final = (
         ("loss",), for_points=3, recover_s=60.0, inhibited_by=(*_NAN, "loss_explosion"), asks=_LASTING,
     ),
     Rule(
-        "loss_explosion", _CRITICAL, "Loss explodes", "one loss ≥ 10 × the median of the last 50",
+        "loss_explosion", _CRITICAL, "Loss explodes",
+        "one loss ≥ 10 × the median of the last 50, counted as for a spike",
         "× recent level", 10.0, 2.0,
         "Stop the run, go back to the last good checkpoint and lower the learning rate by a factor of 3 to 10.",
         ("loss",), recover_s=60.0, inhibited_by=_NAN,
