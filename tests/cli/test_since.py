@@ -34,7 +34,7 @@ def test_it_tells_what_the_console_would(cli, box, state):
     code, out, _ = cli("alerts", "since", box)
     assert code == 0
     assert out.startswith("You left ")
-    assert "Alerts that fired  1" in out and "✖ nan  loss is NaN (seen 21×)" in out
+    assert "Alerts that fired  1" in out and "✖ nan  loss is NaN  21×" in out
     assert out.rstrip().endswith("Nothing else happened.")
     document = json.loads(cli("alerts", "since", box, "--json")[1])
     (fired,) = document["fired"]

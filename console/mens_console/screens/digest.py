@@ -81,7 +81,7 @@ def digest_lines(found: Digest, width: int, zone: tzinfo | None = None) -> list[
     lines += _section("Resumed", [_cut(_resume_line(news, stamp(news.wall)), width) for news in found.resumed])
     for title, alerts in (("Alerts that fired", found.fired), ("Alerts resolved", found.resolved)):
         rows = [_alert_line(news, stamp(news.wall), found, zone) for news in alerts[:MOST]]
-        lines += _section(title, [_cut(row, width, -2) for row in rows], total=len(alerts))
+        lines += _section(title, [_cut(row, width, -3) for row in rows], total=len(alerts))
         lines += [_cut(((" " * STAMP, ""), (_left_out(alerts[MOST:]), "muted")), width)] if alerts[MOST:] else []
     lines += _section(
         "Checkpoints", _checkpoint_lines(found.checkpoints, found, zone), MOST_CHECKPOINTS, len(found.checkpoints)
@@ -132,9 +132,9 @@ def _alert_line(news: AlertNews, stamp: tuple[str, str], found: Digest, zone: tz
     glyph, _, ink = SEVERITY_LOOKS.get(str(alert.severity), ("?", "", "warn"))
     name = safe_text(news.name or alert.entity or "machine", 40)
     text = f"  {safe_text(alert.message, 100) or safe_text(alert.rule, 40)}"
-    text += f" (seen {step(alert.count)}×)" * (alert.count > 1)
+    count = (f"  {step(alert.count)}×" * (alert.count > 1), "muted")
     if news.wall == alert.resolved_at:
-        return (stamp, ("✔ ", "good"), (name, "strong"), (text, "muted"), ("", ""))
+        return (stamp, ("✔ ", "good"), (name, "strong"), (text, "muted"), count, ("", ""))
     over = moment_text(alert.resolved_at, found.now, zone)
     after = (
         "" if alert.active else "  held to the end" if alert.held else f"  resolved {over.replace('—', '')}".rstrip()
@@ -142,7 +142,7 @@ def _alert_line(news: AlertNews, stamp: tuple[str, str], found: Digest, zone: tz
     after = "  over by now" if news.recalled and math.isnan(alert.resolved_at) else after
     after += "  ✓ acknowledged" * (alert.active and alert.acknowledged)
     after += "  got worse" * (news.wall == alert.worse_at)
-    return (stamp, (f"{glyph} ", ink), (name, "strong"), (text, ""), (after, "good"))
+    return (stamp, (f"{glyph} ", ink), (name, "strong"), (text, ""), count, (after, "good"))
 
 
 def _checkpoint_lines(news: tuple[CheckpointNews, ...], found: Digest, zone: tzinfo | None) -> list[Line]:
