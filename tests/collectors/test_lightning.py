@@ -165,6 +165,87 @@ def test_a_module_that_clips_by_itself_is_looked_at_before(tmp_path, name):
     assert vars(library.LightningModule)["clip_gradients"] is clips
 
 
+class Seen:
+    """What each optimizer step was given and did, by hooks of its own: {parameter: (gradient, movement)}."""
+
+    def __init__(self, module, optimizers):
+        self.named, self.gradients, self.steps = dict(module.named_parameters()), {}, []
+        for name, parameter in self.named.items():
+            if parameter.requires_grad:
+                parameter.register_post_accumulate_grad_hook(
+                    lambda p, name=name: self.gradients.update({name: float(p.grad.double().norm())})
+                )
+        for optimizer in optimizers:
+            ids = {id(p) for group in optimizer.param_groups for p in group["params"]}
+            mine = [name for name, parameter in self.named.items() if id(parameter) in ids]
+            optimizer.register_step_pre_hook(lambda *_, mine=mine: self.before(mine))
+            optimizer.register_step_post_hook(lambda *_, mine=mine: self.after(mine))
+
+    def before(self, mine):
+        self.kept = {name: self.named[name].detach().double().clone() for name in mine}
+
+    def after(self, mine):
+        moved = {name: float((self.named[name].detach().double() - self.kept[name]).norm()) for name in mine}
+        self.steps.append({name: (self.gradients[name], moved[name]) for name in mine})
+
+
+@pytest.mark.parametrize("turns", ["one backward pass", "a backward pass each", "three to one", "batches"])
+def test_of_several_optimizers_each_is_looked_at_before_its_own_step(tmp_path, turns):
+    class Module(lightning.pytorch.LightningModule):
+        automatic_optimization = False
+
+        def __init__(self):
+            super().__init__()
+            self.model, self.told = small.llama(), []
+
+        def training_step(self, part, index):
+            first, second = self.optimizers()
+            taken = {"batches": [(first, second)[index % 2]], "three to one": [first] * 3 + [second]}
+            for place, optimizer in enumerate(taken.get(turns, [first, second])):
+                if place == 0 or turns != "one backward pass":
+                    self.zero_grad()
+                    loss = self.model(**part).loss
+                    self.manual_backward(loss)
+                self.clip_gradients(optimizer, gradient_clip_val=1e-3, gradient_clip_algorithm="norm")
+                optimizer.step()
+            self.told.append(len(self.seen.steps))
+            return loss
+
+        def configure_optimizers(self):
+            of = {
+                i: [p for name, p in self.named_parameters() if f"layers.{i}." in name and "lora" in name]
+                for i in (0, 1)
+            }
+            return torch.optim.SGD(of[0], lr=0.5), torch.optim.SGD(of[1], lr=0.25)
+
+        def on_train_start(self):
+            self.seen = Seen(self, [optimizer.optimizer for optimizer in self.optimizers()])
+
+    module = Module()
+    trainer = lightning.pytorch.Trainer(
+        max_steps=12, accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False,
+        enable_model_summary=False, default_root_dir=str(tmp_path), callbacks=room.MensLightningCallback(),
+    )  # fmt: skip
+    trainer.fit(module, DataLoader(small.rows(40), batch_size=2, collate_fn=small.batch))
+    looks, before = Recorded.last.looks(), 0
+    assert [step for step, _ in looks] == ([4, 8, 12] if turns == "three to one" else [2, 4, 6, 8, 10, 12])
+    for step, look in looks:
+        made = {}
+        for events in module.seen.steps[before:step]:
+            made = {**events, **made}  # of an optimizer that steps twice meanwhile the first
+        before = step
+        for pair, values in look.items():
+            sides = [
+                made[name]
+                for side in "AB"
+                for name in made
+                if name.removeprefix("model.base_model.").startswith(f"{pair}.lora_{side}")
+            ]
+            assert [values["grad_a"], values["grad_b"]] == [pytest.approx(side[0], rel=1e-5) for side in sides]
+            assert values["update"] == pytest.approx(math.hypot(*(side[1] for side in sides)), rel=1e-4)
+    assert {row["learning_rate"] for row in Recorded.last.steps} == {0.5}
+
+
 def test_gradients_under_a_scaler_are_unscaled(tmp_path):
     plugin = lightning.pytorch.plugins.MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0**6))
     fit(tmp_path, "lightning.pytorch", room.MensLightningCallback(), plugins=[plugin], gradient_clip_val=1e-3)

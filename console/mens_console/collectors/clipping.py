@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Listener = "Callable[[Any], None]"
+Listener = "Callable[..., None]"
 
 _LOCK: Final = RLock()
-_listeners: dict[tuple[type, str], list[Callable[[Any], None]]] = {}
+_listeners: dict[tuple[type, str], list[Callable[..., None]]] = {}
 _originals: dict[tuple[type, str], Any] = {}
 
 
@@ -31,8 +31,8 @@ def accelerates() -> tuple[type, str]:
     return place_of(Accelerator, "clip_grad_norm_")
 
 
-def listen(listener: Callable[[Any], None], place: tuple[type, str]) -> None:
-    """Have `listener` called with the object each time before it clips. It must not raise."""
+def listen(listener: Callable[..., None], place: tuple[type, str]) -> None:
+    """Have `listener` called with the object, and what it was given, each time before it clips. It must not raise."""
     owner, method = place
     with _LOCK:
         _listeners.setdefault(place, []).append(listener)
@@ -41,7 +41,7 @@ def listen(listener: Callable[[Any], None], place: tuple[type, str]) -> None:
             setattr(owner, method, _told(_originals[place], place))
 
 
-def leave(listener: Callable[[Any], None], place: tuple[type, str]) -> None:
+def leave(listener: Callable[..., None], place: tuple[type, str]) -> None:
     """Stop calling `listener`; after the last one the method is what it was."""
     owner, method = place
     with _LOCK:
@@ -56,7 +56,7 @@ def _told(clip: Callable[..., Any], place: tuple[type, str]) -> Callable[..., An
     @functools.wraps(clip)
     def told(self: Any, *args: Any, **kwargs: Any) -> Any:
         for listener in tuple(_listeners.get(place, ())):
-            listener(self)
+            listener(self, *args, **kwargs)
         return clip(self, *args, **kwargs)
 
     told.mens_console = True  # type: ignore[attr-defined]

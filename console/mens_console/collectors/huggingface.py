@@ -122,7 +122,7 @@ class MensCallback(TrainerCallback):
         if self.watcher is not None:
             self.watcher.begin(state.global_step + 1, text=not self._entropy_logged)
 
-    def _before_clipping(self, accelerator: Any) -> None:
+    def _before_clipping(self, accelerator: Any, *_: Any, **__: Any) -> None:
         if self.watcher is not None and not self.watcher.looked and self._is_ours(accelerator):
             self.watcher.look(getattr(accelerator, "scaler", None))
 

@@ -9,6 +9,7 @@ import inspect
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from mens_console.collectors.guard import Guard
 from mens_console.collectors.plain import number
 from mens_console.collectors.session import Session
 from mens_console.collectors.text import TokenCount
-from mens_console.collectors.torching import failure, learning_rate
+from mens_console.collectors.torching import bare_optimizer, failure, learning_rate
 from mens_console.collectors.watcher import Losses, Watcher
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ else:
     _Callback = _callback()
 
 _SHARDED: Final = ("FSDP", "DeepSpeed", "ModelParallel")
+_TURNS: Final = 64
+"""Steps that a look waits for an optimizer that has not stepped."""
 
 
 class MensLightningCallback(_Callback):
@@ -77,12 +80,17 @@ class MensLightningCallback(_Callback):
         self._row_every_s = row_every_s
         self._tokens = TokenCount()
         self._losses = Losses(row_every_s)
-        self._rate: float | None = None
+        self._rates: dict[int, float | None] = {}
         self._step = 0
         self._saved: set[str] = set()
         self._scaler: Any = None
         self._module: Any = None
-        self._unclipped = False
+        self._unclipped: set[int] = set()
+        """The optimizers whose gradients were looked at before they were clipped."""
+        self._turned: set[int] = set()
+        """Of several optimizers those that stepped since the look began."""
+        self._several = 0
+        """How many optimizers there are, 0 where there is but one."""
         self._listens_at: tuple[type, str] | None = None
 
     # ------------------------------------------------------------------ begin and end
@@ -120,6 +128,8 @@ class MensLightningCallback(_Callback):
             text=language_model(pl_module),
         )
         self.watcher.begin(trainer.global_step + 1)
+        self._several = len(trainer.optimizers) if len(trainer.optimizers) > 1 else 0
+        self._unclipped, self._turned, self._rates = set(), set(), {}
         self._scaler, self._module = getattr(trainer.precision_plugin, "scaler", None), pl_module
         if not pl_module.automatic_optimization:  # the module clips by itself, before anybody calls back
             self._listens_at = clipping.place_of(type(pl_module), "clip_gradients")
@@ -157,23 +167,48 @@ class MensLightningCallback(_Callback):
             with watcher.session.guard("tokens"):
                 self._tokens.add(batch)
 
-    def _before_clipping(self, module: Any) -> None:
+    def _before_clipping(self, module: Any, optimizer: Any = None, *_: Any, **__: Any) -> None:
         if self.watcher is not None and module is self._module:
-            self._unclipped = True
-            self.watcher.look(self._scaler)
+            self._unclipped.add(self._which(optimizer))
+            self._look(self.watcher, optimizer)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Look at the gradients: accumulated and unscaled, not yet clipped.
 
         Optimizers that unscale in their own step leave the scale in; the precision plugin's scaler tells.
         """
-        watcher = self.watcher
+        watcher, which = self.watcher, self._which(optimizer)
         if watcher is None:
             return
-        self._rate = learning_rate(optimizer)
-        if not self._unclipped:
+        self._rates[which] = learning_rate(optimizer)
+        if which not in self._unclipped:
+            self._look(watcher, optimizer)
+        self._unclipped.discard(which)
+        self._turned.add(which)
+
+    def _look(self, watcher: Watcher, optimizer: Any) -> None:
+        """Look at what is about to move; what moves a second time in the step of one look is settled before."""
+        if not self._several:
             watcher.look(self._scaler)
-        self._unclipped = False
+        elif self._which(optimizer) in self._turned:
+            watcher.settle(optimizer)
+        else:
+            watcher.look(self._scaler, optimizer)
+
+    def _which(self, optimizer: Any) -> int:
+        """Return which of several optimizers it is, in or out of Lightning's wrapper."""
+        return id(bare_optimizer(optimizer)) if self._several else 0
+
+    def _rate(self, trainer: Any) -> float | None:
+        """Return the rate that the first optimizer stepped at, which has one above 0: one is told, lest it jump."""
+        rates = [self._rates.get(self._which(optimizer)) for optimizer in trainer.optimizers]
+        known = [rate for rate in rates if rate is not None]
+        return next((rate for rate in known if rate > 0.0), known[0] if known else None)
+
+    def _awaits_turns(self, watcher: Watcher) -> bool:
+        """Say whether a look waits for those of several optimizers that have not stepped yet: turns may be batches."""
+        turned = len(self._turned) >= self._several or self._step - watcher.step >= _TURNS
+        return watcher.looked and not turned
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Hand over a step, once the optimizer took it."""
@@ -186,21 +221,25 @@ class MensLightningCallback(_Callback):
         if trainer.global_step == self._step:
             return
         self._step = trainer.global_step
-        watcher.after_step()
-        if watcher.looked or self._losses.due():
-            layers, entropy = watcher.layers(), watcher.entropy()
+        awaits = self._awaits_turns(watcher)
+        if not awaits:
+            watcher.after_step()
+            self._turned.clear()
+        if (watcher.looked and not awaits) or self._losses.due():
+            layers, entropy = None if awaits else watcher.layers(), watcher.entropy()
             watcher.session.step(
                 self._step,
                 loss=self._losses.take(),
-                learning_rate=self._rate,
-                grad_norm=watcher.grad_norm(),
+                learning_rate=self._rate(trainer),
+                grad_norm=None if awaits else watcher.grad_norm(),
                 epoch=_epoch(trainer),
                 tokens=self._take_tokens(trainer, watcher),
                 token_entropy=entropy,
-                layers=layers,
+                layers=None if layers is None else replace(layers, step=self._step),
                 update_steps=watcher.update_steps,
             )
-        watcher.begin(self._step + 1)
+        if not awaits:
+            watcher.begin(self._step + 1)
 
     def _take_tokens(self, trainer: Any, watcher: Watcher) -> int | None:
         found = watcher.tokens(now=True)

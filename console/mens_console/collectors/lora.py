@@ -109,7 +109,7 @@ class LoraMonitor:
             self._renew(self._model)
         return self._sweep is not None
 
-    def look(self, grad_scale: Any = None, step: int | None = None) -> bool:
+    def look(self, grad_scale: Any = None, step: int | None = None, optimizer: Any = None) -> bool:
         """Take the norms of all gradients and weights and copy the weights; nothing waits for the device.
 
         Return whether there was anything to look at: of a model without adapters it is only asked whether it has some
@@ -118,6 +118,7 @@ class LoraMonitor:
         `grad_scale` is what the gradients are still multiplied by: a number, or the GradScaler (one that unscaled them
         already is noticed). `step` is the optimizer step that the gradients belong to; looks are counted where it is
         not said. A second look at the same step replaces the first, whose weights stay those that the step starts from.
+        Where several optimizers take turns in one step, look before each with that one as `optimizer`.
         """
         if self._model is None:
             return False
@@ -133,9 +134,14 @@ class LoraMonitor:
         self._looks += 1
         again = self._pending and step is not None and step == self._step
         self._step = self._looks if step is None else step
-        self._sweep.look(grad_scale, again=again)
+        self._sweep.look(grad_scale, again=again, optimizer=optimizer)
         self._row, self._pending = None, True
         return True
+
+    def settle(self, optimizer: Any) -> None:
+        """Take the movement of one of several optimizers before it steps a second time in this step."""
+        if self._sweep is not None:
+            self._sweep.settle(optimizer)
 
     def after_step(self, *, skipped: bool = False) -> None:
         """Compare the weights with those of the look: the movement of one optimizer step.

@@ -27,6 +27,7 @@ from mens_console.collectors.torching import (
     learning_rate,
     moved,
     norms,
+    owned,
     to_host,
 )
 
@@ -41,19 +42,19 @@ _NAN: Final = math.nan
 
 @dataclass(slots=True)
 class _Look:
-    """What one look left on the device; `places` are the sides that have a gradient."""
+    """What one look left on the device: `gradients` by sides that have one, `rest` by places, `settled` by sides."""
 
     wall: float
     learning_rate: float
     steps: int
     scaled: bool
-    places: list[int]
-    gradients: list[torch.Tensor]
-    rest: list[torch.Tensor]
+    gradients: dict[int, torch.Tensor]
+    rest: dict[int, torch.Tensor]
     weights: list[torch.Tensor]
     scale: float | torch.Tensor
     moved: list[torch.Tensor] = field(default_factory=list)
     ranks: list[torch.Tensor | None] = field(default_factory=list)
+    settled: dict[int, torch.Tensor] = field(default_factory=dict)
     suspect: bool = False
 
 
@@ -114,19 +115,23 @@ class Sweep:
         flags = [device is None for device in self._devices]
         return tuple(a and b for a, b in zip(flags[::2], flags[1::2], strict=True))
 
-    def look(self, grad_scale: Any = None, *, again: bool = False) -> None:
+    def look(self, grad_scale: Any = None, *, again: bool = False, optimizer: Any = None) -> None:
         """Take the norms and copy the weights, without waiting for the device. It replaces a look not yet fetched.
 
         `again` says that the one it replaces was at the same step: its weights are those that the step starts from,
-        also where the optimizer moved them since and asked for gradients anew (a closure).
+        also where the optimizer moved them since and asked for gradients anew (a closure). Then, with `optimizer`, one
+        of several that take turns, only what that one is about to move is replaced.
         """
         before = self._look if again and self._kept else None
         with torch.no_grad():
-            self._take(grad_scale, before)
+            self._take(grad_scale, before, optimizer)
+            if before is not None and optimizer is not None and self._look is not None:
+                _keep_others(self._look, before, self._owned(optimizer), self._rest_owned(optimizer))
 
-    def _take(self, grad_scale: Any, first: _Look | None) -> None:
+    def _take(self, grad_scale: Any, first: _Look | None, optimizer: Any) -> None:
         found = [(i, side.grad) for i in self._moving if (side := self._sides[i]) is not None and side.grad is not None]
         gradients = [dense(gradient) for _, gradient in found]
+        rest = [(i, dense(p.grad)) for i, p in enumerate(self._rest) if p.grad is not None]
         trained = self._tensors(self._moving)
         if first is not None:
             before, steps = first.moved, first.steps
@@ -138,13 +143,13 @@ class Sweep:
             learning_rate=_NAN if (rate := learning_rate(self._optimizer)) is None else rate,
             steps=steps,
             scaled=hasattr(grad_scale, "get_scale"),
-            places=[i for i, _ in found],
-            gradients=norms(gradients),
-            rest=norms([dense(p.grad) for p in self._rest if p.grad is not None]),
+            gradients=dict(zip([i for i, _ in found], norms(gradients), strict=True)),
+            rest=dict(zip([i for i, _ in rest], norms([gradient for _, gradient in rest]), strict=True)),
             weights=norms(self._tensors(self._present)) if first is None else first.weights,
-            scale=gradient_scale(grad_scale, gradients[0], self._optimizer) if gradients else 1.0,
+            scale=gradient_scale(grad_scale, gradients[0], self._of(optimizer)) if gradients else 1.0,
             moved=before,
             ranks=self._ranks() if first is None else first.ranks,
+            settled={} if first is None else first.settled,
         )
         if first is not None:
             return
@@ -158,12 +163,38 @@ class Sweep:
     def _ranks(self) -> list[torch.Tensor | None]:
         return effective_ranks(self._pairs) if self._ranked and self._looks % _RANK_EVERY == 0 else []
 
+    def _of(self, optimizer: Any) -> torch.optim.Optimizer | None:
+        return self._optimizer if optimizer is None else bare_optimizer(optimizer)
+
+    def _owned(self, optimizer: Any) -> set[int]:
+        """Return the trainable sides that an optimizer moves."""
+        ids = owned(optimizer)
+        return {i for i in self._moving if id(self._sides[i]) in ids}
+
+    def _rest_owned(self, optimizer: Any) -> set[int]:
+        ids = owned(optimizer)
+        return {i for i, p in enumerate(self._rest) if id(p) in ids}
+
+    def settle(self, optimizer: Any) -> None:
+        """Take the movement of what one of several optimizers moved: it is about to move it a second time."""
+        if self._look is None or not self._kept:
+            return
+        with torch.no_grad():
+            self._settle(self._look, self._owned(optimizer))
+
+    def _settle(self, look: _Look, sides: set[int]) -> None:
+        places = [k for k, i in enumerate(self._moving) if i in sides and i not in look.settled]
+        still = [self._moving[k] for k in places]
+        movements = moved([self._copies[k] for k in places], self._tensors(still))
+        look.settled.update(zip(still, movements, strict=True))
+
     def after_step(self, *, skipped: bool = False) -> None:
         """Compare the weights with those of the look: the movement of this one optimizer step."""
         if self._look is None or not self._kept:
             return
         with torch.no_grad():
-            self._look.moved = moved(self._copies, self._tensors(self._moving))
+            self._settle(self._look, set(self._moving))
+        self._look.moved = [self._look.settled[i] for i in self._moving]
         self._look.steps = 1
         self._look.suspect = skipped or (self._hook is not None and self._steps == self._steps_then)
         self._kept = False
@@ -175,11 +206,11 @@ class Sweep:
             return None
         ranked = [rank for rank in look.ranks if rank is not None]
         scale = [look.scale] if isinstance(look.scale, torch.Tensor) else []
-        scalars = [look.gradients, look.rest, look.weights, look.moved, ranked, scale]
+        scalars = [[*look.gradients.values()], [*look.rest.values()], look.weights, look.moved, ranked, scale]
         values = iter(to_host([scalar for part in scalars for scalar in part]))
         gradients, rest, weights, movements, ranks, scales = ([next(values) for _ in part] for part in scalars)
         factor = scales[0] if scales else float(number(look.scale) or 1.0)
-        norm_of_sides = self._spread(look.places, [_told(value / factor) for value in gradients])
+        norm_of_sides = self._spread([*look.gradients], [_told(value / factor) for value in gradients])
         skipped = (look.suspect or (look.scaled and math.inf in norm_of_sides)) and not any(movements)
         update = _pairwise(self._spread([] if skipped or not movements else self._moving, [] if skipped else movements))
         weight = _pairwise(self._spread(self._present, weights))
@@ -215,6 +246,19 @@ class Sweep:
 
     def _stepped(self, *_: object) -> None:
         self._steps += 1
+
+
+def _keep_others(look: _Look, first: _Look, sides: set[int], rest: set[int]) -> None:
+    """Put into a second look what the first says of sides and of the rest that are not among those given."""
+    for mine, theirs, replaced in (
+        (look.gradients, first.gradients, sides),
+        (look.rest, first.rest, rest),
+    ):
+        fresh = {i: norm / look.scale for i, norm in mine.items() if i in replaced}
+        kept = {i: norm / first.scale for i, norm in theirs.items() if i not in replaced}
+        mine.clear()
+        mine.update(sorted((kept | fresh).items()))
+    look.scale = 1.0
 
 
 def _told(value: float) -> float:

@@ -162,6 +162,11 @@ def bare_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:
     return optimizer if isinstance(optimizer, torch.optim.Optimizer) else None
 
 
+def owned(optimizer: Any) -> set[int]:
+    """Return the identities of the parameters that an optimizer moves."""
+    return {id(p) for group in getattr(optimizer, "param_groups", ()) for p in group.get("params", ())}
+
+
 def learning_rate(optimizer: Any) -> float | None:
     """Return the rate of the first group that has one above 0, so that a group at rest does not speak for all.
 

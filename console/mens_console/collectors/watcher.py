@@ -81,12 +81,15 @@ class Watcher:
         if self.probe is not None:
             self.probe.arm(wanted=text and not session.off("token_entropy") and session.wants_text(step))
 
-    def look(self, scale: Any = None) -> None:
-        """Look at the gradients, if this step is asked for; `scale` is what they are still multiplied by."""
+    def look(self, scale: Any = None, optimizer: Any = None) -> None:
+        """Look at the gradients, if this step is asked for; `scale` is what they are still multiplied by.
+
+        `optimizer` is the one that is about to step, where several take turns.
+        """
         if self.wants_layers and self.monitor is not None:
             self.looked = True
             with self.session.guard("lora"):
-                self.wants_layers = self.looked = self.monitor.look(scale, self.step)
+                self.wants_layers = self.looked = self.monitor.look(scale, self.step, optimizer)
                 self._tell_pairs(self.monitor)
 
     def missed_look(self) -> bool:
@@ -95,6 +98,12 @@ class Watcher:
             with self.session.guard("lora"):
                 return self.monitor.present()
         return False
+
+    def settle(self, optimizer: Any) -> None:
+        """Take the movement of one of several optimizers: it is about to step once more."""
+        if self.looked and self.monitor is not None:
+            with self.session.guard("lora"):
+                self.monitor.settle(optimizer)
 
     def after_step(self, *, skipped: bool = False) -> None:
         """Compare the weights with what they were at the look."""
