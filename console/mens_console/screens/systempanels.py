@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _MOST: Final = 6
 """GPUs in one chart: as many as it has inks for."""
 _FACTS: Final = 8
-"""GPUs that the facts name."""
+"""GPUs that the facts name…"""
+_FEW: Final = 4
+"""…and up to which they tell what PyTorch held of each."""
 
 
 class Group(NamedTuple):
@@ -100,12 +102,11 @@ def machine_lines(run: RunView, width: int) -> list[Line]:
     for gpu in gpus[:_FACTS]:
         used, total = _most(run, f"{gpu}/memory_gb"), _most(run, f"{gpu}/memory_total_gb")
         peak = _most(run, f"{gpu}/reserved_peak_gb")
-        own = "" if peak is None else f"PyTorch peak {peak:.1f} GB"
         if used is not None:
-            of = "" if not total else f"of {total:.1f} GB"
-            lines.append(fact(gpu_words(gpu), f"{used:.1f} GB", "strong", f"{of}, {own}".strip(" ,")))
-        elif own:
-            lines.append(fact(gpu_words(gpu), own, "strong"))
+            lines.append(fact(gpu_words(gpu), f"{used:.1f} GB", "strong", f"of {total:.1f} GB" if total else ""))
+        if peak is not None and (used is None or len(gpus) <= _FEW):
+            label = gpu_words(gpu) if used is None else "  PyTorch"
+            lines.append(fact(label, f"{peak:.1f} GB", "", "reserved at its peak"))
     if len(gpus) > _FACTS:
         lines.append(((f"and {len(gpus) - _FACTS} more GPUs", "muted"),))
     rss, workers = _most(run, "process/rss_gb"), _most(run, "workers/rss_gb")
