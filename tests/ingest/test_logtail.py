@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mens_console.ingest import logfile, logfilter, logtail
+from mens_console.ingest import filterchild, logfile, logfilter, logtail
 from mens_console.ingest.logfilter import LogFilter
 from mens_console.ingest.logtail import LogTail, level_of
 
@@ -300,7 +300,7 @@ def test_capitals_tell_capitals_apart_and_colours_do_not_count(tail_of, filter_o
 
 
 def test_a_hostile_expression_is_stopped(tail_of, filter_of, monkeypatch):
-    monkeypatch.setattr(logfilter, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(filterchild, "PATIENCE_S", 0.3)
     tail, bell = tail_of(b"fine\n" + b"a" * 60 + b"!\n"), Bell()
     found = filter_of(tail, r"(a+)+$", (), bell)
     bell.until(lambda: found.problem is not None)

@@ -71,7 +71,7 @@ def rank(sequences: Sequence[Blocks], cut: Cut) -> int:
 
 def boundary(sequences: Sequence[Blocks], cut: Cut) -> float:
     """Return the largest key before a cut; -inf where there is none."""
-    tails = (_behind(one, place) for one, place in zip(sequences, cut, strict=True))
+    tails = (behind(one, place) for one, place in zip(sequences, cut, strict=True))
     return max((one.keys(tail[0])[tail[1] - 1] for one, tail in zip(sequences, tails, strict=True) if tail[1]),
                default=-math.inf)  # fmt: skip
 
@@ -110,7 +110,7 @@ def select(sequences: Sequence[Blocks], wanted: int) -> Cut:
 
 def forward(sequences: Sequence[Blocks], cut: Cut, n: int) -> tuple[list[Run], Cut]:
     """Return the next `n` members after a cut (fewer at the end) as runs, in order, and the cut after them."""
-    heads = [_ahead(one, place) for one, place in zip(sequences, cut, strict=True)]
+    heads = [ahead(one, place) for one, place in zip(sequences, cut, strict=True)]
     runs: list[Run] = []
     while n > 0:
         best, limit, over = -1, math.inf, -1
@@ -134,13 +134,13 @@ def forward(sequences: Sequence[Blocks], cut: Cut, n: int) -> tuple[list[Run], C
         stop = min(stop, len(keys))
         runs.append(Run(best, block, i, stop))
         n -= stop - i
-        heads[best] = _ahead(sequences[best], (block, stop))
+        heads[best] = ahead(sequences[best], (block, stop))
     return runs, tuple(heads)
 
 
 def backward(sequences: Sequence[Blocks], cut: Cut, n: int) -> tuple[list[Run], Cut]:
     """Return the `n` members before a cut (fewer at the beginning) as runs, in order, and the cut before them."""
-    tails = [_behind(one, place) for one, place in zip(sequences, cut, strict=True)]
+    tails = [behind(one, place) for one, place in zip(sequences, cut, strict=True)]
     runs: list[Run] = []
     while n > 0:
         best, limit, under = -1, -math.inf, -1
@@ -163,7 +163,7 @@ def backward(sequences: Sequence[Blocks], cut: Cut, n: int) -> tuple[list[Run], 
             start = max(start, bisect_right(keys, limit, 0, i) if best < under else bisect_left(keys, limit, 0, i))
         runs.append(Run(best, block, start, i))
         n -= i - start
-        tails[best] = _behind(sequences[best], (block, start))
+        tails[best] = behind(sequences[best], (block, start))
     runs.reverse()
     return runs, tuple(tails)
 
@@ -174,7 +174,7 @@ def _place(one: Blocks, key: float, bisect: Callable[..., int]) -> Place:
     at = bisect(blocks, key, key=one.ceiling, hi=len(blocks) - 1)
     block = blocks[at]
     i = bisect(one.keys(block), key)
-    return _behind(one, (block, i)) if i == 0 else (block, i)
+    return behind(one, (block, i)) if i == 0 else (block, i)
 
 
 def _numbered(one: Blocks, number: int) -> Place:
@@ -184,7 +184,7 @@ def _numbered(one: Blocks, number: int) -> Place:
     return block, number - one.number(block)
 
 
-def _ahead(one: Blocks, place: Place) -> Place:
+def ahead(one: Blocks, place: Place) -> Place:
     """Return the same place, in the block of the member after it, if there is one."""
     block, i = place
     end = one.blocks[-1]
@@ -193,7 +193,7 @@ def _ahead(one: Blocks, place: Place) -> Place:
     return block, i
 
 
-def _behind(one: Blocks, place: Place) -> Place:
+def behind(one: Blocks, place: Place) -> Place:
     """Return the same place, in the block of the member before it, if there is one."""
     block, i = place
     begin = one.blocks[0]
@@ -205,5 +205,5 @@ def _behind(one: Blocks, place: Place) -> Place:
 
 def _lowest(sequences: Sequence[Blocks]) -> float:
     """Return the smallest key of all; the sequences are not all empty."""
-    heads = [(one, _ahead(one, (one.blocks[0], 0))) for one in sequences]
+    heads = [(one, ahead(one, (one.blocks[0], 0))) for one in sequences]
     return min(one.keys(block)[i] for one, (block, i) in heads if i < len(one.keys(block)))

@@ -1,8 +1,7 @@
 """The lines of a log that match a regular expression, found in a child process that can be killed.
 
-Text to line numbers only; nothing here draws. A regular expression can take exponential time and Python cannot
-interrupt one, so the child (`python -P -m mens_console.ingest.logfilter`) that is silent for too long over one block
-is killed, and the filter says so. The child sees at most 8192 characters of a line.
+Text to line numbers only; nothing here draws. The child (`python -P -m mens_console.ingest.logfilter`) sees at most
+8192 characters of a line.
 """
 
 from __future__ import annotations
@@ -10,16 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import select
 import struct
-import subprocess
 import sys
-import threading
-import time
 from array import array
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from mens_console.ingest.filterchild import FilterChild
 from mens_console.ingest.logfile import BLOCK, SLICE
 from mens_console.ingest.logtail import SGR, level_of
 from mens_console.ingest.safeopen import open_regular, read_at
@@ -30,40 +25,52 @@ if TYPE_CHECKING:
     from mens_console.ingest.logtail import LogLine, LogTail
 
 MATCH_CAP: Final = 8192
-PATIENCE_S: Final = 2.0
-"""How long a filter's child may be silent while it has something to do."""
 _RECORD: Final = struct.Struct("<qq")
 _HEARTBEAT: Final = -1
-_MODULE: Final = "mens_console.ingest.logfilter"
 
 
-class LogFilter:
+class LogFilter(FilterChild):
     """The lines of a `LogTail` that match a regular expression and have one of some levels, found in a child process.
 
     Itself a source of lines: `line_count` grows while the child works. `problem` says why it stopped early. The
     expression is matched anywhere in the line; without capitals in it, capitals make no difference.
     """
 
+    MODULE = "mens_console.ingest.logfilter"
+    RECORD = _RECORD
+
     def __init__(
         self, tail: LogTail, pattern: str, levels: Collection[str] = (), on_change: Callable[[], None] = lambda: None
     ) -> None:
         re.compile(pattern)  # the operator hears of a mistake at once, as `re.error`
         self.tail, self.pattern, self.levels = tail, pattern, frozenset(levels)
-        self.problem: str | None = None
         self.done = 0
         self._generation = tail.generation
-        self._on_change = on_change
         self._numbers, self._offsets = array("q"), array("q")
         self._told = 0
-        self._closed = False
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", _MODULE],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self._say({"path": os.fsencode(tail.path).hex(), "pattern": pattern, "levels": sorted(self.levels)})
-        self._thread = threading.Thread(target=self._loop, name="log filter", daemon=True)
+        order = {"path": os.fsencode(tail.path).hex(), "pattern": pattern, "levels": sorted(self.levels)}
+        super().__init__(order, on_change)
         self.more()
         self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the child has something to look at."""
+        return self.done < self._told
+
+    @property
+    def place(self) -> str:
+        """Where the child is."""
+        return f"byte {self.done:,}"
+
+    def take(self, record: tuple[int, ...]) -> None:
+        """Take in a line that matches, or how far the child is."""
+        number, offset = record
+        if number == _HEARTBEAT:
+            self.done = offset
+        else:
+            self._numbers.append(number)
+            self._offsets.append(offset)
 
     @property
     def line_count(self) -> int:
@@ -94,58 +101,6 @@ class LogFilter:
         if self.problem is None and not self._closed and self.tail.size > self._told:
             self._told = self.tail.size
             self._say(self._told)
-
-    def close(self) -> None:
-        """End the child."""
-        self._closed = True
-        self._end()
-        if self._thread is not threading.current_thread():
-            self._thread.join(timeout=2)
-
-    def _say(self, message: object) -> None:
-        with suppress(BrokenPipeError, ValueError):
-            if self._child.stdin is not None:
-                self._child.stdin.write(json.dumps(message).encode() + b"\n")
-                self._child.stdin.flush()
-
-    def _end(self) -> None:
-        self._child.kill()
-        self._child.wait()
-
-    def _loop(self) -> None:
-        pipe = self._child.stdout
-        if pipe is None:
-            return
-        buffered, heard = b"", time.monotonic()
-        while not self._closed:
-            ready, _, _ = select.select([pipe], [], [], 0.25)
-            if not ready:
-                if self.done < self._told and time.monotonic() - heard > PATIENCE_S:
-                    self._fail(f"the expression takes too long near byte {self.done:,}; try a simpler one")
-                    break
-                heard = heard if self.done < self._told else time.monotonic()
-                continue
-            data = os.read(pipe.fileno(), 1 << 16)
-            if not data:
-                self._fail("the search ended unexpectedly")
-                break
-            heard, buffered = time.monotonic(), buffered + data
-            whole = len(buffered) // _RECORD.size * _RECORD.size
-            for number, offset in _RECORD.iter_unpack(buffered[:whole]):
-                if number == _HEARTBEAT:
-                    self.done = offset
-                else:
-                    self._numbers.append(number)
-                    self._offsets.append(offset)
-            buffered = buffered[whole:]
-            self._on_change()
-        pipe.close()
-
-    def _fail(self, problem: str) -> None:
-        if not self._closed:
-            self._end()
-            self.problem = problem
-            self._on_change()
 
 
 def _serve() -> None:

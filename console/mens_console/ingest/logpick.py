@@ -38,6 +38,7 @@ class Pick:
         self._search = re.compile(pattern, flags).search if pattern else None
         self._levels = frozenset(levels)
         self._last: dict[int, str | None] = {}
+        self._held: dict[int, list[MergedLine]] = {}
 
     def forward(self, lines: Iterable[MergedLine]) -> Iterator[MergedLine]:
         """Yield what is wanted of lines that come in order; entries may go on in the next call."""
@@ -47,19 +48,18 @@ class Pick:
             if self._wants(line, self._last.get(line.stream)):
                 yield line
 
-    def backward(self, lines: Iterable[MergedLine]) -> Iterator[MergedLine]:
-        """Yield what is wanted of lines that come newest first, newest first."""
+    def backward(self, lines: Iterable[MergedLine], *, final: bool = True) -> Iterator[MergedLine]:
+        """Yield what is wanted of lines that come newest first, newest first; unless `final`, older ones follow."""
         if not self._levels:
             yield from (line for line in lines if self._wants(line, None))
             return
-        held: dict[int, list[MergedLine]] = {}
         for line in lines:
-            entry = held.setdefault(line.stream, [])
+            entry = self._held.setdefault(line.stream, [])
             entry.append(line)
             if line.dated or len(entry) >= _LONGEST_ENTRY:
-                yield from self._entry(held.pop(line.stream))
-        for entry in held.values():
-            yield from self._entry(entry)
+                yield from self._entry(self._held.pop(line.stream))
+        while final and self._held:
+            yield from self._entry(self._held.popitem()[1])
 
     def _entry(self, entry: list[MergedLine]) -> list[MergedLine]:
         """Return what is wanted of an entry whose lines come last first."""

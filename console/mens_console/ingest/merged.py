@@ -10,19 +10,19 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mens_console.ingest import interleave, logtail
-from mens_console.ingest.logfile import LINE_CAP, text_of
-from mens_console.ingest.logtail import hints, level_of
-from mens_console.ingest.mergestream import Nothing, Stream
+from mens_console.ingest.logtail import hints
+from mens_console.ingest.mergestream import MergedLine, Nothing, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from mens_console.ingest.interleave import Cut, Run
+
+__all__ = ("MOST", "UNKNOWN_BASE", "Mark", "Merged", "MergedLine")
 
 UNKNOWN_BASE: Final = 1 << 40
 """The number that the line after the newest has at first, while nobody knows how many there are."""
@@ -33,21 +33,6 @@ _STEP: Final = 256
 """Lines read between two openings of the lock."""
 _FAR: Final = 20_000
 """Lines beyond which a place is searched for, instead of walked to."""
-
-
-@dataclass(frozen=True, slots=True)
-class MergedLine:
-    """One line as it was written; its level if it says one; its number in the merge; which stream it is of.
-
-    `at` is its time in seconds since the epoch: its own where it is `dated`, else that of the line it belongs to.
-    """
-
-    text: str
-    level: str | None
-    number: int
-    stream: int
-    at: float
-    dated: bool
 
 
 class Mark(NamedTuple):
@@ -68,7 +53,7 @@ class Merged:
 
     def __init__(
         self, paths: Sequence[Path], on_change: Callable[[], None] = lambda: None, *, watch: bool = True,
-        clock: Callable[[], float] = time.time, since: int | None = None,
+        clock: Callable[[], float] = time.time, since: int | Sequence[int | None] | None = None,
     ) -> None:  # fmt: skip
         self.paths = tuple(paths[:MOST])
         self.left_out = len(paths) - len(self.paths)
@@ -76,7 +61,11 @@ class Merged:
         self._clock, self._on_change = clock, on_change
         self._lock = threading.RLock()
         self._wake, self._closed = threading.Event(), False
-        self._streams = [Stream(path, logtail.AT_ONCE // max(1, len(self.paths)), since) for path in self.paths]
+        begin = [since] * len(self.paths) if since is None or isinstance(since, int) else since
+        at_once = logtail.AT_ONCE // max(1, len(self.paths))
+        self._streams = [
+            Stream(path, i, at_once, first) for i, (path, first) in enumerate(zip(self.paths, begin, strict=False))
+        ]
         self._known = False
         self._end = 0
         self._anchors: OrderedDict[int, tuple[Cut, float]] = OrderedDict()
@@ -123,6 +112,12 @@ class Merged:
         return tuple(i for i, one in enumerate(self._streams) if one.timeline is not None and not one.timeline.dated)
 
     @property
+    def beginnings(self) -> list[int | None]:
+        """Return from which byte on lines of a stream without times have a place; None for the others."""
+        timelines = [stream.timeline for stream in self._streams]
+        return [None if one is None or one.dated else one.since for one in timelines]
+
+    @property
     def line_count(self) -> int | None:
         """How many lines there are; None until they are counted."""
         with self._lock:
@@ -153,12 +148,9 @@ class Merged:
                 return []
             number, cut = self._at(wanted)
             runs, after = interleave.forward(self.sequences, cut, n)
-            found = [line for run in runs for line in self._read(run)]
+            found = self._read(runs, number)
             self._keep(number + len(found), after)
-            return [
-                MergedLine(text, level_of(text), number + i, stream, at, dated)
-                for i, (text, stream, at, dated) in enumerate(found)
-            ]
+            return found
 
     def walk(self, cut: Cut | None = None, stop: Cut | None = None) -> Iterator[MergedLine]:
         """Yield the lines between two cuts, by default all, numbered from 0."""
@@ -168,12 +160,11 @@ class Merged:
         while not self._closed:
             with self._lock:
                 runs, cut = interleave.forward(self.sequences, cut, _STEP)
-                found = [line for run in runs for line in self._read(_before(run, stop))]
+                found = self._read((_before(run, stop) for run in runs), number)
             if not runs:
                 return
-            for text, stream, at, dated in found:
-                yield MergedLine(text, level_of(text), number, stream, at, dated)
-                number += 1
+            yield from found
+            number += len(found)
 
     def walk_back(self, cut: Cut | None = None) -> Iterator[MergedLine]:
         """Yield the lines before a cut, by default all, the newest first, numbered downwards from -1."""
@@ -183,12 +174,11 @@ class Merged:
         while not self._closed:
             with self._lock:
                 runs, cut = interleave.backward(self.sequences, cut, _STEP)
-                found = [line for run in runs for line in self._read(run)]
+                number -= _length(runs)
+                found = self._read(runs, number)
             if not runs:
                 return
-            for text, stream, at, dated in reversed(found):
-                number -= 1
-                yield MergedLine(text, level_of(text), number, stream, at, dated)
+            yield from reversed(found)
 
     def cut_at(self, moment: float) -> Cut:
         """Return the place before the first line that is not before a moment, in seconds since the epoch."""
@@ -198,7 +188,10 @@ class Merged:
     def end(self) -> Mark:
         """Return the place after the newest whole lines: those that are still being written are not before it."""
         with self._lock:
-            places = zip(interleave.last(self.sequences), self._streams, strict=True)
+            last = [
+                interleave.behind(*pair) for pair in zip(self.sequences, interleave.last(self.sequences), strict=True)
+            ]
+            places = zip(last, self._streams, strict=True)
             cut = tuple((block, i - (i > 0 and stream.ends_open)) for (block, i), stream in places)
             return Mark(cut, tuple(stream.starts for stream in self._streams))
 
@@ -220,21 +213,18 @@ class Merged:
                 return None
             return interleave.rank(self.sequences, interleave.before(self.sequences, moment))
 
-    def _read(self, run: Run) -> list[tuple[str, int, float, bool]]:
-        """Return text, stream, time and whether it is its own, of the lines of a run."""
-        stream = self._streams[run.sequence]
-        if stream.tail is None or stream.timeline is None:
-            return []
-        block = stream.timeline.block(run.block)
-        texts: list[str] = []
-        for i in range(run.start, run.stop):
-            start = block.starts[i] - block.offset
-            stop = block.data.find(b"\n", start)
-            if stop < 0 or stop - start > LINE_CAP:
-                texts.append(next(iter(stream.tail.file.read(block.starts[i], 1)), ""))
-            else:
-                texts.append(text_of(block.data[start:stop]))
-        return [(text, run.sequence, block.keys[i], bool(block.dated[i])) for i, text in enumerate(texts, run.start)]
+    def _read(self, runs: Iterable[Run], number: int = 0) -> list[MergedLine]:
+        """Return the lines of runs, numbered from `number` on."""
+        found: list[MergedLine] = []
+        for run in runs:
+            found += self._streams[run.sequence].read(run, number + len(found))
+        return found
+
+    def text_at(self, stream: int, offset: int) -> str | None:
+        """Return the line of a stream that begins at a byte (as a filter remembers it)."""
+        with self._lock:
+            tail = self._streams[stream].tail
+            return None if tail is None or self._closed else next(iter(tail.file.read(offset, 1)), None)
 
     # Where a number is
 

@@ -6,10 +6,11 @@ Nothing is merged here, and nothing is locked: `merged` does both.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mens_console.ingest.logfile import SLICE
-from mens_console.ingest.logtail import LogTail
+from mens_console.ingest.logfile import LINE_CAP, SLICE, text_of
+from mens_console.ingest.logtail import LogTail, level_of
 from mens_console.ingest.safeopen import explain
 from mens_console.ingest.timeline import Timeline
 
@@ -17,8 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from mens_console.ingest.interleave import Run
+
 AT_A_TIME: Final = 64
 """Blocks whose times are looked at between two looks at the outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergedLine:
+    """One line as it was written; its level if it says one; its number in the merge; which stream it is of.
+
+    `at` is its time in seconds since the epoch: its own where it is `dated`, else that of the line it belongs to.
+    `offset` is the byte of its file at which it begins.
+    """
+
+    text: str
+    level: str | None
+    number: int
+    stream: int
+    at: float
+    dated: bool
+    offset: int = 0
 
 
 class Nothing:
@@ -42,8 +62,8 @@ class Nothing:
 class Stream:
     """One file, its times, and what is wrong with it."""
 
-    def __init__(self, path: Path, at_once: int, since: int | None) -> None:
-        self.path = path
+    def __init__(self, path: Path, number: int, at_once: int, since: int | None) -> None:
+        self.path, self.number = path, number
         self._since = since
         self.tail: LogTail | None = None
         self.timeline: Timeline | None = None
@@ -100,6 +120,24 @@ class Stream:
         if self.tail.file.complete:
             while not self.timeline.advance(AT_A_TIME):
                 pass
+
+    def read(self, run: Run, first: int) -> list[MergedLine]:
+        """Return the lines of a run, numbered from `first` on."""
+        if self.tail is None or self.timeline is None:
+            return []
+        block = self.timeline.block(run.block)
+        found: list[MergedLine] = []
+        for i in range(run.start, run.stop):
+            offset = block.starts[i]
+            start = offset - block.offset
+            stop = block.data.find(b"\n", start)
+            if stop < 0 or stop - start > LINE_CAP:
+                text = next(iter(self.tail.file.read(offset, 1)), "")
+            else:
+                text = text_of(block.data[start:stop])
+            at, dated = block.keys[i], bool(block.dated[i])
+            found.append(MergedLine(text, level_of(text), first + len(found), self.number, at, dated, offset))
+        return found
 
     def count(self) -> None:
         """Count some more."""
