@@ -300,8 +300,9 @@ def _since_left(arguments: argparse.Namespace) -> int:
 
     settings = settings_from(arguments)
     book = _book(settings)
-    return tell(book.left_at if arguments.ago is None else time.time() - arguments.ago, lambda: _load(settings, book),
-                as_json=arguments.json)  # fmt: skip
+    was_here = arguments.ago is None
+    since = book.left_at if was_here else time.time() - arguments.ago
+    return tell(since, lambda: _load(settings, book), was_here=was_here, as_json=arguments.json)
 
 
 def _test(arguments: argparse.Namespace) -> int:

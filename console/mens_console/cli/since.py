@@ -21,8 +21,11 @@ WIDTH: Final = (40, 140)
 """Columns that the page takes at least and at most."""
 
 
-def tell(left_at: float, load: Callable[[], Snapshot], *, as_json: bool) -> int:
-    """Print what happened since `left_at` (s). Raises `CommandError` where no console was ever left."""
+def tell(left_at: float, load: Callable[[], Snapshot], *, was_here: bool, as_json: bool) -> int:
+    """Print what happened since `left_at` (s), when somebody `was_here` or not.
+
+    Raises `CommandError` where no console was ever left.
+    """
     from mens_console.screens.digest import digest_lines, news_since
     from mens_console.store.digest import digest_document
 
@@ -36,6 +39,6 @@ def tell(left_at: float, load: Callable[[], Snapshot], *, as_json: bool) -> int:
         return OK
     ink = paint if colour(sys.stdout) else plain
     width = min(max(get_terminal_size((100, 24)).columns, WIDTH[0]), WIDTH[1])
-    for line in digest_lines(found, width):
+    for line in digest_lines(found, width, was_here=was_here):
         print("".join(ink(text, tint) for text, tint in line).rstrip())
     return OK

@@ -61,8 +61,8 @@ def news_since(snapshot: Snapshot, left_at: float, now: float, folder: Path | No
     return digest(snapshot, left_at, now, recalled(folder, snapshot.roots), messages(folder, left_at, now))
 
 
-def digest_lines(found: Digest, width: int, zone: tzinfo | None = None) -> list[Line]:
-    """Return the page."""
+def digest_lines(found: Digest, width: int, zone: tzinfo | None = None, *, was_here: bool = True) -> list[Line]:
+    """Return the page; where nobody `was_here` at its beginning, it is a moment that somebody asked for."""
 
     def stamp(wall: float) -> tuple[str, str]:
         return f"{moment_text(wall, found.now, zone):>{STAMP - 1}} ", "muted"
@@ -72,10 +72,13 @@ def digest_lines(found: Digest, width: int, zone: tzinfo | None = None) -> list[
         return prose(f"You left {left}, which is still to come: the clock was set back, so nothing can be said.", width)
     away = span(60 * round((found.now - found.left_at) / 60))
     left, now = (moment_text(wall, found.now, zone) for wall in (found.left_at, found.now))
-    lines: list[Line] = [((f"You left {left}, {away} ago; this is what happened until {now}.", "muted"),)]
+    begin = f"You left {left}, {away} ago; this is" if was_here else f"Since {left}, {away} ago, this is"
+    lines: list[Line] = [((f"{begin} what happened until {now}.", "muted"),)]
     failed = [news for news in found.ended if news.state != "finished"]
     finished = [news for news in found.ended if news.state == "finished"]
-    for title, runs in (("Failed", failed), ("Finished", finished), ("Started", found.begun)):
+    over = {news.run_id for news in found.ended}
+    going = [news for news in found.begun if news.run_id not in over]  # that the others began goes without saying
+    for title, runs in (("Failed", failed), ("Finished", finished), ("Started", going)):
         rows = [_run_line(news, stamp(news.wall), started=title == "Started") for news in runs]
         lines += _section(title, [_cut(row, width) for row in rows])
     lines += _section("Resumed", [_cut(_resume_line(news, stamp(news.wall)), width) for news in found.resumed])
