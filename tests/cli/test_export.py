@@ -118,3 +118,32 @@ def test_wide_and_long_hold_the_same_values(metrics):
     long = {(row[2], row[4]): row[5] for row in list(long_rows(run, list(columns)))[1:]}
     assert wide == long
     assert len(long) == sum(map(len, metrics))
+
+
+def sampled(folder, name="sampled"):
+    """A training of ten steps, with three samples of the machine within step 5."""
+
+    def event(kind, at, **payload):
+        return {"ts_ms": int((1_760_000_000 + at) * 1000), "event": kind, "payload": payload}
+
+    lines = [event("train_start", 0, pid=1)] + [event("step", s, step=s, loss=1.0 / s) for s in range(1, 11)]
+    lines += [event("system", 5 + i / 10, step=5, gpus=[{"index": 0, "util_percent": 50 + i}]) for i in range(3)]
+    return write(folder / name, lines, "telemetry.jsonl")
+
+
+def test_samples_of_the_machine_are_exported_each_one_with_its_time(cli, box):
+    sampled(box)
+    points = read(cli("export", "sampled", "--csv", "--long", "--metric", "system/gpu0/util", "--in", box)[1])
+    assert [(row["step"], row["value"]) for row in points] == [("5", "50"), ("5", "51"), ("5", "52")]
+    assert len({row["wall_time"] for row in points}) == 3
+    table = read(cli("export", "sampled", "--csv", "--in", box)[1])
+    assert [row["system/gpu0/util"] for row in table] == [""] * 4 + ["52"] + [""] * 5
+    assert [row["loss"] == "" for row in table] == [False] * 10
+
+
+def test_samples_of_the_machine_are_plotted_and_told_by_the_same_names(cli, box):
+    sampled(box)
+    code, out, err = cli("plot", "sampled", "system/gpu0/util", "--x", "relative", "--in", box)
+    assert (code, err) == (0, "")
+    assert "system/gpu0/util · last 52 · 3 points" in out
+    assert '"system/gpu0/util":' in cli("status", "--json", box)[1].replace('util": ', 'util":')

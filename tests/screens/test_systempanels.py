@@ -9,6 +9,7 @@ from screens.box import snapshot as told
 from screens.conftest import settle, text_of
 from screens.test_snapshots import Screen
 
+from mens_console.screens.compared import figures, lasted, metrics_of, unit
 from mens_console.screens.curves import panels_of, start_wall, traces_of
 from mens_console.screens.facts import side_lines
 from mens_console.screens.systempanels import groups, machine_lines
@@ -105,3 +106,14 @@ async def test_charts_of_the_machine_on_the_run_screen(console, snapshot, size):
         await pilot.press("2", "slash", *"gpu", "enter")
         await settle(pilot, 5)
         assert text_of(app) == snapshot(extension_class=Screen)
+
+
+def test_runs_are_compared_by_what_they_took_of_the_machine():
+    rows = {row.id: row for row in figures([sampled(2), run("old")])}
+    assert [cell.text for cell in rows["gpu_memory_peak"].cells] == ["60", "—"]
+    assert (rows["gpu_util_mean"].cells[0].text, rows["gpu_util_mean"].cells[0].note) == ("40", "n=80")
+    assert [cell.value for cell in rows["rss_peak"].cells] == [9.0, None]
+    assert "gpu_memory_peak" not in {row.id for row in figures([run("old"), run("older")])}
+    assert "system/gpu0/util" in metrics_of([sampled(1), sampled(2)])
+    assert (unit("system/gpu0/util"), unit("loss"), unit("x")) == ("%", "nats", "")
+    assert lasted(sampled(1)) == lasted(replace(run("hot-run"), marks=()))

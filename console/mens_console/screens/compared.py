@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mens_console.ingest.text import safe_text
+from mens_console.screens.systempanels import mean_gpu_util, peak_gpu_gb, peak_rss_gb
 from mens_console.screens.words import alert_counts, counts_text, look
 from mens_console.signals.human import count, duration, number, step
 from mens_console.signals.system import is_system, unit_of
@@ -118,6 +119,9 @@ def figures(runs: Sequence[RunView]) -> list[Row]:
         _rates(runs),
         Row("steps", "steps", "", tuple(_steps(run) for run in runs)),
         _row("duration", "duration", "s", runs, lambda run: _known(lasted(run)), text=duration),
+        _row("gpu_util_mean", "GPU util, mean", "%", runs, mean_gpu_util),
+        _row("gpu_memory_peak", "GPU memory, most", "GB", runs, peak_gpu_gb),
+        _row("rss_peak", "process memory, most", "GB", runs, peak_rss_gb),
         _alerts(runs),
     ]
     return [

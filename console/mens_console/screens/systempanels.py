@@ -121,6 +121,30 @@ def machine_lines(run: RunView, width: int) -> list[Line]:
     return [*heading("Most memory seen"), *lines, *_sampled(run)]
 
 
+def peak_gpu_gb(run: RunView) -> tuple[float, str] | None:
+    """Return the most memory that was seen in use on one of its GPUs, in GB, and which that was."""
+    most = {gpu: used for gpu in gpus_of(run.series) if (used := _most(run, f"{gpu}/memory_gb")) is not None}
+    if not most:
+        return None
+    fullest = max(most, key=most.__getitem__)
+    return most[fullest], gpu_words(fullest)
+
+
+def mean_gpu_util(run: RunView) -> tuple[float, str] | None:
+    """Return how busy its GPUs were in the mean of all samples, in percent, and of how many samples that is."""
+    names = [f"{PREFIX}{gpu}/util" for gpu in gpus_of(run.series)]
+    values = [run.series[name].values for name in names if name in run.series and len(run.series[name].values)]
+    if not values:
+        return None
+    n = sum(len(column) for column in values)
+    return sum(float(column.sum()) for column in values) / n, f"n={n}"
+
+
+def peak_rss_gb(run: RunView) -> float | None:
+    """Return the most memory that the process was seen to hold, in GB."""
+    return _most(run, "process/rss_gb")
+
+
 def _sampled(run: RunView) -> list[Line]:
     """Return how many samples that is, and how far apart: what happens between two of them is not seen."""
     series = max((one for name, one in run.series.items() if is_system(name)), key=lambda one: one.points)
