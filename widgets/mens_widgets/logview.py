@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from mens_widgets import ansi
 from mens_widgets.canvas import Canvas, strip_of
+from mens_widgets.text import fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,8 @@ LEVELS: Final = {
     "info": (" ", ""), "debug": ("·", "log--debug"),
 }  # fmt: skip
 LEAD: Final = 2
+HUES: Final = 6
+"""Colours of tags, after which they begin again."""
 WHEEL: Final = 3
 SCAN_CHUNK: Final = 1000
 """Lines searched between two looks at the keyboard."""
@@ -34,11 +37,16 @@ SCAN_CHUNK: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line as written (any bytes decoded to text), its level if it says one, and its number in its file."""
+    """One line as written (any bytes decoded to text), its level if it says one, and its number in its file.
+
+    `tag` names where it comes from, where lines of several sources are shown; `hue` chooses the colour of that.
+    """
 
     text: str
     level: str | None = None
     number: int = 0
+    tag: str = ""
+    hue: int = 0
 
 
 class LogSource(Protocol):
@@ -66,7 +74,7 @@ class LogView(Canvas, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "log--critical", "log--error", "log--warning", "log--debug", "log--match", "log--current", "log--note",
-        "log--cut", "log--empty",
+        "log--cut", "log--empty", *(f"log--tag-{i}" for i in range(HUES)),
     }  # fmt: skip
     DEFAULT_CSS = """
     LogView {
@@ -81,6 +89,12 @@ class LogView(Canvas, can_focus=True):
         & .log--note { color: $text-accent; text-style: bold; }
         & .log--cut { color: $text-muted; }
         & .log--empty { color: $text-muted; }
+        & .log--tag-0 { color: $text-primary; }
+        & .log--tag-1 { color: $text-accent; }
+        & .log--tag-2 { color: $text-success; }
+        & .log--tag-3 { color: $text-secondary; }
+        & .log--tag-4 { color: $text-muted; }
+        & .log--tag-5 { color: $foreground; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -133,12 +147,15 @@ class LogView(Canvas, can_focus=True):
         self._start: int | None = None
         self._seen = 0
         self._shift = 0
+        self._guessed = 0
+        self._tags = 0
 
     # What it shows
 
-    def set_source(self, source: LogSource | None) -> None:
-        """Show another source, from its end."""
+    def set_source(self, source: LogSource | None, *, tags: int = 0) -> None:
+        """Show another source, from its end; its lines' tags take `tags` columns, less where there is no room."""
         self.source, self._top, self._start, self._shift, self.current = source, None, None, 0, None
+        self._guessed, self._tags = 0, tags
         self.redraw()
 
     def update_lines(self) -> None:
@@ -161,9 +178,25 @@ class LogView(Canvas, can_focus=True):
             return 0
         count = self.source.line_count
         if count is not None:
+            self._settle(count)
             return count
         newest = self.source.lines(-1, 1)
-        return newest[-1].number + 1 if newest else 0
+        self._guessed = newest[-1].number + 1 if newest else 0
+        return self._guessed
+
+    def _settle(self, count: int) -> None:
+        """Stay at the same lines when their number becomes known: what was counted from the end was a guess."""
+        off, self._guessed = self._guessed - count, 0
+        if off <= 0:
+            return
+
+        def moved(index: int) -> int:
+            return max(0, index - off) if index > count else index
+
+        self._seen = moved(self._seen)
+        self._top = None if self._top is None else moved(self._top)
+        self._start = None if self._start is None else moved(self._start)
+        self.current = None if self.current is None else moved(self.current)
 
     def _fetch(self, start: int, n: int, count: int) -> Sequence[LogLine]:
         if self.source is None or n <= 0 or start >= count:
@@ -216,18 +249,27 @@ class LogView(Canvas, can_focus=True):
         segments = [Segment(text, style + extra) for text, extra in spans]
         if left_out:
             segments.append(Segment(f"…(+{left_out:,} chars)".replace(",", " "), self.style_for("log--cut")))
-        room = max(1, width - LEAD)
         whole = Strip(segments)
-        lead = Segment((("›" if index == self.current else glyph) + " ")[:width], style)
+        sign = Segment((("›" if index == self.current else glyph) + " ")[:width], style)
+        tag, lead = self._tag_width(width), [sign]
+        if tag:
+            lead.append(Segment(fit(line.tag, tag, cut="middle") + " ", self.style_for(f"log--tag-{line.hue % HUES}")))
+        indent = LEAD + (tag + 1 if tag else 0)
+        room = max(1, width - indent)
         if not self.wrap:
             cut = whole.crop(self._shift, self._shift + room)
             if whole.cell_length > self._shift + room:
                 cut = Strip([*cut.crop(0, room - 1), Segment("…", self.style_for("log--cut"))])
-            return [strip_of([lead, *cut], width, base)]
+            return [strip_of([*lead, *cut], width, base)]
         pieces = [whole.crop(at, at + room) for at in range(0, min(whole.cell_length, room * height) or 1, room)]
         return [
-            strip_of([lead if i == 0 else Segment("  ", base), *piece], width, base) for i, piece in enumerate(pieces)
+            strip_of([*(lead if i == 0 else [Segment(" " * indent, base)]), *piece], width, base)
+            for i, piece in enumerate(pieces)
         ]
+
+    def _tag_width(self, width: int) -> int:
+        """Return the columns of tags: all that they want, or a fifth of the view."""
+        return min(self._tags, max(6, width // 5)) if self._tags else 0
 
     # Moving
 
@@ -272,7 +314,7 @@ class LogView(Canvas, can_focus=True):
 
     def action_shift(self, way: int) -> None:
         """Scroll sideways by half a screen."""
-        step = max(1, (self.size.width - LEAD) // 2)
+        step = max(1, (self.size.width - LEAD - self._tag_width(self.size.width)) // 2)
         self._shift = max(0, min(self._shift + way * step, ansi.LONGEST))
         self.redraw()
 

@@ -35,6 +35,7 @@ from mens_console.store.run import RunState
 from mens_console.store.search import Search
 from mens_console.store.snapshot import EMPTY, Snapshot
 from mens_console.store.soaks import Soaks
+from mens_console.store.straylogs import StrayLogs
 from mens_console.store.views import Views
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Engine:
             ),
         )
         self._soaks = Soaks(self._rules, threaded=not replay, wake=self._wake.set)
+        self._strays = StrayLogs()
         probe = probe or SystemProbe()
         self._judge = Judge(probe, self._box, self._rules)
         self._runs: dict[str, RunState] = {}
@@ -315,6 +317,7 @@ class Engine:
         if not one_shot:
             self._changed |= self._generation.admit(self._search.records)
             self._changed |= self._soaks.admit(self._search.records)
+            self._changed |= self._strays.admit(self._search.strays)
         for run_id, fresh in found.items():
             self._admit(run_id, fresh)
         for run_id in [r for r in self._runs if r not in found]:
@@ -382,6 +385,7 @@ class Engine:
             unread=self._unread() if left else 0,
             unread_logs=grouped(self._search.records) if left else {},
             soaks=self._soaks.views,
+            strays=self._strays.views,
         )
         self._publish(self._snapshot)
 

@@ -71,6 +71,11 @@ class Search:
         return self._discovery.records
 
     @property
+    def strays(self) -> tuple[FoundRecord, ...]:
+        """Log streams that belong to no run."""
+        return self._discovery.strays
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What could not be searched, or is not watched."""
         watched = () if self._watcher is None else tuple(self._watcher.problems)

@@ -54,6 +54,16 @@ class SourceView:
 
 
 @dataclass(frozen=True, slots=True)
+class StrayView:
+    """A log stream that belongs to no run: its folder's id, its bytes, and when it was written to (epoch s)."""
+
+    owner: str
+    path: Path
+    size: int
+    updated: float
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentView:
     """A stretch between resumes: first and last step, and when its first row was logged (NaN where unknown)."""
 
@@ -280,6 +290,8 @@ class Snapshot:
     """The attempt logs among them, by folder."""
     soaks: tuple[SoakView, ...] = ()
     """Soaks of the box, those that still run first, then the newest."""
+    strays: tuple[StrayView, ...] = ()
+    """Log streams that belong to no run, such as a model server's, by path."""
 
     def get(self, run_id: str) -> RunView | None:
         """Return one run."""
