@@ -139,6 +139,7 @@ def test_samples_of_the_machine_are_exported_each_one_with_its_time(cli, box):
     table = read(cli("export", "sampled", "--csv", "--in", box)[1])
     assert [row["system/gpu0/util"] for row in table] == [""] * 4 + ["52"] + [""] * 5
     assert [row["loss"] == "" for row in table] == [False] * 10
+    assert float(table[4]["wall_time"]) == 1_760_000_005.0  # when the step was logged, not when it was sampled
 
 
 def test_samples_of_the_machine_are_plotted_and_told_by_the_same_names(cli, box):

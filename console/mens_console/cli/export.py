@@ -15,6 +15,7 @@ from mens_console.cli.common import one_run, output
 from mens_console.cli.errors import OK, CommandError
 from mens_console.cli.plot import known
 from mens_console.ingest.text import safe_text
+from mens_console.signals.system import is_system
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +44,8 @@ def wide_rows(view: RunView, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield a header, then one row a step of the run's line: step, wall time, segment, and each metric.
 
     The steps are the union of the metrics'; a metric that was not logged at a step is blank. `wall_time` is in seconds
-    since the epoch, the latest that a metric tells for the step; `segment` counts resumes from 0.
+    since the epoch, the latest that a metric tells for the step; `segment` counts resumes from 0. Of several samples of
+    the machine within one step the last one stands here; their times only count where no metric was logged.
     """
     yield ("step", "wall_time", "segment", *map(disarmed, names))
     columns = [view.series[name] for name in names]
@@ -51,9 +53,10 @@ def wide_rows(view: RunView, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
     walls = np.full(len(steps), np.nan)
     values = np.full((len(columns), len(steps)), np.nan)
     logged = np.zeros((len(columns), len(steps)), np.bool_)
-    for i, series in enumerate(columns):
+    for i, series in sorted(enumerate(columns), key=lambda column: is_system(names[column[0]])):
         at = np.searchsorted(steps, series.steps)
-        walls[at] = np.fmax(walls[at], series.walls)
+        later = np.fmax(walls[at], series.walls)
+        walls[at] = np.where(np.isnan(walls[at]), later, walls[at]) if is_system(names[i]) else later
         values[i, at] = series.values
         logged[i, at] = True
     starts = np.array([segment.start_step for segment in view.segments[1:]], np.int64)
