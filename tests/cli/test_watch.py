@@ -300,3 +300,16 @@ def test_without_a_state_directory_it_tells_and_goes_on(box, state, tmp_path, cl
         assert len(chat.told) == 1
     assert code == 1
     assert "nothing keeps a second watch from telling everything again" in err
+
+
+def test_one_look_that_cannot_remember_what_it_told_says_so(box, state, tmp_path, cli):
+    late(box)
+    with service() as chat:
+        configure(tmp_path, chat.url)
+        cli("watch", box, "--notify", "--once")
+        (memory,) = state.glob("notified-*.json")
+        memory.unlink()
+        (memory / "in the way").mkdir(parents=True)
+        code, _, err = cli("watch", box, "--notify", "--once")
+    assert code == 1
+    assert "alerts may be told twice" in err

@@ -108,6 +108,8 @@ def _once(settings: Settings, told: Teller, dispatcher: Dispatcher | None) -> in
     vigil.look()
     if dispatcher is not None:
         dispatcher.close()
+        if forgets := dispatcher.notifier.memory.problem:
+            told.problem(forgets)  # the next look would tell the same again
     if not (snapshot.runs or snapshot.health or snapshot.soaks):
         complain(f"no runs found: {why_none(snapshot)}")
         return WRONG

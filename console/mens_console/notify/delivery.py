@@ -17,7 +17,7 @@ from mens_console.config.state import append_private
 from mens_console.notify.routes import DeliveryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from mens_console.notify.messages import Message
@@ -76,7 +76,8 @@ class DeliveryLog:
 class Courier:
     """Delivers messages over all routes, each on its own thread, so that one that hangs delays no other.
 
-    `back_off_s` are the pauses between tries. `on_delivery` is called after each attempt, on the route's thread.
+    `back_off_s` are the pauses between tries. `on_delivery` is called after each attempt, on the route's thread, and
+    `on_end` with message and route once it was delivered or all tries were used up.
     `problem` tells of the routes whose last message was not delivered.
     """
 
@@ -88,20 +89,25 @@ class Courier:
         clock: Callable[[], float] = time.time,
         back_off_s: Sequence[float] | None = None,
         on_delivery: Callable[[Delivery], None] = lambda _: None,
+        on_end: Callable[[Message, str], None] = lambda message, route: None,
     ) -> None:
         self.log = log
         self._clock = clock
         self._back_off_s = BACK_OFF_S if back_off_s is None else tuple(back_off_s)
-        self._on_delivery = on_delivery
+        self._on_delivery, self._on_end = on_delivery, on_end
         self._failed: dict[str, str] = {}
         self._hurry = threading.Event()
+        self._is_abandoned = False
         self._lanes = [_Lane(route, self._carry) for route in routes]
 
-    def send(self, message: Message) -> None:
-        """Queue a message for every route; returns at once."""
+    def send(self, message: Message, only: Collection[str] | None = None) -> None:
+        """Queue a message for every route, or for those of these names; returns at once."""
         for lane in self._lanes:
+            if only is not None and lane.route.name not in only:
+                continue
             if not lane.put(message):
                 self._note(lane.route, message, 0, f"{WAITING} messages wait for this route already")
+                self._on_end(message, lane.route.name)
 
     @property
     def problem(self) -> str:
@@ -122,6 +128,7 @@ class Courier:
         for lane in self._lanes:
             lane.join(max(until - time.monotonic(), 0.0))
         self._hurry.set()
+        self._is_abandoned = True
         for lane in self._lanes:
             lane.abandon()
         for lane in self._lanes:
@@ -138,7 +145,10 @@ class Courier:
                 self._note(route, message, attempt, f"internal error: {type(error).__name__}")
             else:
                 self._note(route, message, attempt, "")
+                self._on_end(message, route.name)
                 return
+            if pause is None and not self._is_abandoned:
+                self._on_end(message, route.name)
             if pause is None or self._hurry.wait(pause):
                 return
 

@@ -19,6 +19,7 @@ from mens_console.notify.heartbeat import ENDED, NAME, Beat, last_beat, process_
 from mens_console.notify.memory import Memory
 from mens_console.notify.messages import compose, ping
 from mens_console.notify.notifier import Notifier, Policy
+from mens_console.notify.outbox import Outbox
 from mens_console.notify.routes import apprise_routes
 from mens_console.notify.sightings import History
 
@@ -123,7 +124,10 @@ class Dispatcher:
         found, self.problems = apprise_routes(post.settings.apprise, environ)
         self.routes: tuple[Route, ...] = (*found, *terminal)
         self.log = DeliveryLog(post.folder / DELIVERIES)
-        self._courier = Courier(self.routes, self.log, clock=clock, on_delivery=on_delivery)
+        self._outbox = Outbox(post.folder / f"outbox-{post.name}.json")
+        self._courier = Courier(
+            self.routes, self.log, clock=clock, on_delivery=on_delivery, on_end=self._outbox.conclude
+        )
         self._pinger = self._make_pinger(environ)
         self._pinged_at = -math.inf
         self._ping_fails: bool | None = None
@@ -133,6 +137,7 @@ class Dispatcher:
         self.notifier = Notifier(Policy.of(post.settings), memory)
         self.history = History(self._baseline(before), self.notifier.knows)
         """Tells what is news to somebody who was told what is remembered."""
+        self._send_again()
         self._beat = Beat(
             os.getpid(), post.host, process_start(os.getpid()) or 0.0, 0.0, root_names(post.roots), "", ""
         )
@@ -142,6 +147,15 @@ class Dispatcher:
         if self._once:
             return now - CATCH_UP_S
         return now if math.isnan(before) else max(before - OVERLAP_S, now - CATCH_UP_S)
+
+    def _send_again(self) -> None:
+        """Send what was under way when the last watch of these folders was killed."""
+        now, known = self._clock(), {route.name for route in self.routes}
+        left = [(message, waits & known) for message, waits in self._outbox.take(now) if waits & known]
+        for message, routes in left:
+            self._outbox.put(message, routes, now)
+        for message, routes in left:
+            self._courier.send(message, routes)
 
     def _make_pinger(self, environ: Mapping[str, str]) -> Courier | None:
         if not self.post.settings.heartbeat or self._once:
@@ -161,7 +175,7 @@ class Dispatcher:
     def problem(self) -> str:
         """One line on what keeps messages from going out, "" if nothing does."""
         told = (*self.problems, self._courier.problem, self._pinger.problem if self._pinger is not None else "")
-        return "; ".join(filter(None, (*told, self.notifier.memory.problem, self._turn.problem)))
+        return "; ".join(filter(None, (*told, self.notifier.memory.problem, self._outbox.problem, self._turn.problem)))
 
     @property
     def due_at(self) -> float:
@@ -177,7 +191,9 @@ class Dispatcher:
         """Send what is due, and remember it."""
         notices = self.notifier.due(now, flush=flush)
         if notices:
-            self._courier.send(compose(notices, host=self.post.host, now=now))
+            message = compose(notices, host=self.post.host, now=now)
+            self._outbox.put(message, [route.name for route in self.routes], now)
+            self._courier.send(message)
         self.notifier.memory.save(now)
 
     def beat(self, now: float, problem: str = "") -> str:
