@@ -101,11 +101,20 @@ def test_moments_of_slowing_down_are_told_once_each() -> None:
     hot = ("hw_thermal",)
     told = [(), hot, hot, (*hot, "hw_slowdown"), hot, (), hot]
     samples.take([sample(i, i * 15.0, reasons, gpu0__throttled=float(bool(reasons))) for i, reasons in enumerate(told)])
-    assert [one.step for one in samples.slowed] == [1, 3, 6]
+    assert [one.step for one in samples.slowed] == [1, 3]  # what comes and goes is one episode
     assert samples.slowed[0].text == "GPU 0: hardware thermal slowdown"
     lately = samples.lately()
     assert lately.slowed["gpu0"] == (5, 7, hot)
     assert samples.lately(40.0).slowed["gpu0"][:2] == (2, 3)
+    samples.take([sample(100, 3600.0, hot), sample(101, 3615.0, ()), sample(102, 3630.0, hot)])
+    assert [one.step for one in samples.slowed] == [1, 3, 100]
+
+
+def test_the_newest_moments_are_kept() -> None:
+    samples = Samples()
+    samples.take([sample(i, i * 1000.0, ("hw_thermal",), gpu0__throttled=1.0) for i in range(200)])
+    assert len(samples.slowed) == 64
+    assert samples.slowed[-1].step == 199
 
 
 # ------------------------------------------------------------------ no sign of progress

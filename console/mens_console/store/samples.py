@@ -7,6 +7,7 @@ they share no axis with metrics, and nothing about the run's progress is read fr
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,7 @@ SOURCE: Final = "system"
 _TAIL: Final = 1024
 """Newest samples that may count as lately."""
 _MOST_SLOWED: Final = 64
-"""Moments kept at which a GPU was newly slowed down."""
+"""Newest moments kept at which a GPU was slowed down anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,12 @@ class Samples:
 
     def __init__(self) -> None:
         self.latest: SystemSample | None = None
-        self.slowed: list[Slowed] = []
+        self.slowed: deque[Slowed] = deque(maxlen=_MOST_SLOWED)
         self._track_of: dict[str, _Track] = {}
-        self._hot: dict[str, tuple[str, ...]] = {}
-        """Why each GPU was slowed down in its newest sample…"""
+        self._seen: dict[str, dict[str, float]] = {}
+        """When each GPU was last slowed down, for each reason…"""
         self._reasons: dict[str, tuple[str, ...]] = {}
-        """…and when it last was."""
+        """…and the reasons when it last was."""
 
     def take(self, told: Sequence[SystemSample]) -> None:
         """Add samples."""
@@ -152,13 +153,14 @@ class Samples:
             yield own
 
     def _note(self, sample: SystemSample) -> None:
-        """Remember the moments at which a GPU began to be slowed down."""
+        """Remember the moments at which a GPU began to be slowed down, for a reason that has not held of late."""
         for gpu, reasons in sample.slowed.items():
-            before = self._hot.get(gpu, ())
-            self._hot[gpu] = reasons
+            seen = self._seen.setdefault(gpu, {})
+            fresh = [reason for reason in reasons if not sample.wall - seen.get(reason, -math.inf) <= LATELY_S]
+            seen.update(dict.fromkeys(reasons, sample.wall))
             if reasons:
                 self._reasons[gpu] = reasons
-            if set(reasons) - set(before) and len(self.slowed) < _MOST_SLOWED:
+            if fresh:
                 self.slowed.append(Slowed(sample.step, sample.wall, slowed_words(gpu, reasons)))
 
     def views(self, began: float) -> dict[str, SeriesView]:
