@@ -440,3 +440,19 @@ def test_many_facts_of_one_stage_do_not_displace_how_others_went(tmp_path: Path)
     write(tmp_path / "a" / "stages.jsonl", stages(*events, ("end", {**named, "exit_code": 3})))
     states = {stage.id: stage.state for stage in Bench(tmp_path).run().stages}
     assert (states["dataset"], states["train"]) == ("done", "failed")
+
+
+def test_a_configuration_that_is_changed_meanwhile_is_told_and_no_more_once_it_is_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path / "runs" / "a" / "metrics.jsonl", rows(0, 50))
+    file = write(tmp_path / "config.toml", "[thresholds.stall]\nentry = 60\n")
+    bench = Bench(tmp_path / "runs", files=(file,))
+    assert bench.settle().problems == ()
+    os.utime(file)
+    assert bench.settle(6.0).problems == (), "saved again as it was"
+    file.write_text("[thresholds.stall]\nentry = 90\n")
+    (problem,) = bench.settle(6.0).problems
+    assert problem == f"{file} was changed: what it says now holds from the next start of this program"
+    file.unlink()
+    assert bench.settle(6.0).problems == (problem,)
+    file.write_text("[thresholds.stall]\nentry = 60\n")
+    assert bench.settle(6.0).problems == ()

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mens_console.config.changes import Changes
 from mens_console.ingest.formats import FORMATS
 from mens_console.ingest.formats.elsewhere import ATTEMPTS, KPI
 from mens_console.signals.metricrules import with_custom
@@ -86,6 +87,7 @@ class Engine:
         self._search = Search(roots, settings, self._reader.beat, self._wake.set, clock=clock, eager=replay)
         rules, self._rule_problems = adjusted(settings.thresholds)
         self._rules = with_custom(rules, settings.rules)
+        self._changes = Changes(settings.files)
         self._box = Box(machine, self._rules)
         self._generation = Generation(
             self._rules,
@@ -356,7 +358,9 @@ class Engine:
             return
         self._changed |= self._views.renew(now, hurried=hurried)
         failure = (self._failure,) if self._failure else ()
-        asked = (*self.settings.problems, *self._rule_problems)
+        if not (one_shot or self.replay):
+            self._changes.look(now)
+        asked = (*self.settings.problems, *self._rule_problems, *self._changes.problems)
         book = (self._desk.book.problem,) if self._desk.book.problem else ()
         problems = (*failure, *asked, *book, *self._search.problems)
         problems += (*self._generation.problems, *self._soaks.problems)
