@@ -9,7 +9,7 @@ from screens.box import CHECKPOINT, NOW, run, snapshot
 from screens.conftest import settle, text_of
 
 from mens_console.screens.alertrows import columns_for, entries, limit_text
-from mens_console.screens.logs import streams
+from mens_console.screens.logstreams import streams
 from mens_console.screens.panels import checkpoint_lines
 from mens_console.screens.rows import measured, step_cell
 from mens_widgets.grid import Grid
@@ -50,7 +50,7 @@ async def test_what_is_read_is_named_with_its_run(console):
 
 def test_streams_that_are_written_all_the_time_keep_their_places():
     def order(*ages):
-        return [source.path.parent.name[-1] for _, source in streams(sweep(ages))]
+        return [stream.path.parent.name[-1] for stream in streams(sweep(ages))]
 
     assert order(1, 2, 3) == order(3, 1, 2) == ["1", "2", "3"]
     assert order(4000, 300, 2) == ["3", "2", "1"]  # what is quiet comes after, the newest first

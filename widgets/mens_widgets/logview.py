@@ -106,7 +106,7 @@ class LogView(Canvas, can_focus=True):
         Binding("right,l", "shift(1)", "Right", show=False, id="log.right"),
         Binding("g,home", "end(-1)", "Oldest line", show=False, id="log.first"),
         Binding("G,end", "end(1)", "Follow", id="log.follow"),
-        Binding("n", "next(1)", "Next match", id="log.next"),
+        Binding("n", "next(1)", "Next match", show=False, id="log.next"),
         Binding("N", "next(-1)", "Previous match", show=False, id="log.previous"),
         Binding("w", "toggle_wrap", "Wrap", id="log.wrap"),
     ]

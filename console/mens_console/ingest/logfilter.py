@@ -78,6 +78,11 @@ class LogFilter(FilterChild):
         return len(self._offsets)
 
     @property
+    def found(self) -> int:
+        """The same."""
+        return self.line_count
+
+    @property
     def progress(self) -> float:
         """Share of the file that was looked through."""
         return min(1.0, self.done / self.tail.size) if self.tail.size else 1.0

@@ -161,6 +161,20 @@ class LogTail:
             text = None if self._closed else next(self.file.read(offset, 1), None)
         return None if text is None else LogLine(text, level_of(text), number)
 
+    def place_of(self, moment: float) -> int | None:
+        """Return the first line that is not before a moment (seconds since the epoch).
+
+        None where the last lines tell no time, and while lines are not counted.
+        """
+        from mens_console.ingest import interleave
+        from mens_console.ingest.timeline import Timeline
+
+        with self._lock:
+            if self._closed or not self.file.complete:
+                return None
+            times = [Timeline(self.file, time.time())]
+            return interleave.rank(times, interleave.before(times, moment)) if times[0].dated else None
+
     # Growth
 
     def refresh(self) -> bool:

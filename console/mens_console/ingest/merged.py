@@ -207,9 +207,12 @@ class Merged:
             return list(self.walk(here, end.cut)), end
 
     def place_of(self, moment: float) -> int | None:
-        """Return the number of the first line that is not before a moment; None until lines are counted."""
+        """Return the number of the first line that is not before a moment (seconds since the epoch).
+
+        None where no stream tells times, and while lines are not counted.
+        """
         with self._lock:
-            if not self._known or self._closed:
+            if not self._known or self._closed or len(self.undated) == len(self._streams):
                 return None
             return interleave.rank(self.sequences, interleave.before(self.sequences, moment))
 

@@ -233,12 +233,13 @@ class AlertsScreen(AlertOrders):
             self.notify("This alert is about the machine, not about a run", markup=False)
 
     def action_log(self) -> None:
-        """Go to the newest log stream of the alert's run."""
+        """Go to the newest log stream of the alert's run, to when the alert began."""
         entry = self.selected
         if entry is None:
             return
         if entry.run is not None and entry.run.logs:
-            self.console_app.open_log(entry.run.logs[-1])
+            since = entry.alert.since
+            self.console_app.open_log(entry.run.logs[-1], since if math.isfinite(since) else None)
         else:
             self.notify("There is no log stream to this alert", markup=False)
 

@@ -116,6 +116,8 @@ class ConsoleApp(App[None]):
         self.chosen: str | None = None
         self.compared: tuple[str, ...] = ()
         self.chosen_log: Path | None = None
+        self.chosen_moment: float | None = None
+        """From when on the chosen log is wanted, in seconds since the epoch; None: its end."""
         self.moment: Moment | None = None
         """Where the Run screen puts its cursor when it is shown next."""
         self._interval = SLOW_FRAME_S if settings.slow_link else FRAME_S
@@ -279,9 +281,9 @@ class ConsoleApp(App[None]):
             self.notify(f"{len(self.compared)} runs are marked; the first {COMPARED} are compared", markup=False)
         self.open_room("compare")
 
-    def open_log(self, path: Path) -> None:
-        """Go to one log stream."""
-        self.chosen_log = path
+    def open_log(self, path: Path, moment: float | None = None) -> None:
+        """Go to one log stream, to its end or to a moment (seconds since the epoch)."""
+        self.chosen_log, self.chosen_moment = path, moment
         self.open_room("logs")
 
     def action_command_palette(self) -> None:

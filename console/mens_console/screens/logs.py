@@ -1,12 +1,11 @@
-"""Screen 0: every log stream of the box, read from its end, with search, filter by expression and by level.
+"""Screen 0: every log stream of the box, or several by time, read from the end, with search and filters.
 
-Lines come from `ingest.logtail`; this screen chooses the stream and passes keys on.
+Lines come from `ingest`, what is chosen from `logstreams`; this screen opens it and passes keys on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -16,58 +15,33 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Input
 
-from mens_console.ingest.logfilter import LogFilter
-from mens_console.ingest.logtail import LogTail
 from mens_console.ingest.safeopen import explain
 from mens_console.ingest.text import safe_text
 from mens_console.screens.empty import no_logs
+from mens_console.screens.logstreams import COLUMNS, Opened, alone, row, streams, together
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Sheet
-from mens_console.screens.words import age
-from mens_console.signals.human import size, some, step
-from mens_widgets.grid import Cell, Column, Grid, Row
-from mens_widgets.logview import LogLine, LogView
+from mens_console.screens.words import moment_text
+from mens_console.signals.human import step
+from mens_widgets.grid import Grid
+from mens_widgets.logview import LogView
 from mens_widgets.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from textual.app import ComposeResult
 
-    from mens_console.store.snapshot import RunView, Snapshot, SourceView
+    from mens_console.screens.logstreams import Choice, Stream
+    from mens_console.store.snapshot import Snapshot
 
-COLUMNS: Final = (
-    Column("run", "run", 16, flex=3, priority=9, cut="middle"),
-    Column("file", "file", 10, flex=2, priority=10, cut="middle"),
-    Column("size", "size", 7, align="right", priority=5),
-    Column("age", "age", 4, align="right", priority=7),
-)
 BESIDE: Final = 44
 """Columns of the status line for what is said of a stream, beside its name."""
-FRESH_S: Final = 60.0
-"""For how long after its last line a stream counts as one that is being written."""
 LEVEL_SETS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("all levels", ()),
     ("warnings and worse", ("critical", "error", "warning")),
     ("errors and worse", ("critical", "error")),
 )
-
-
-class Lines:
-    """A log, or a filter of one, as the source of a log view."""
-
-    def __init__(self, log: LogTail | LogFilter) -> None:
-        self._log = log
-
-    @property
-    def line_count(self) -> int | None:
-        """How many lines there are; None while that is not known."""
-        return self._log.line_count
-
-    def lines(self, start: int, n: int) -> list[LogLine]:
-        """Return up to n lines from `start` on."""
-        return [LogLine(line.text, line.level, line.number) for line in self._log.lines(start, n)]
 
 
 class Grown(Message):
@@ -76,21 +50,6 @@ class Grown(Message):
     def can_replace(self, message: Message) -> bool:
         """Once is enough."""
         return isinstance(message, Grown)
-
-
-def streams(snapshot: Snapshot) -> list[tuple[RunView, SourceView]]:
-    """Return all log streams, the one written to last first; those of the last minute by their names.
-
-    Streams that are written all the time would change places under the cursor with every line.
-    """
-    found = [(run, source) for run in snapshot.runs for source in run.sources if source.path in run.logs]
-
-    def place(pair: tuple[RunView, SourceView]) -> tuple[float, str, str]:
-        run, source = pair
-        fresh = source.updated > snapshot.at - FRESH_S
-        return (-math.inf if fresh else -source.updated, run.name.casefold() if fresh else "", str(source.path))
-
-    return sorted(found, key=place)
 
 
 class LogsScreen(Room):
@@ -123,6 +82,7 @@ class LogsScreen(Room):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "ask('search')", "Search", key_display="/", id="logs.search"),
         Binding("ampersand", "ask('filter')", "Filter", key_display="&", id="logs.filter"),
+        Binding("m", "merge", "Merge", id="logs.merge"),
         Binding("L", "level", "Level", id="logs.level"),
         Binding("F", "follow", "Follow or stay", show=False, id="logs.follow"),
         Binding("tab", "other", "Streams", id="logs.other", priority=True),
@@ -135,9 +95,9 @@ class LogsScreen(Room):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tail: LogTail | None = None
-        self._path: Path | None = None
-        self._filter: LogFilter | None = None
+        self._opened: Opened | None = None
+        self._choice: Choice | None = None
+        self._moment: float | None = None
         self._pattern, self._level = "", 0
         self._asking = ""
 
@@ -152,53 +112,58 @@ class LogsScreen(Room):
 
     def ages(self, snapshot: Snapshot) -> Iterable[float]:
         """Return the streams' ages."""
-        return [source.updated for _, source in streams(snapshot)]
+        return [stream.updated for stream in streams(snapshot)]
 
     # Streams
 
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show the streams; open the one that was asked for, or the newest."""
         found = streams(snapshot)
-        self.set_class(not found and self._tail is None, "-empty")
+        self.set_class(not found and self._opened is None, "-empty")
         if not found:
             self.query_one("#none", Sheet).write(lambda width: no_logs(snapshot, width))
         grid = self.query_one(Grid)
-        grid.set_rows([_row(run, source, now) for run, source in found])
+        grid.set_rows([row(stream, now) for stream in found])
         app = self.console_app
-        if app.chosen_log is not None and any(source.path == app.chosen_log for _, source in found):
-            grid.cursor_key = str(app.chosen_log)
-            self._choose(app.chosen_log)
-            app.chosen_log = None
-        elif self._path is None and found:
-            newest = max((source for _, source in found), key=lambda source: source.updated).path
-            grid.cursor_key = str(newest)
-            self._choose(newest)
+        asked = next((stream for stream in found if stream.path == app.chosen_log), None)
+        if asked is not None:
+            grid.cursor_key = asked.key
+            self._choose(alone(asked), app.chosen_moment)
+            app.chosen_log = app.chosen_moment = None
+        elif self._choice is None and found:
+            newest = max(found, key=lambda stream: stream.updated)
+            grid.cursor_key = newest.key
+            self._choose(alone(newest))
 
-    def _choose(self, path: Path) -> None:
-        if path != self._path:
-            self._path = path
-            self.run_worker(self._open(path), group="open", exclusive=True, exit_on_error=False)
+    def _choose(self, choice: Choice, moment: float | None = None) -> None:
+        """Read something else, from its end or from a moment."""
+        same = self._choice is not None and choice.paths == self._choice.paths and choice.merged == self._choice.merged
+        self._moment = moment
+        if not same:
+            self._choice = choice
+            self.run_worker(self._open(choice), group="open", exclusive=True, exit_on_error=False)
+        elif self._opened is not None:
+            self._seek()
 
-    async def _open(self, path: Path) -> None:
-        """Open a stream off the screen's thread: the file may be long, its disk slow."""
+    async def _open(self, choice: Choice) -> None:
+        """Open streams off the screen's thread: files may be long, their disk slow."""
         self._close()
         view = self.query_one(LogView)
         try:
-            tail = await asyncio.to_thread(LogTail, path, self._grown)
+            opened = await asyncio.to_thread(Opened, choice, self._grown)
         except OSError as error:
-            view.empty = safe_text(f"{path.name}: {explain(error)}")
+            view.empty = safe_text(f"{choice.paths[0].name}: {explain(error)}")
             view.set_source(None)
             self._tell()
             return
-        self._tail = tail
-        view.empty = "the stream is empty"
+        self._opened = opened
         self._sieve()
+        self._seek()
 
     def _close(self) -> None:
-        for thing in (self._filter, self._tail):
-            if thing is not None:
-                thing.close()
-        self._filter = self._tail = None
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = None
 
     def on_unmount(self) -> None:
         """Give files and children back."""
@@ -210,14 +175,30 @@ class LogsScreen(Room):
 
     @on(Grown)
     def _show_growth(self) -> None:
-        if self._tail is None or not self.is_current:
+        opened = self._opened
+        if opened is None or not self.is_current:
             return
-        if self._filter is not None and self._filter.stale:
+        if opened.filter is not None and opened.filter.stale:
             self._sieve()
-        if self._filter is not None:
-            self._filter.more()
+        if opened.filter is not None:
+            opened.filter.more()
+        self._seek()
         self.query_one(LogView).update_lines()
         self._tell()
+
+    def _seek(self) -> None:
+        """Go to the moment that was asked for, once lines are counted."""
+        opened, moment = self._opened, self._moment
+        if opened is None or moment is None or opened.filter is not None or opened.log.line_count is None:
+            return
+        self._moment = None
+        place = opened.place_of(moment)
+        if place is None:
+            self.notify("These lines tell no time: the end is shown", markup=False)
+            return
+        self.query_one(LogView).goto(min(place, max(0, opened.log.line_count - 1)))
+        app = self.console_app
+        self.notify(f"From {moment_text(moment, app.now(), app.zone)} on", markup=False)
 
     def on_screen_resume(self) -> None:
         """Catch up."""
@@ -234,35 +215,48 @@ class LogsScreen(Room):
         self._choose_key(event.key)
         self.query_one(LogView).focus()
 
+    def _stream(self, key: str | None) -> Stream | None:
+        return next((stream for stream in streams(self.console_app.snapshot) if stream.key == key), None)
+
     def _choose_key(self, key: str) -> None:
-        path = next((s.path for _, s in streams(self.console_app.snapshot) if str(s.path) == key), None)
-        if path is not None:
-            self._choose(path)
+        if (stream := self._stream(key)) is not None:
+            self._choose(alone(stream))
+
+    def action_merge(self) -> None:
+        """Read several streams by time: those marked, or those of the run; then all of the box; then one again."""
+        grid = self.query_one(Grid)
+        here = self._stream(grid.cursor_key)
+        if here is None:
+            return
+        choices = together(streams(self.console_app.snapshot), here, grid.marked)
+        if not choices:
+            self.notify("There is one stream only", markup=False)
+            return
+        steps = [alone(here), *choices]
+        now = next((i for i, one in enumerate(steps) if self._choice is not None and one.merged == self._choice.merged
+                    and one.paths == self._choice.paths), 0)  # fmt: skip
+        self._choose(steps[(now + 1) % len(steps)])
 
     # What is said of the stream
 
     def _tell(self) -> None:
-        tail, found = self._tail, self._filter
+        opened = self._opened
         notes = [shorten(safe_text(self._title(), 200), max(16, self.size.width - BESIDE))]
-        if tail is not None:
-            count = tail.line_count
-            notes.append(f"counting lines {tail.progress:.0%}" if count is None else some(count, "line"))
-            notes.append(size(tail.size))
-            notes += [tail.problem] if tail.problem else []
-        if found is not None:
-            notes.append(f"{step(found.line_count)} match " + self._wish())
-            notes += [found.problem] if found.problem else []
-            notes += [f"looked at {found.progress:.0%}"] if found.progress < 1 and not found.problem else []
+        if opened is not None:
+            notes += opened.notes()
+            if (found := opened.filter) is not None:
+                notes.append(f"{step(found.found)} match " + self._wish())
+                notes += [found.problem] if found.problem else []
+                notes += [f"looked at {found.progress:.0%}"] if found.progress < 1 and not found.problem else []
         view = self.query_one(LogView)
         notes.append("following" if view.following else "not following (G)")
         self.query_one("#status", Sheet).write(lambda _: [((" " + " · ".join(filter(None, notes)), "muted"),)])
 
     def _title(self) -> str:
-        """Return the run and the name of the stream that is read."""
-        if self._path is None:
+        """Return what is read."""
+        if self._choice is None:
             return ""
-        run = next((run.name for run, source in streams(self.console_app.snapshot) if source.path == self._path), "")
-        return f"{run} · {self._path.name}" if run and run != self._path.name else self._path.name
+        return f"{self._choice.words} by time" if self._choice.merged else self._choice.words
 
     def _wish(self) -> str:
         pattern = f"/{self._pattern}/" if self._pattern else ""
@@ -282,15 +276,13 @@ class LogsScreen(Room):
 
     def _sieve(self) -> None:
         """Show all lines, or those that pass the filter."""
-        if self._filter is not None:
-            self._filter.close()
-            self._filter = None
-        view, levels = self.query_one(LogView), LEVEL_SETS[self._level][1]
-        if self._tail is not None and (self._pattern or levels):
-            self._filter = LogFilter(self._tail, self._pattern, levels, self._grown)
-        view.empty = "no line matches yet; Esc shows all" if self._filter else "the stream is empty"
-        source = self._filter or self._tail
-        view.set_source(None if source is None else Lines(source))
+        view, opened = self.query_one(LogView), self._opened
+        if opened is not None:
+            opened.sieve(self._pattern, LEVEL_SETS[self._level][1])
+            several = opened.choice.merged
+            nothing = "no line yet that tells a time" if several else "the stream is empty"
+            view.empty = "no line matches yet; Esc shows all" if opened.filter else nothing
+        view.set_source(opened, tags=opened.tags if opened is not None else 0)
         self._tell()
 
     def action_ask(self, what: str) -> None:
@@ -366,11 +358,5 @@ class LogsScreen(Room):
             "Log: filter by expression": ("key &", lambda: self.action_ask("filter")),
             "Log: next level": ("key L", self.action_level),
             "Log: follow": ("key F", self.action_follow),
+            "Log: merge streams by time": ("key m", self.action_merge),
         }
-
-
-def _row(run: RunView, source: SourceView, now: float) -> Row:
-    seen, amount = age(source.updated, now), size(source.size)
-    tone = "critical" if source.problem else ""
-    cells = (safe_text(run.name, 200), Cell(safe_text(source.path.name, 80), tone), amount, Cell(seen, "muted"))
-    return Row(str(source.path), cells, (source.size, seen, source.problem))
