@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from store.test_engine import Bench, FakeProbe, write
 
 from mens_console.signals.system import SystemSample
@@ -88,6 +91,31 @@ def test_thinning_keeps_extremes_and_counts_what_was_there() -> None:
     assert len(view.values) <= 110
     assert view.values.max() == 99.0
     assert view.points == 5000
+
+
+FIGURES = ("gpu0__util", "gpu0__temp_c", "process__rss_gb")
+told_at = st.lists(st.tuples(st.integers(0, 20), st.sets(st.sampled_from(FIGURES), min_size=1)), max_size=40)
+
+
+@given(told_at, st.lists(st.integers(0, 40), max_size=4))
+def test_cutting_the_stream_elsewhere_changes_nothing(told: list[tuple[int, set[str]]], cuts: list[int]) -> None:
+    stream = [sample(step, 15.0 * i, **{n: float(i) for n in sorted(names)}) for i, (step, names) in enumerate(told)]
+    whole, pieces, single = Samples(), Samples(), Samples()
+    whole.take(stream)
+    for first, stop in pairwise([0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]):
+        pieces.take(stream[first:stop])
+    for one in stream:
+        single.take([one])
+    shown = [
+        {
+            name: (v.steps.tolist(), v.values.tolist(), v.walls.tolist(), [p.values.tolist() for p in v.rewound])
+            for name, v in each.views(T0).items()
+        }
+        for each in (whole, pieces, single)
+    ]
+    assert shown[0] == shown[1] == shown[2]
+    for steps, *_ in shown[0].values():
+        assert steps == sorted(steps)
 
 
 def test_names_without_end_stop_somewhere() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mens_console.signals.gpu import POWER, THERMAL, THROTTLE_WORDS
@@ -29,6 +30,7 @@ _BUSY: Final = 90.0
 """Percent from which waiting for a disk, and work on the host's processors, are worth a line."""
 _MOST_GPUS: Final = 64
 _HARMFUL: Final = THERMAL | POWER
+_NUMBERS: Final = (int, float)
 
 
 class Figure(NamedTuple):
@@ -126,13 +128,19 @@ def read_sample(payload: Mapping[str, Any], step: int, wall: float) -> SystemSam
     return SystemSample(step, wall, values, slowed) if values else None
 
 
+@lru_cache(maxsize=4 * _MOST_GPUS)
+def _named(part: str, name: str) -> tuple[tuple[str, str, float], ...]:
+    """Return field, name of the series and scale of each figure of a part."""
+    return tuple((figure.field, f"{PREFIX}{name}/{figure.name}", figure.scale) for figure in FIGURES[part])
+
+
 def _figures(part: str, name: str, told: Any) -> Iterator[tuple[str, float]]:
     if not isinstance(told, dict):
         return
-    for figure in FIGURES[part]:
-        value = told.get(figure.field)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0.0 <= value < math.inf:
-            yield f"{PREFIX}{name}/{figure.name}", value / figure.scale
+    for key, series, scale in _named(part, name):
+        value = told.get(key)
+        if type(value) in _NUMBERS and 0.0 <= value < math.inf:  # type: ignore[operator]
+            yield series, value / scale  # type: ignore[operator]
 
 
 def _gpu_name(told: Any) -> str | None:

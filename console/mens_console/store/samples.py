@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -57,14 +58,21 @@ class _Track:
     version: int = 0
     caches: dict[str, tuple[int, Cache]] = field(default_factory=dict)
 
-    def append(self, sample: SystemSample) -> None:
-        if self.steps.n and sample.step < self.steps.view()[-1]:
-            self._rewind(sample.step)
-        self.steps.extend(np.array([sample.step], np.int64))
-        self.walls.extend(np.array([sample.wall]))
-        for name, column in self.members.items():
-            column.extend(np.array([sample.values[name]]))
-        self.points += 1
+    def extend(self, told: Sequence[SystemSample]) -> None:
+        """Add samples that all hold exactly these figures."""
+        steps = np.array([sample.step for sample in told], np.int64)
+        walls = np.array([sample.wall for sample in told])
+        values = {name: np.array([sample.values[name] for sample in told]) for name in self.members}
+        # Where steps fall, the training went back: what was sampled beyond is put aside.
+        falls = np.flatnonzero(np.diff(steps) < 0) + 1
+        for first, stop in pairwise((0, *falls.tolist(), len(told))):
+            if self.steps.n and steps[first] < self.steps.view()[-1]:
+                self._rewind(int(steps[first]))
+            self.steps.extend(steps[first:stop])
+            self.walls.extend(walls[first:stop])
+            for name, column in self.members.items():
+                column.extend(values[name][first:stop])
+            self.points += stop - first
 
     def _rewind(self, step: int) -> None:
         """Put aside what was sampled beyond `step`: the training went back to it."""
@@ -126,11 +134,13 @@ class Samples:
 
     def take(self, told: Sequence[SystemSample]) -> None:
         """Add samples."""
+        for _, group in groupby(told, key=lambda sample: sample.values.keys()):
+            alike = list(group)
+            for track in self._tracks_for(alike[0].values):
+                track.extend(alike)
         for sample in told:
-            self.latest = sample
-            for track in self._tracks_for(sample.values):
-                track.append(sample)
             self._note(sample)
+            self.latest = sample
 
     def _tracks_for(self, values: Mapping[str, float]) -> Iterable[_Track]:
         """Return the tracks that hold exactly these figures; one that holds others besides is split first."""
