@@ -189,3 +189,41 @@ def test_a_sample_behind_the_documents_own_history_goes_not_back():
     steps = [s for columns in batch.columns if "learning_rate" in columns.names for s in columns.steps]
     assert steps == [50, 55]
     assert any("grad_norm" in columns.names and 53 in columns.steps for columns in batch.columns)
+
+
+HOT = {"index": 0, "util_percent": 50, "throttle": ["hw_thermal"]}
+SAMPLED = (
+    line("train_start", {"pid": 1, "host": "box"}, 1_700_000_000_000),
+    line("system", {"host": {"load1": 1.0}}, 1_700_000_001_000),
+    line("step", {"step": 7, "loss": 2.0}, 1_700_000_002_000),
+    line("system", {"host": {"load1": 2.0}}, 1_700_000_003_000),
+    line("system", {"step": 9, "gpus": [HOT]}, 1_700_000_004_000),
+)
+
+
+def test_samples_of_the_machine_are_neither_rows_nor_metrics():
+    batch = read(*SAMPLED)
+    assert [(sample.step, sample.wall) for sample in batch.system] == [
+        (0, 1_700_000_001.0), (7, 1_700_000_003.0), (9, 1_700_000_004.0),
+    ]  # fmt: skip
+    assert batch.system[2].values == {"system/gpu0/util": 50.0, "system/gpu0/throttled": 1.0}
+    assert batch.system[2].slowed == {"gpu0": ("hw_thermal",)}
+    assert (batch.rows, batch.bad_rows) == (1, 0)
+    assert [columns.names for columns in batch.columns] == [("loss",)]
+    assert batch.heard == 1_700_000_000.0  # the row of metrics tells its own time
+    assert math.isnan(read(*SAMPLED[1:2]).heard)
+
+
+def test_samples_do_not_depend_on_how_the_bytes_were_cut():
+    data = b"".join(SAMPLED)
+    whole = read(data)
+    for cut in range(0, len(data), 7):
+        decoder = JsonlDecoder()
+        consumed, first = decoder.feed(data[:cut], 0.0)
+        second = decoder.feed(data[consumed:], 0.0)[1]
+        assert first.system + second.system == whole.system
+
+
+def test_a_file_that_holds_nothing_but_samples_yet_is_known_for_what_it_is():
+    assert claims("telemetry.jsonl", SAMPLED[1])
+    assert not claims("events.jsonl", line("systemd", {"unit": "x"}))
