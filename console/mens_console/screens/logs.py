@@ -243,13 +243,13 @@ class LogsScreen(Room):
         opened = self._opened
         notes = [shorten(safe_text(self._title(), 200), max(16, self.size.width - BESIDE))]
         if opened is not None:
-            notes += opened.notes()
+            notes.append(opened.count())
             if (found := opened.filter) is not None:
                 notes.append(f"{step(found.found)} match " + self._wish())
                 notes += [found.problem] if found.problem else []
                 notes += [f"looked at {found.progress:.0%}"] if found.progress < 1 and not found.problem else []
-        view = self.query_one(LogView)
-        notes.append("following" if view.following else "not following (G)")
+        notes.append("following" if self.query_one(LogView).following else "not following (G)")
+        notes += opened.notes() if opened is not None else []
         self.query_one("#status", Sheet).write(lambda _: [((" " + " · ".join(filter(None, notes)), "muted"),)])
 
     def _title(self) -> str:
@@ -338,7 +338,7 @@ class LogsScreen(Room):
             self._choose_key(grid.cursor_key)
 
     def action_back(self) -> None:
-        """Leave the question, the search, the filters, then the screen."""
+        """Leave the question, the search, the filters, the marks, the merge, then the screen."""
         view = self.query_one(LogView)
         if self.has_class("-asking"):
             self.remove_class("-asking")
@@ -348,6 +348,10 @@ class LogsScreen(Room):
         elif self._pattern or self._level:
             self._pattern, self._level = "", 0
             self._sieve()
+        elif (grid := self.query_one(Grid)).marked:
+            grid.set_marked(())
+        elif self._choice is not None and self._choice.merged and (here := self._stream(grid.cursor_key)) is not None:
+            self._choose(alone(here))
         else:
             self.console_app.leave()
 

@@ -177,10 +177,15 @@ class Opened:
         """Return the first line that is not before a moment; None where it cannot be told (yet)."""
         return self.log.place_of(moment)
 
+    def count(self) -> str:
+        """Return how many lines there are, in words."""
+        count = self.log.line_count
+        return f"counting lines {self.log.progress:.0%}" if count is None else some(count, "line")
+
     def notes(self) -> list[str]:
-        """Return what is to be said of the streams: lines, bytes, and what is wrong or left out."""
-        log, count = self.log, self.log.line_count
-        notes = [f"counting lines {log.progress:.0%}" if count is None else some(count, "line"), size(log.size)]
+        """Return what else is to be said of the streams: bytes, and what is wrong or left out."""
+        log = self.log
+        notes = [size(log.size)]
         if isinstance(log, LogTail):
             return [*notes, log.problem or ""]
         if log.left_out:
