@@ -252,12 +252,12 @@ class AlertsScreen(AlertOrders):
         """Show again what happened since the console was left."""
         app = self.console_app
         snapshot = app.snapshot
-        if snapshot.replay or not math.isfinite(snapshot.left_at):
+        if snapshot.replay or not math.isfinite(app.left_at):
             self.notify("Nothing to compare with: never left here", markup=False)
             return
         from mens_console.screens.digest import DigestScreen, news_since
 
-        app.push_screen(DigestScreen(news_since(snapshot, snapshot.left_at, app.now()), app.zone))
+        app.push_screen(DigestScreen(news_since(snapshot, app.left_at, app.now()), app.zone))
 
     # Choosing
 

@@ -23,6 +23,7 @@ from mens_console.screens.bell import Bell, ring
 from mens_console.screens.help import HelpScreen, active
 from mens_console.screens.modes import MODES
 from mens_console.screens.palette import PALETTE_ROWS, Commands, Palette
+from mens_console.screens.presence import Presence
 from mens_console.screens.room import ROOMS, Room
 from mens_console.screens.themes import THEMES, theme_name
 from mens_console.screens.trouble import Troubles, told
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.driver import Driver
+    from textual.events import Event
     from textual.timer import Timer
 
     from mens_console.config import Settings
@@ -126,6 +128,7 @@ class ConsoleApp(App[None]):
         self._asked_to_quit = -math.inf
         self._troubles = Troubles(settings.problems)
         self._greeted = False
+        self._presence = Presence(clock())
         self._posted = False
         self._painted = float("-inf")
         self._frames = 0
@@ -151,6 +154,17 @@ class ConsoleApp(App[None]):
     def snapshot(self) -> Snapshot:
         """The snapshot that is shown."""
         return self._snapshot
+
+    @property
+    def left_at(self) -> float:
+        """When the operator left, as far as the console can tell (s): before its launch, or while it ran untouched."""
+        away = self._presence.away_since
+        return self._snapshot.left_at if math.isnan(away) else away
+
+    async def on_event(self, event: Event) -> None:
+        """Notice whether somebody is there."""
+        self._presence.feel(self, event)
+        await super().on_event(event)
 
     @property
     def room(self) -> Room:
