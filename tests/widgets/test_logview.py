@@ -197,6 +197,72 @@ async def test_following_moves_on_by_an_eighth_at_once():
         assert texts(app.view)[:6] == [*(f"line {i}" for i in range(5)), ""]
 
 
+async def test_tags_are_aligned_coloured_and_cut_in_the_middle():
+    source = Source(0)
+    source.all = [
+        LogLine("one", None, 0, "rank0.log", 0),
+        LogLine("two " + "x" * 80, "error", 1, "a-long-name-of.1.log", 7),
+    ]
+    app = Host(None)
+    async with app.run_test(size=(60, 6)) as pilot:
+        view = app.view
+        view.set_source(source, tags=20)
+        assert view.lines[0].rstrip() == "  rank0.log    one"
+        assert view.lines[1].startswith("✖ a-lon….1.log two xxx") and view.lines[1].endswith("…")
+        first, second = (next(s for s in view.render_line(i) if "log" in s.text).style.color for i in (0, 1))
+        assert first != second
+        view.focus()
+        await pilot.press("l")
+        assert view.lines[1].startswith("✖ a-lon….1.log xxx")
+        await pilot.press("w")
+        assert view.lines[2].startswith(" " * 15 + "x") and view.lines[3].strip() == ""
+        view.set_source(source, tags=5)
+        assert view.lines[0].rstrip() == "  r….log"[:2] + "ra…og one"
+
+
+async def test_lines_stay_where_they_are_when_they_are_counted():
+    source = Source(500, known=False)
+    for i, line in enumerate(source.all):
+        source.all[i] = LogLine(line.text, None, i + 10_000)
+    app = Host(source)
+    async with app.run_test(size=(40, 10)) as pilot:
+        view = app.view
+        await pilot.press("pageup")
+        view.search("line 450")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        before = list(view.lines)
+        assert view.current == 10_450 and any(line.startswith("› line 450") for line in before)
+        source.known = True
+        view.update_lines()
+        assert view.lines == before and view.current == 450
+        source.add("new")
+        view.update_lines()
+        assert "+1 line " in view.lines[-1]
+
+
+@pytest.mark.parametrize("counted", [False, True])
+async def test_a_search_without_a_match_ends_also_where_lines_are_not_counted(counted, monkeypatch):
+    source = Source(5000, known=False)
+    source.all = [LogLine(line.text, None, i + (1 << 40)) for i, line in enumerate(source.all)]
+    app = Host(source)
+    async with app.run_test(size=(40, 10)) as pilot:
+        if counted:
+            monkeypatch.setattr("mens_widgets.logview.asyncio.sleep", lambda _: nothing(setattr(source, "known", True)))
+        app.view.search("nowhere")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert app.seen[-1] == ("nowhere", None)
+        app.view.search("line 7")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert app.seen[-1][1] % (1 << 40) == 799
+
+
+async def nothing(_):
+    """Do nothing, awaited."""
+
+
 async def test_wheel():
     from textual.events import MouseScrollDown, MouseScrollUp
 

@@ -218,6 +218,7 @@ class LogView(Canvas, can_focus=True):
         else:
             start = self._top = max(0, min(self._top, count - 1))
         lines = self._fetch(start, height, count)
+        start = self._index_of(lines, start)
         strips = [strip for i, line in enumerate(lines, start) for strip in self._line(line, i, width, height)]
         strips = strips[-height:] if self._top is None else strips[:height]
         if self._top is not None and count > self._seen:
@@ -349,17 +350,31 @@ class LogView(Canvas, can_focus=True):
             self.run_worker(self._search(start, way), group="search", exclusive=True)
 
     async def _search(self, start: int, way: int) -> None:
-        wanted, count = self.wanted, self._count()
+        wanted, count, guessed = self.wanted, self._count(), self._is_guessed
         low, high = (start + 1, count) if way > 0 else (0, start)
         while low < high:
             a, b = (low, min(low + SCAN_CHUNK, high)) if way > 0 else (max(low, high - SCAN_CHUNK), high)
             lines = self._fetch(a, b - a, count)
-            hits = [a + i for i, line in enumerate(lines) if ansi.matches(ansi.plain(line.text), wanted)]
+            first = self._index_of(lines, a)
+            hits = [first + i for i, line in enumerate(lines) if ansi.matches(ansi.plain(line.text), wanted)]
             if hits:
                 found = hits[0 if way > 0 else -1]
                 self.goto(found)
                 self.post_message(self.SearchDone(self, wanted, found))
                 return
+            if guessed and first > a:
+                break  # the beginning of what is counted from the end
             low, high = (b, high) if way > 0 else (low, a)
             await asyncio.sleep(0)
+            if guessed and (now := self._count()) and not self._is_guessed:
+                low, high, count, guessed = max(0, low - count + now), max(0, high - count + now), now, False
         self.post_message(self.SearchDone(self, wanted, None))
+
+    @property
+    def _is_guessed(self) -> bool:
+        """Whether lines are counted from the end, because nobody knows how many there are."""
+        return self.source is not None and self.source.line_count is None
+
+    def _index_of(self, lines: Sequence[LogLine], wanted: int) -> int:
+        """Return the index of the first of these lines: the one wanted, if there are so many before the end."""
+        return lines[0].number if lines and self._is_guessed and lines[0].number > wanted else wanted
