@@ -223,6 +223,31 @@ def test_a_compiled_model_is_watched_from_outside(tmp_path):
     assert len(Recorded.last.looks()) == 1
 
 
+def test_a_model_that_is_compiled_on_the_way_stays_in_one_graph(tmp_path):
+    torch._dynamo.reset()
+    model, part = small.llama(), small.batch(small.rows(2))
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    with pytest.warns(CollectorWarning, match="was compiled") as warned, watch(model, tmp_path) as mens:
+        compiled = torch.compile(model, backend=backend, fullgraph=True)
+        for step in range(1, 6):
+            Recorded.every = step  # entropy is asked for, and then it is not
+            model.zero_grad()
+            compiled(**part).loss.backward()
+            mens.backward_done()
+            mens.step(loss=1.0)
+    assert len(warned) == len(graphs) == 1
+    assert [(row["tokens"], row["token_entropy"]) for row in Recorded.last.steps] == [(None, None)] * 5
+    expected = small.reference(model, small.mean_loss(part))
+    assert {name: values["grad"] for name, values in Recorded.last.looks()[0][1].items()} == {
+        name: pytest.approx(norms["grad"], rel=1e-4) for name, norms in expected.items()
+    }
+
+
 def test_a_model_of_any_kind_can_be_watched(tmp_path):
     model = torch.nn.Linear(4, 1)
     with pytest.warns(CollectorWarning, match="no LoRA"), watch(model, tmp_path) as mens:
@@ -398,11 +423,11 @@ def test_adapters_that_come_to_a_model_without_any_are_watched_from_then_on(tmp_
 def test_tokens_of_a_model_that_is_not_called_are_unknown_and_not_zero(tmp_path):
     model, part = small.llama(), small.batch(small.rows(2))
     with pytest.warns(CollectorWarning) as warned, watch(model, tmp_path) as mens:
-        for call in (model, *[model.get_base_model().forward] * 2):  # no hook hears the method
+        for call in (model, *[model.get_base_model().forward] * 4):  # no hook hears the method
             call(**part).loss.backward()
             mens.backward_done()
             mens.step(loss=1.0)
-    assert [row["tokens"] for row in Recorded.last.steps] == [int(part["attention_mask"].sum()), None, None]
+    assert [row["tokens"] for row in Recorded.last.steps] == [int(part["attention_mask"].sum()), *[None] * 4]
     assert [str(w.message)[:40] for w in warned] == ["mens-console: the model that is watched "]
 
 

@@ -118,13 +118,16 @@ def _entropies(logits: torch.Tensor) -> torch.Tensor:
 
 
 class _Hook:
-    """What a module calls. Of a copied or a saved model it is a hook that does nothing: no session goes along."""
+    """What a module calls. Of a copied or a saved model it is a hook that does nothing: no session goes along.
+
+    Nor does it do anything while a compiler traces the model: what it would do breaks the graph in pieces.
+    """
 
     def __init__(self, call: Callable[..., None] | None = None) -> None:
         self._call = call
 
     def __call__(self, *args: Any) -> None:
-        if self._call is not None:
+        if not torch.compiler.is_compiling() and self._call is not None:
             self._call(*args)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Hook:
@@ -148,8 +151,8 @@ class TextProbe:
         self._guard = guard
         self._shifted = _predicts_next(unwrap(model))
         self._entropy: float | None = None
-        self._before: list[Any] = []
-        self._after: list[Any] = []
+        self._hooks: list[Any] = []
+        self._armed = False
         self._called = self._inside = False
 
     @property
@@ -163,20 +166,19 @@ class TextProbe:
         return self._counted.take() if called else None
 
     def attach(self) -> None:
-        """Begin to count tokens."""
-        if not self._before:
-            call = _Hook(self._count)
-            self._before = [model.register_forward_pre_hook(call, with_kwargs=True) for model in self._models]
-            if len(self._models) > 1:
-                self._before.append(self._models[0].register_forward_hook(_Hook(self._leave), always_call=True))
+        """Begin to count tokens. Hooks stay as they are from then on: others would have a compiled model made anew."""
+        if self._hooks:
+            return
+        count, measure = _Hook(self._count), _Hook(self._measure)
+        for model in self._models:
+            self._hooks.append(model.register_forward_pre_hook(count, with_kwargs=True))
+            self._hooks.append(model.register_forward_hook(measure, with_kwargs=True))
+        if len(self._models) > 1:
+            self._hooks.append(self._models[0].register_forward_hook(_Hook(self._leave), always_call=True))
 
     def arm(self, wanted: bool) -> None:
         """Have the next training forward's entropy taken, or not."""
-        if wanted and not self._after:
-            call = _Hook(self._measure)
-            self._after = [model.register_forward_hook(call, with_kwargs=True) for model in self._models]
-        elif not wanted:
-            _remove(self._after)
+        self._armed = wanted
 
     def entropy(self) -> float | None:
         """Return what the armed forward gave, once."""
@@ -185,8 +187,9 @@ class TextProbe:
 
     def detach(self) -> None:
         """Take the hooks off the model."""
-        _remove(self._after)
-        _remove(self._before)
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
 
     def _count(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._counts(module):
@@ -202,7 +205,7 @@ class TextProbe:
         return module.training and torch.is_grad_enabled() and (module is self._models[0] or not self._inside)
 
     def _measure(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if self._entropy is not None or not self._counts(module):
+        if not self._armed or self._entropy is not None or not self._counts(module):
             return
         with self._guard("token_entropy"):
             logits = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
@@ -219,12 +222,6 @@ def _callable_models(model: torch.nn.Module) -> tuple[torch.nn.Module, ...]:
         return (model,)
     inner: Any = model.get_base_model()  # type: ignore[operator]
     return (model,) if inner is model or compiled(inner) else (model, inner)
-
-
-def _remove(handles: list[Any]) -> None:
-    for handle in handles:
-        handle.remove()
-    handles.clear()
 
 
 def _predicts_next(model: torch.nn.Module) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -19,6 +19,9 @@ from mens_console.collectors.torching import compiled
 if TYPE_CHECKING:
     from mens_console.collectors.session import Session
     from mens_console.signals.pairs import LayerRow
+
+_UNHEARD: Final = 3
+"""Steps in a row without a call of the model, before that is told."""
 
 
 class Watcher:
@@ -49,7 +52,7 @@ class Watcher:
         """Whether this step's gradients were looked at."""
         self.wants_layers = False
         self._processes = processes
-        self._unheard = False
+        self._unheard, self._told = 0, False
         self.hears = False
         """Whether the language model's own calls tell its tokens."""
         with session.guard("lora"):
@@ -143,15 +146,18 @@ class Watcher:
                 found = self.probe.tokens()
                 self.hears = found is not None
                 if found is not None:
+                    self._unheard = 0
                     return found * self._processes
                 self._tell_unheard()
         return None
 
     def _tell_unheard(self) -> None:
-        if not self._unheard:
-            self._unheard = True
+        """Warn once the model was not called in so many steps in a row; a module may leave out single batches."""
+        self._unheard += 1
+        if self._unheard >= _UNHEARD and not self._told:
+            self._told = True
             warn(
-                "mens-console: the model that is watched is not called, or not with tokens: "
+                "mens-console: the model that is watched is not called, or not with tokens, or was compiled: "
                 "no token entropy, tokens only if the trainer tells"
             )
 
