@@ -238,3 +238,16 @@ def test_alerts_of_generation_are_listed_and_acknowledged_like_those_of_runs(cli
     assert "openings_collapse of personas/25K" in out
     (alert,) = [a for a in listed(cli, box) if a["rule"] == "openings_collapse"]
     assert (alert["acknowledged"], alert["note"]) == (True, "seen")
+
+
+def test_who_acknowledges_a_second_time_wipes_nothing_out(cli, box, state):
+    broken(box)
+    (alert,) = [a for a in listed(cli, box) if a["rule"] == "nan_loss"]
+    assert cli("alerts", "ack", alert["fingerprint"], "--note", "known", "--in", box)[0] == 0
+    before = (state / "alerts.json").read_bytes()
+    code, out, _ = cli("alerts", "ack", alert["fingerprint"], "--in", box)
+    assert code == 0
+    assert "nan_loss of nan was acknowledged by " in out and ": known;" in out
+    assert (state / "alerts.json").read_bytes() == before
+    cli("alerts", "ack", alert["fingerprint"], "--note", "it is fixed", "--in", box)
+    assert json.loads((state / "alerts.json").read_text())["acks"][0]["note"] == "it is fixed"

@@ -9,6 +9,7 @@ from screens.alertbox import SILENCE, alert, returned, troubled
 from screens.box import NOW, box, run, snapshot
 from screens.conftest import settle, text_of, until
 from screens.test_app import HOSTILE, Painter
+from textual.containers import VerticalScroll
 from textual.widgets import Input
 
 from mens_console.config.settings import NotifySettings
@@ -429,6 +430,20 @@ async def test_the_digest_greets_once_and_comes_back_with_u(console):
         assert isinstance(app.screen, DigestScreen)
         await press(pilot, "8")
         await until(pilot, lambda: isinstance(app.screen, AlertsScreen))
+
+
+async def test_a_long_digest_is_read_by_the_usual_keys(console):
+    async with console(returned(), (80, 14)) as (app, pilot):
+        await until(pilot, lambda: isinstance(app.screen, DigestScreen))
+        box = app.screen.query_one(VerticalScroll)
+        assert box.max_scroll_y > box.size.height
+        for key, expected in (("G", box.max_scroll_y), ("g", 0), ("j", 1), ("end", box.max_scroll_y), ("home", 0)):
+            await press(pilot, key)
+            assert round(box.scroll_y) == expected, key
+        await press(pilot, "pagedown")
+        assert round(box.scroll_y) == box.size.height - 1
+        await press(pilot, "pageup")
+        assert round(box.scroll_y) == 0
 
 
 async def test_the_digest_leads_to_the_alerts(console):

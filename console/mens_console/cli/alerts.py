@@ -202,6 +202,11 @@ def _ack(arguments: argparse.Namespace) -> int:
     book = _book(settings)
     snapshot = _load(settings, book)
     place, view = _alert_of(snapshot, arguments.fingerprint)
+    if view.acknowledged and not arguments.note:  # a second time must not wipe out what was said the first time
+        by = f" by {safe_text(view.acknowledged_by, 80)}" if view.acknowledged_by else ""
+        note = f": {safe_text(view.note, 300)}" if view.note else ""
+        print(f"{view.rule} of {safe_text(place.name)} was acknowledged{by}{note}; --note TEXT says something else")
+        return OK
     book.acknowledge(view, by=author(), at=time.time(), note=arguments.note)
     _must_be_kept(book)
     print(f"acknowledged: {view.rule} of {safe_text(place.name)} ({safe_text(view.message, 200)})")

@@ -107,8 +107,8 @@ def _section(title: str, lines: list[Line], most: int = MOST, total: int | None 
     if not lines:
         return []
     total = len(lines) if total is None else total
-    more: list[Line] = [((f"{' ' * STAMP}and {len(lines) - most} more", "muted"),)] if len(lines) > most else []
-    return heading(f"{title}  {total}") + lines[:most] + more
+    more: list[Line] = [((f"{' ' * STAMP}and {len(lines) - most} earlier", "muted"),)] if len(lines) > most else []
+    return heading(f"{title}  {total}") + lines[-most:] + more
 
 
 def _left_out(alerts: tuple[AlertNews, ...]) -> str:
@@ -196,6 +196,10 @@ class DigestScreen(OnceScreen[None]):
         Binding("8", "alerts", "Alerts", show=False, id="digest.alerts"),
         Binding("j,down", "scroll(1)", "Down", show=False, id="digest.down"),
         Binding("k,up", "scroll(-1)", "Up", show=False, id="digest.up"),
+        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False, id="digest.page_down"),
+        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="digest.page_up"),
+        Binding("g,home", "edge(False)", "To the top", show=False, id="digest.top"),
+        Binding("G,end", "edge(True)", "To the end", show=False, id="digest.end"),
     ]
 
     def __init__(self, found: Digest, zone: tzinfo | None = None) -> None:
@@ -212,6 +216,16 @@ class DigestScreen(OnceScreen[None]):
     def action_scroll(self, lines: int) -> None:
         """Scroll the page."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll the page by what is in sight of it."""
+        box = self.query_one(VerticalScroll)
+        box.scroll_relative(y=pages * max(1, box.size.height - 1), animate=False)
+
+    def action_edge(self, end: bool) -> None:
+        """Go to the top or to the end of the page."""
+        box = self.query_one(VerticalScroll)
+        (box.scroll_end if end else box.scroll_home)(animate=False)
 
     def action_alerts(self) -> None:
         """Close, and go to the alerts."""

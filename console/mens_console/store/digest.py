@@ -92,7 +92,7 @@ class CheckpointNews:
 class Digest:
     """What happened after `left_at` and up to `now` (s), each kind in the order of time, failures before finishes.
 
-    `fired` are alerts that began to fire since, or got worse, some of them over by now; `resolved` those that had been
+    Alerts that fired come the worst first, of these those that are on, and then the newest. `fired` are alerts that began to fire since, or got worse, some of them over by now; `resolved` those that had been
     on before. `quiet` counts alerts left out because they are silenced or follow from another; `still` those that were
     on before and are on unchanged; `going` are the runs that are live and about which there is nothing else to tell.
     """
@@ -166,7 +166,7 @@ def digest(
         tuple(sorted(ended, key=lambda one: (one.state == "finished", one.wall))),
         tuple(sorted(begun, key=lambda one: one.wall)),
         tuple(sorted(resumed, key=lambda one: one.wall)),
-        tuple(sorted(alerts.fired, key=lambda one: (-one.alert.severity.rank, one.wall))),
+        tuple(sorted(alerts.fired, key=lambda one: (-one.alert.severity.rank, not one.alert.active, -one.wall))),
         tuple(sorted(alerts.resolved, key=lambda one: one.wall)),
         tuple(sorted(checkpoints, key=lambda one: (one.name, one.step))),
         alerts.quiet,
