@@ -5,13 +5,14 @@ Which streams are meant is `logstreams`' business, how a line looks `loglines`';
 
 from __future__ import annotations
 
+import math
 import re
 import select
 import sys
 import threading
 import time
 from contextlib import ExitStack, closing
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final
 
 from mens_console.cli.common import colour, complain
@@ -105,13 +106,12 @@ class _Group:
     def print_past(self) -> int:
         """Print what was there when the command began; return how many lines."""
         stop = self._mark.cut if self._follows else None
-        if self._since is not None:
-            lines: Iterable[MergedLine] = self._pick.forward(self.merged.walk(self.merged.cut_at(self._since), stop))
-            if self._lines is not None:
-                lines = list(lines)[-self._lines :] if self._lines else []
-        else:
-            wanted = LINES if self._lines is None else self._lines
-            lines = list(islice(self._pick.backward(self.merged.walk_back(stop)), wanted))[::-1]
+        if self._since is not None and self._lines is None:
+            return self._print(self._pick.forward(self.merged.walk(self.merged.cut_at(self._since), stop)))
+        since = -math.inf if self._since is None else self._since
+        recent = takewhile(lambda line: line.at >= since, self.merged.walk_back(stop))
+        wanted = LINES if self._lines is None else self._lines
+        lines = list(islice(self._pick.backward(recent), wanted))[::-1]
         return self._print(lines)
 
     def follow(self) -> None:
