@@ -114,7 +114,7 @@ def test_the_console_is_opened_on_the_paths(cli, monkeypatch, box):
     class App:
         return_code = 0
 
-        def __init__(self, engine, settings):
+        def __init__(self, engine, settings, *, pins):
             opened.append((engine.snapshot.roots, settings.theme, settings.max_depth))
 
         def exit(self, *_):

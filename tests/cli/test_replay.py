@@ -94,7 +94,7 @@ def shown(monkeypatch):
     class App:
         return_code = 0
 
-        def __init__(self, engine, settings):
+        def __init__(self, engine, settings, *, pins):
             self.engine = engine
             seen.append(engine)
 
