@@ -273,7 +273,15 @@ def test_a_real_training_is_sampled_before_and_after_a_fork(tmp_path):
     assert {row["status"] for row in events(path, "train_end")} == {"completed"}
 
 
-@pytest.mark.parametrize("every_s", [0, 0.0, -1.0])
+def test_a_pace_without_end_is_once_a_day():
+    sampler = SystemSampler(list, every_s=float("inf"), step=lambda: 1, guard=Guard(), machine=FakeMachine)
+    sampler.start()
+    sampler.stop(10.0)
+    assert sampler._every_s == 86_400.0
+    assert not sampler._thread.is_alive()
+
+
+@pytest.mark.parametrize("every_s", [0, 0.0, -1.0, float("nan")])
 def test_zero_turns_it_off(tmp_path, every_s):
     session = Session(tmp_path, system_every_s=every_s)
     session.start()

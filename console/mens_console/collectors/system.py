@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "system"
 """The event, and the collector that the guard may switch off."""
-SHORTEST_S: Final = 0.1
+SHORTEST_S, LONGEST_S = 0.1, 86_400.0
 PARTING_S: Final = 0.5
 """How long the end of a training waits for the last sample."""
 _WORTH_S: Final = 5.0
@@ -69,7 +69,7 @@ class SystemSampler:
         self.cpu_s = 0.0
         """Processor time that the samples took, in seconds."""
         self._tell, self._step, self._guard = tell, step, guard
-        self._every_s = max(every_s, SHORTEST_S)
+        self._every_s = min(max(every_s, SHORTEST_S), LONGEST_S)
         self._machine = machine
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
