@@ -16,7 +16,7 @@ class Recorded:
         self.run_dir, self.total_steps, self.config, self.base_model = run_dir, total_steps, config, base_model
         self.rank, self.world_size = rank, world_size
         self.guard = Guard()
-        self.off = self.guard.off
+        self.off, self.safely = self.guard.off, self.guard
         self.pairs, self.table, self.steps, self.events, self.ended = None, None, [], [], None
         Recorded.last = self
 

@@ -142,6 +142,22 @@ def test_what_the_caller_knows_is_taken_before_what_is_measured(tmp_path):
     assert {"word": 1, "resumed_at_step": 10, "lora_r": 4}.items() <= Recorded.last.config.items()
 
 
+def test_what_is_no_number_costs_its_step_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "Session", Session)
+    model = small.llama()
+    with pytest.warns(CollectorWarning) as warned, watch(model, tmp_path) as mens:
+        for loss, tokens in [(1.0, 1), ("high", 1), (2.0, "some"), (3.0, 1)]:
+            model(**small.batch(small.rows(2))).loss.backward()
+            mens.backward_done()
+            mens.step(loss=loss, tokens=tokens)
+    assert [str(w.message).partition(":")[2][:56] for w in warned] == [
+        " a step could not be recorded: ValueError: could not con"
+    ]
+    assert "later ones are tried" in str(warned[0].message)
+    rows = [json.loads(line) for line in (tmp_path / "telemetry.jsonl").read_bytes().splitlines()]
+    assert [row["payload"]["loss"] for row in rows if row["event"] == "step"] == [1.0, 3.0]
+
+
 def test_the_movement_of_a_step_with_a_closure_is_the_whole_step(tmp_path):
     model = small.llama()
     optimizer = torch.optim.LBFGS(trainable(model), lr=0.1, max_iter=3)

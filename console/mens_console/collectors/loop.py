@@ -124,7 +124,7 @@ class Loop:
         `scaler` is the GradScaler, if there is one, whether it unscaled the gradients already or not.
         """
         if self._watcher is not None:
-            with self.session.guard("loop"):
+            with self.session.safely("the learning rate"):
                 self._rate = learning_rate(self._optimizer)
             self._watcher.look(scaler)
 
@@ -153,7 +153,7 @@ class Loop:
         self._expect_look(watcher)
         watcher.after_step()
         rate, self._rate = self._rate, None
-        with self.session.guard("loop"):
+        with self.session.safely("a step"):
             if lr is None:
                 lr = learning_rate(self._optimizer) if rate is None else rate
             if tokens is not None:

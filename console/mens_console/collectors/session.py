@@ -94,7 +94,7 @@ class Session:
         """
         if not self._on:
             return
-        with self._safely("the start"):
+        with self.safely("the start"):
             if self._attempt is None or self._pid != os.getpid():
                 self._attempt, self._pid = self._open(), os.getpid()
                 self._ended = self._late = False
@@ -111,7 +111,7 @@ class Session:
             return
         self._attempt, self._ended = None, True
         atexit.unregister(self._at_exit)
-        with self._safely("the end"):
+        with self.safely("the end"):
             attempt.end(status, error, time.monotonic() + EXIT_S)
 
     def _at_exit(self) -> None:
@@ -126,7 +126,7 @@ class Session:
             self.finish("crashed", f"{type(raised).__name__}: {raised}")
 
     @contextmanager
-    def _safely(self, what: str) -> Iterator[None]:
+    def safely(self, what: str) -> Iterator[None]:
         """Let nothing out; what could not be recorded is told once."""
         try:
             yield
@@ -195,7 +195,7 @@ class Session:
         attempt = self._running()
         if attempt is None:
             return
-        with self._safely("a step"):
+        with self.safely("a step"):
             known = {
                 "loss": number(loss),
                 "learning_rate": number(learning_rate),
@@ -218,7 +218,7 @@ class Session:
         """
         attempt = self._running()
         if attempt is not None:
-            with self._safely("an evaluation"):
+            with self.safely("an evaluation"):
                 known = {str(name): value for name, given in metrics.items() if (value := number(given)) is not None}
                 named = {name: value for name, value in known.items() if name.startswith(_EVALUATED)}
                 unnamed = {f"eval_{name}": value for name, value in known.items() if name not in named}
@@ -240,7 +240,7 @@ class Session:
         """
         attempt = self._running()
         if attempt is not None:
-            with self._safely("a fixed evaluation"):
+            with self.safely("a fixed evaluation"):
                 figures = {"em": em, "ce": ce, "ece": ece, "ece_expected": ece_expected}
                 known = {name: number(value) for name, value in figures.items()}
                 attempt.fixed_eval(int(step), {k: None if v is None or v != v else v for k, v in known.items()}, int(n))
@@ -249,19 +249,19 @@ class Session:
         """Count one answer of `length` to a task of `pattern`."""
         attempt = self._running()
         if attempt is not None:
-            with self._safely("an answer"):
+            with self.safely("an answer"):
                 attempt.patterns.update(pattern, length, correct)
 
     def checkpoint(self, step: int, path: str | os.PathLike[str]) -> None:
         """Report a checkpoint that was just written."""
         attempt = self._running()
         if attempt is not None:
-            with self._safely("a checkpoint"):
+            with self.safely("a checkpoint"):
                 attempt.checkpoint(int(step), os.fsdecode(path))
 
     def phase(self, name: str) -> None:
         """Say what the training does now: `training`, `evaluating` or `saving`; only training counts as throughput."""
         attempt = self._running()
         if attempt is not None and name in _PHASES:
-            with self._safely("a phase"):
+            with self.safely("a phase"):
                 attempt.phase(name)
