@@ -67,7 +67,7 @@ class Merged:
             Stream(path, i, at_once, first) for i, (path, first) in enumerate(zip(self.paths, begin, strict=False))
         ]
         self._known = False
-        self._end = 0
+        self._end = self._turn = 0
         self._anchors: OrderedDict[int, tuple[Cut, float]] = OrderedDict()
         for stream in self._streams:
             stream.open(clock())
@@ -299,15 +299,14 @@ class Merged:
             self._tail_lines = lines
 
     def _count(self) -> bool:
-        """Count some more of each file; say whether everything is counted."""
-        for stream in self._streams:
-            with self._lock:
-                if not self._closed:
-                    stream.count()
+        """Count some more of one file, each in its turn; say whether everything is counted."""
         with self._lock:
-            if not self._known and all(stream.complete for stream in self._streams):
+            left = [stream for stream in self._streams if not stream.complete]
+            if left and not self._closed:
+                self._turn += 1
+                left[self._turn % len(left)].count()
+            elif not self._known:
                 self._begin()
-                return True
             return self._known
 
     def _loop(self) -> None:
