@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.training
@@ -211,6 +212,23 @@ def test_logs_that_come_seldom_complete_their_own_step(tmp_path):
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["loss"] is not None for row in rows] == [False, False, True] * 2
     assert all(row["grad_norm"] > 0 for row in rows)
+
+
+def test_numbers_of_any_library_are_taken_from_a_log(tmp_path):
+    class Odd(Trainer):
+        def log(self, logs, *args, **kwargs):
+            if "loss" in logs:
+                logs |= {"loss": np.float32(1.5), "tensor": torch.tensor(2.5), "huge": 10**400, "no": True, "word": "x"}
+            super().log(logs, *args, **kwargs)
+
+    trainer, _ = fit(tmp_path, small.llama(), small.rows(6), huggingface.MensCallback(), reference=False)
+    trainer.__class__ = Odd
+    trainer.train()
+    row = Recorded.last.steps[0]
+    assert row["loss"] == 1.5
+    assert {name: row["extra"].get(name) for name in ("tensor", "huge", "no", "word")} == {
+        "tensor": 2.5, "huge": math.inf, "no": None, "word": None,
+    }  # fmt: skip
 
 
 def test_the_log_of_an_epoch_is_not_lost(tmp_path):

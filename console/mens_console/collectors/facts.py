@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.collectors.adapters import unwrap
+from mens_console.collectors.plain import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,13 +92,10 @@ def base_model(model: torch.nn.Module) -> str:
 
 
 def numbers(values: Any, without: Iterable[str] = ()) -> dict[str, float]:
-    """Return the entries of a mapping of metrics that are numbers (booleans are none)."""
+    """Return the entries of a mapping of metrics that are numbers, of any library; booleans are none."""
     left_out = frozenset(without)
-    return {
-        str(name): float(value)
-        for name, value in dict(values or {}).items()
-        if name not in left_out and isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    found = {name: number(value) for name, value in dict(values or {}).items() if name not in left_out}
+    return {str(name): value for name, value in found.items() if value is not None}
 
 
 def _named(source: Any, names: Iterable[str]) -> Facts:
