@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mens_console.signals.alerts import Signal
+from mens_console.signals.alerts import AlertReducer, Signal
 from mens_console.signals.detectors import Divergence, HiddenNan, NonFinite, Spikes
 from mens_console.signals.ema import Ema
 from mens_console.signals.gauges import Gradients, LearningRate, Slowing
@@ -163,6 +163,42 @@ def test_plateau_needs_fifty_points_and_fifty_steps_of_an_ema_that_is_one():
     steps = [i // 4 for i in range(190)]
     detector = Plateau("run")
     assert feed(detector, [1.0] * 190, steps) == []
+
+
+def decay(n, pace, seed):
+    """A loss that falls from 4.7 to 3.3, by 1/e in `pace` points, under the noise of a small batch."""
+    rng = random.Random(seed)
+    return [3.3 + 1.4 * math.exp(-i / pace) + rng.gauss(0.0, 0.12) for i in range(n)]
+
+
+def severities(found):
+    return [o.severity for o in found if o.rule == "plateau" and o.signal is B]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_plateau_in_a_course_that_still_falls_is_for_information(seed):
+    found = plateau_of(decay(600, 250, seed))[1]
+    assert set(severities(found)) == {Severity.INFO}
+    first = next(o for o in found if o.severity is Severity.INFO)
+    assert "still falls" in first.message and "Mann-Kendall S -" in first.evidence[1]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_becomes_a_warning_once_the_course_has_come_to_rest_and_counts_once(seed):
+    found = [o for o in plateau_of(decay(900, 60, seed))[1] if o.rule == "plateau" and o.signal is B]
+    assert [o.severity for o in found][-2:] == [Severity.INFO, None], "None is what the rule says: a warning"
+    assert [o.standing for o in found][-2:] == [False, True]
+    assert "falls no more" in found[-1].message
+    alerts = AlertReducer()
+    for one in found[-2:]:
+        alerts.apply(one)
+    (view,) = alerts.views
+    assert (view.severity, view.count) == (Severity.WARNING, 1)
+
+
+def test_a_loss_that_lies_still_is_a_warning_from_the_first():
+    assert severities(plateau_of([2.0] * 300)[1]) == [None]
+    assert severities(plateau_of([*[3.0 - 0.02 * i for i in range(50)], *[2.0] * 100])[1]) == [None], "too few to tell"
 
 
 def test_the_rounding_of_an_ema_is_no_gain():

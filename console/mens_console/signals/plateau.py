@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from mens_console.signals.detectors import Detector
 from mens_console.signals.human import number
 from mens_console.signals.human import step as step_text
-from mens_console.signals.rules import RULES
+from mens_console.signals.rules import RULES, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +27,10 @@ _NOISE: Final = 1e-9
 """Percent under which a gain is what rounding leaves of 0."""
 _WARM: Final = 20
 """Points after which the EMA is one: before that, its lowest may be the luck of a few losses."""
+_STRETCHES: Final = 8
+_STRETCH: Final = 25
+_FALLS: Final = -16
+"""Mann and Kendall's S of eight values from which on a fall is no chance (one-sided p = 0.031)."""
 _LOOKED_BACK: Final = 4
 """Stretches of a plateau's patience over which its level is taken."""
 
@@ -38,9 +44,12 @@ class Plateau(Detector):
     for other rules to say; nor while the EMA hovers about 0, as that of a policy's loss: a share of that tells nothing.
     It ends with an improvement of 2 % over the same stretch, so that slow progress stays one
     alert and does not come and go.
+
+    One percent in fifty steps is what many a healthy run gains late in its course, and noise hides less. While the
+    longer course still falls, the alert is for information; it becomes a warning once that has come to rest.
     """
 
-    __slots__ = ("_best", "_low", "_n", "_points", "_since", "_step")
+    __slots__ = ("_best", "_course", "_low", "_mild", "_n", "_points", "_since", "_step")
 
     def __init__(self, entity: str, rules: Mapping[str, Rule] = RULES) -> None:
         super().__init__(entity, rules)
@@ -49,6 +58,7 @@ class Plateau(Detector):
     def _restart(self) -> None:
         self._best, self._low, self._step, self._n, self._points = _INF, _INF, 0, 0, 0
         self._since: deque[float] = deque(maxlen=_LOOKED_BACK * self._rules["plateau"].for_points)
+        self._course, self._mild = Course(), False
 
     @property
     def on(self) -> bool:
@@ -59,11 +69,16 @@ class Plateau(Detector):
         """Take points of the EMA in order (NaN is skipped) and return what there is to say about them."""
         rule = self._rules["plateau"]
         enter, leave, patience = rule.entry / 100.0, rule.exit / 100.0, rule.for_points
-        on, since = self.on, self._since
+        on, since, course = self.on, self._since, self._course
         best, n = self._best, self._n
         goal = _goal(best, leave if on else enter)
         found: list[Observation] = []
         for i, x in enumerate(emas):
+            if x == x:
+                course.total += x
+                course.n += 1
+                if course.n == _STRETCH and course.complete() and on and self._mild and not course.falls:
+                    found.append(self._comes_to_rest((steps[i], walls[i], x)))
             if x < goal:
                 if on:
                     on = False
@@ -118,7 +133,20 @@ class Plateau(Detector):
         least = number(self._rules["plateau"].entry)
         text = f"EMA of the loss has not improved by {least} % since step {step_text(self._step)}"
         why = f"EMA {number(x)}, best {number(self._best)} at step {step_text(self._step)}, {points} points ago"
-        return self._breach("plateau", (step, wall, gain), text, why)
+        self._mild = self._course.falls
+        if not self._mild:
+            return self._breach("plateau", (step, wall, gain), text, why)
+        text += ", though its longer course still falls"
+        return self._breach("plateau", (step, wall, gain), text, why, self._course.told, severity=Severity.INFO)
+
+    def _comes_to_rest(self, point: tuple[int, float, float]) -> Observation:
+        """Say that a plateau is one by the longer course, too; it counts as the same point of the same condition."""
+        step, wall, x = point
+        self._mild = False
+        gain = 100.0 * (self._best - x) / abs(self._best) if self._best else 0.0
+        text = f"EMA of the loss improves by less than {number(self._rules['plateau'].entry)} %, and falls no more"
+        found = self._breach("plateau", (step, wall, gain), text, self._course.told)
+        return replace(found, standing=True)
 
     def _stuck(self, step: int, wall: float, x: float) -> list[Observation]:
         rule = self._rules["loss_stuck"]
@@ -132,6 +160,47 @@ class Plateau(Detector):
         """Begin the patience anew after a resume at `step`."""
         self._restart()
         return [o for rule in sorted(self._active) for o in self._clear(rule, step, wall)]
+
+
+class Course:
+    """Whether a series falls in the long run: means of 8 stretches of 25 points, by Mann and Kendall's S.
+
+    S counts pairs of stretches of which the later one is higher, less those where it is lower: -28 to 28. At -16 and
+    below a series without a trend is one time in thirty.
+    """
+
+    __slots__ = ("_means", "n", "total")
+
+    def __init__(self) -> None:
+        self._means: deque[float] = deque(maxlen=_STRETCHES)
+        self.total, self.n = 0.0, 0
+        """Sum and number of the points since the last whole stretch; added to from outside, because this is hot."""
+
+    def complete(self) -> bool:
+        """End a stretch; True where there are enough of them."""
+        self._means.append(self.total / self.n)
+        self.total, self.n = 0.0, 0
+        return len(self._means) == _STRETCHES
+
+    @property
+    def score(self) -> int:
+        """Return S, 0 before there are enough stretches."""
+        if len(self._means) < _STRETCHES:
+            return 0
+        return sum((b > a) - (b < a) for a, b in combinations(self._means, 2))
+
+    @property
+    def falls(self) -> bool:
+        """Say whether the series falls, by more than chance."""
+        return self.score <= _FALLS
+
+    @property
+    def told(self) -> str:
+        """Return what was found, as a line of evidence."""
+        if len(self._means) < _STRETCHES:
+            return f"fewer than {_STRETCHES * _STRETCH} points: nothing is known of the longer course"
+        means = f"{number(self._means[0])} to {number(self._means[-1])}"
+        return f"means of {_STRETCHES} × {_STRETCH} points: {means}, Mann-Kendall S {self.score} (falls at {_FALLS})"
 
 
 def _goal(best: float, share: float) -> float:

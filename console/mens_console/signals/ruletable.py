@@ -63,7 +63,8 @@ LOSS: Final = (
     Rule(
         "plateau", _WARNING, "Loss has stopped improving",
         "the best EMA of the loss improves by less than 1 % over 50 steps, and at least 50 logged points after the "
-        "first 20, and it does not rise; ends when it improves by 2 % over as many", "% improvement", 1.0, 2.0,
+        "first 20, and it does not rise; ends when it improves by 2 % over as many; for information while the means of "
+        "the last 8 × 25 points still fall (Mann-Kendall, p 0.03)", "% improvement", 1.0, 2.0,
         "Compare with the eval loss: stop early if that is flat too, otherwise lower the learning rate.",
         ("loss",), for_points=50, inhibited_by=(*_NAN, "loss_explosion", "lr_zero"), asks=_LASTING,
     ),
