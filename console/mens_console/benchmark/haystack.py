@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from mens_console.signals.byvalue import ByValue
+
 _NOUNS: Final = (
     "time year people way day man thing woman life child world school state family student group country problem hand "
     "part place case week company system program question work government number night point home water room mother "
@@ -31,7 +33,7 @@ _THOUGHT: Final = "</think>"
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Item(ByValue):
     """One question of the retrieval task."""
 
     prompt: str

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.cli.common import Meter
 from mens_console.cli.errors import NO, OK, WRONG, CommandError
+from mens_console.signals.byvalue import ByValue
 
 if TYPE_CHECKING:
     import argparse
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Lately:
+class Lately(ByValue):
     """The last minutes: rates are a second of observed time, latencies milliseconds of what succeeded."""
 
     seconds: float
@@ -92,7 +93,7 @@ class Lately:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(ByValue):
     """One soak."""
 
     dir: str

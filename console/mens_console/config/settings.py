@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mens_console.signals.byvalue import ByValue
+
 if TYPE_CHECKING:
     from mens_console.signals.metricrules import MetricRule
 
@@ -40,7 +42,7 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class NotifySettings:
+class NotifySettings(ByValue):
     """Where notifications go, and which.
 
     `apprise` are addresses as the operator wrote them, ``${VAR}`` still in them; like `heartbeat` they may hold
@@ -63,7 +65,7 @@ class NotifySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(ByValue):
     """Everything that can be set.
 
     `memory_budget_mb` bounds the points kept in memory (10⁶ bytes each); `ema_alpha` is the weight of the newest loss

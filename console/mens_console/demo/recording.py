@@ -18,6 +18,8 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from mens_console.signals.byvalue import ByValue
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -37,7 +39,7 @@ class RecordingError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class Process(ByValue):
     """One process of the run; times in seconds since the recording began.
 
     `ended` and `returncode` are None while it lives; a `returncode` of -9 means killed by signal 9.
@@ -51,7 +53,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class Header(ByValue):
     """What a recording says about itself.
 
     `started_at` is in seconds since the epoch, `duration` in seconds; `files` maps every path that ever existed to
@@ -71,7 +73,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(ByValue):
     """One thing that happened `t` seconds after the recording began.
 
     `append` puts `data` at `offset`, which is the file's length; `write` makes `data` the whole content; `stand_in`

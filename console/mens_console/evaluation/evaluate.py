@@ -17,6 +17,7 @@ from mens_console.evaluation.score import UNDERFED, Result, buckets, weighted
 from mens_console.evaluation.style import style
 from mens_console.evaluation.tools import tool_use
 from mens_console.ingest.text import safe_text
+from mens_console.signals.byvalue import ByValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class Evaluated(ByValue):
     """The outcome. `results` are in the order of `METRICS`; `at` is in seconds since the epoch."""
 
     gold: Gold

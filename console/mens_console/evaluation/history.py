@@ -18,6 +18,7 @@ from mens_console.evaluation.metrics import METRICS
 from mens_console.evaluation.rows import parse
 from mens_console.ingest.safeopen import explain, open_regular, read_at
 from mens_console.ingest.text import safe_text
+from mens_console.signals.byvalue import ByValue
 
 MAX_DEPTH: Final = 8
 MAX_FOLDERS: Final = 20_000
@@ -27,7 +28,7 @@ TAIL_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class Past(ByValue):
     """One evaluation of a log. `scores` are by metric in its unit; one without a value is not in it."""
 
     path: str

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from mens_console.signals.byvalue import ByValue
+
 Bucket = Literal["tool_use", "style", "guardrail", "overall"]
 WEIGHTS: Final[dict[Bucket, float]] = {"tool_use": 0.45, "style": 0.45, "guardrail": 0.10}
 TITLES: Final[dict[Bucket, str]] = {
@@ -19,7 +21,7 @@ TITLES: Final[dict[Bucket, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(ByValue):
     """One metric. `target` and `stretch` are in `unit`; a value on the target meets it. `required` ones decide."""
 
     id: str

@@ -12,6 +12,7 @@ from typing import Any, Final
 from mens_console.evaluation.gold import Gold
 from mens_console.evaluation.rows import Row, Source, UnreadableError, first, read_rows
 from mens_console.ingest.text import safe_text
+from mens_console.signals.byvalue import ByValue
 
 _OUTPUTS: Final = ("output", "response", "prediction", "completion", "generation", "answer", "text", "content")
 _FACTS: Final = ("id", "base", "adapter", "revision", "quantization", "dataset_version")
@@ -37,7 +38,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Predictions:
+class Predictions(ByValue):
     """All answers by item, what is told of the model, and what is to be said of the file."""
 
     source: Source

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mens_console.evaluation.metrics import METRICS, TITLES, WEIGHTS, Bucket, Metric, required
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.intervals import mean_interval
 from mens_console.signals.patterns import wilson
 
@@ -21,7 +22,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Result(ByValue):
     """What one metric came to, in its unit. `value` is NaN where it could not be taken; `reason` says why.
 
     `ratio` is what was achieved of it (0 to 1), which a bucket's score is the mean of. A `reason` beside a value says

@@ -10,6 +10,7 @@ from mens_console.gate.bounds import bounds, contradiction, sample_size, scale
 from mens_console.gate.choose import TOLD_DIFFERENTLY, ordered
 from mens_console.gate.statistics import difference_of_shares
 from mens_console.gate.wording import figure, quantity, short
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.differences import apart
 from mens_console.signals.intervals import Estimate
 
@@ -21,7 +22,7 @@ COMPARABLE: Final = ("eval_set", "measure")
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(ByValue):
     """By how much a value is worse than the baseline's (its unit; negative: better), with the bound above.
 
     `limit` is how much worse it may be; `upper` is None where nothing tells the spread.

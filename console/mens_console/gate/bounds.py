@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.gate import statistics
 from mens_console.gate.metrics import ENGINEERING
+from mens_console.signals.byvalue import ByValue
 
 if TYPE_CHECKING:
     from mens_console.gate.types import Band, Item, Metric
@@ -28,7 +29,7 @@ _DECIMAL: Final = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(ByValue):
     """Lower and upper bound (95 % each; infinite where none exists at this n), or None with the reason in `missing`."""
 
     interval: tuple[float, float] | None

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from mens_console.signals.byvalue import ByValue
+
 Verdict = Literal["PASS", "CONDITIONAL", "FAIL", "UNDERFED"]
 VERDICTS: Final[tuple[Verdict, ...]] = ("FAIL", "UNDERFED", "CONDITIONAL", "PASS")
 """Worst first: the worst of the criteria is the verdict of all."""
@@ -22,7 +24,7 @@ UNNAMED: Final = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(ByValue):
     """A metric that criteria may name: `unit`, which way is better, and what kind of figure it is.
 
     `tier` is the product KPI's (1 decides, 2 explains, 3 context), None for what is no product KPI; `demoted` may never
@@ -42,7 +44,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class Band(ByValue):
     """A condition on a value: `>=115` is low=115, closed; both ends where it is a range."""
 
     low: float = -math.inf
@@ -59,7 +61,7 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(ByValue):
     """What a criterion compares with: a value of an evidence file that is pinned by its digest.
 
     With `margin` the criterion is one of non-inferiority: worse than the baseline by at most `margin`, absolute in the
@@ -73,7 +75,7 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
+class Criterion(ByValue):
     """One condition of a profile. `passes` and `conditional` are bands on the metric's value in `unit`.
 
     `requires` names further metrics that must hold as well, each with its bands (P50 and P99 together). A `manual` one
@@ -142,7 +144,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
+class Paired(ByValue):
     """What a value's producer says of it against a base model's, task by task: the base's value, and both rest on `n`.
 
     `interval` is the 95 % one of the value - the base's, in the metric's unit.
@@ -155,7 +157,7 @@ class Paired:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Item(ByValue):
     """One value of evidence, and where it stands: file, digest, and `pointer` (a JSON pointer, or a line) inside it.
 
     `n` counts what it rests on; a share says `successes` of `n`; `samples` are the single runs behind a mean; `counts`
@@ -192,7 +194,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceFile:
+class EvidenceFile(ByValue):
     """A file that was looked at: hashed and parsed from one reading. `problem` says why it gave nothing.
 
     `notes` say what was left aside, and why, in a file that gave something.
@@ -208,7 +210,7 @@ class EvidenceFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(ByValue):
     """All evidence at one moment. `digest` is over the files' digests; `listed` are items that must be there.
 
     An item that is listed (by an earlier freeze, or by a manifest file) and gone leaves its metric UNDERFED.
@@ -224,7 +226,7 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(ByValue):
     """What a person says of a manual criterion."""
 
     criterion: str
@@ -235,7 +237,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(ByValue):
     """A CONDITIONAL (never a FAIL or UNDERFED) that somebody lets through, with owner and due date (s)."""
 
     criterion: str
@@ -247,7 +249,7 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(ByValue):
     """A criterion judged: `reason` in one sentence, and how many would have decided what is undecided (`needed_n`)."""
 
     criterion: Criterion
@@ -267,7 +269,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(ByValue):
     """A profile judged on a manifest. `ready`: nothing but people's GO is missing. `blockers` are sentences."""
 
     profile: Profile

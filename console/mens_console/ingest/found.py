@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from mens_console.signals.byvalue import ByValue
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,7 +34,7 @@ class FoundRecord:
 
 
 @dataclass(slots=True, frozen=True)
-class Checkpoint:
+class Checkpoint(ByValue):
     """One `checkpoint-N` folder: its step, the bytes of its regular files and when it was last changed (epoch s)."""
 
     path: Path

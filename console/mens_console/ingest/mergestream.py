@@ -13,6 +13,7 @@ from mens_console.ingest.logfile import LINE_CAP, SLICE, text_of
 from mens_console.ingest.logtail import LogTail, level_of
 from mens_console.ingest.safeopen import explain
 from mens_console.ingest.timeline import Timeline
+from mens_console.signals.byvalue import ByValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ AT_A_TIME: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class MergedLine:
+class MergedLine(ByValue):
     """One line as it was written; its level if it says one; its number in the merge; which stream it is of.
 
     `at` is its time in seconds since the epoch: its own where it is `dated`, else that of the line it belongs to.

@@ -9,6 +9,8 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from mens_console.signals.byvalue import ByValue
+
 if TYPE_CHECKING:
     from mens_console.signals.pairs import LayerRow, PairTable
     from mens_console.signals.system import SystemSample
@@ -38,7 +40,7 @@ class Columns:
 
 
 @dataclass(slots=True, frozen=True)
-class Fact:
+class Fact(ByValue):
     """Something a source says about its run that is not a point of a series.
 
     Kinds and their values:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from mens_console.ingest import logfile
 from mens_console.ingest.safeopen import read_at
 from mens_console.ingest.stamps import Stamp, on_day, stamp_of, time_of
+from mens_console.signals.byvalue import ByValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ _ARRIVALS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Block(ByValue):
     """The lines that follow the newlines of one block: where they start, their keys, and which told a time themselves.
 
     `data` are the file's bytes from `offset` on, a little more than the block.

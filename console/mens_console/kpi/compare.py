@@ -13,6 +13,7 @@ import numpy as np
 
 from mens_console.kpi.definitions import KPIS, Definition
 from mens_console.kpi.lanes import BURDEN, LEAKAGE, NO_LANE, burden, compactness_loss, is_code, leakage, matched, shared
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.differences import (
     LEVEL,
     apart,
@@ -37,7 +38,7 @@ MOST_SHARED: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(ByValue):
     """A difference over the same tasks: what either side reads there, and what else speaks for it."""
 
     base: float

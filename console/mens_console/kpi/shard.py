@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mens_console.kpi.table import Names, Rows
+from mens_console.signals.byvalue import ByValue
 
 if TYPE_CHECKING:
     from mens_console.ingest.records import BadLine
@@ -24,7 +25,7 @@ BAD_KEPT: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(ByValue):
     """A KPI that came computed: its value over `n` of `of` (None where not told), and where it stands.
 
     `decides` is false for evidence that may not decide. `at` is when it was made, seconds since the epoch.

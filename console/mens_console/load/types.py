@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from mens_console.signals.byvalue import ByValue
+
 TokensBy: TypeAlias = Literal["server", "whitespace", "chunks"]
 """Who counted the tokens: the server's usage (true), or, where it tells none, blanks in the text."""
 
@@ -27,7 +29,7 @@ ERRORS: Final = (CONNECT, TLS, HTTP, TIMEOUT, CUT, EMPTY, MALFORMED)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(ByValue):
     """One request, ended. What failed keeps the times that it came to; they belong in no percentile."""
 
     id: str
@@ -58,7 +60,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(ByValue):
     """One look at whether the server is there."""
 
     ok: bool

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.config.state import append_private
 from mens_console.notify.routes import DeliveryError
+from mens_console.signals.byvalue import ByValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -33,7 +34,7 @@ _CANCEL_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(ByValue):
     """How one attempt went: at (s), by which route, about which alerts, the how-manieth try, and why not, if not."""
 
     at: float

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.config.state import DAMAGE, locked, read_private, replace_private
+from mens_console.signals.byvalue import ByValue
 from mens_console.store.snapshot import NotifierView
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ ENDED: Final = "it was ended"
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(ByValue):
     """One who watches: `started` is when its process began (s), which tells its number from a reused one."""
 
     pid: int

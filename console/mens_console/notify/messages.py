@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from mens_console.ingest.text import safe_text
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.human import against, span, step
 from mens_console.signals.rules import Severity
 
@@ -43,7 +44,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(ByValue):
     """One alert to be told of: what happened to it, decided at `at` (s). `unheard` counts times it fired untold."""
 
     kind: Literal["firing", "escalated", "resolved"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.notify.memory import NONE, Entry, Memory
 from mens_console.notify.messages import Notice
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.rules import Severity
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ REPEAT_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(ByValue):
     """What is sent: alerts of at least `min_severity`, with `resolved` their ends too, `group_s` together."""
 
     min_severity: Severity = Severity.CRITICAL

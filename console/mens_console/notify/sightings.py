@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from mens_console.signals.alerts import AlertState
+from mens_console.signals.byvalue import ByValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ Kind = Literal["standing", "firing", "escalated", "recovering", "resolved", "ack
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(ByValue):
     """An alert as a snapshot has it.
 
     `owner` is the absolute path of its run, "" for the machine; `run` the run's name and `run_id` its id; `heard` when

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.series import Recent
 from mens_console.signals.trend import MIN_BLOCKS, Direction, judge
 
@@ -24,7 +25,7 @@ FIXED_METRICS: Final = frozenset(f"{_FIXED}{name}" for name in ("em", "ce", "ece
 
 
 @dataclass(frozen=True, slots=True)
-class AccuracyFact:
+class AccuracyFact(ByValue):
     """Mean accuracy (a ratio) over the last min(20, n) and min(50, n) points, and which way those last 50 go."""
 
     last20: float
@@ -56,7 +57,7 @@ class Accuracy(Recent):
 
 
 @dataclass(frozen=True, slots=True)
-class FixedEvalFact:
+class FixedEvalFact(ByValue):
     """The newest evaluation on the fixed set, made at `step` with `n` items (None where unsaid).
 
     Exact match is a ratio, cross-entropy in nats, ECE a ratio, and `ece_expected` what a perfectly calibrated model

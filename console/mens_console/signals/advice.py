@@ -10,6 +10,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.human import number
 from mens_console.signals.human import step as step_text
 
@@ -124,7 +125,7 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(ByValue):
     """What an advice rests on.
 
     `evaluations` hold per metric of `EVALUATIONS` the points that were the best so far, in order of steps; `losses`

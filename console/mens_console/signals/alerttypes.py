@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2s
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.rules import Severity
 
 
@@ -32,7 +33,7 @@ class Signal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(ByValue):
     """One statement of a detector about `entity` (a run), at event time `wall` (NaN unknown) and `step`.
 
     `severity`, `threshold` and `message` default to the rule's. A `standing` condition is looked at by the clock, so
@@ -55,7 +56,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertView:
+class AlertView(ByValue):
     """One alert: a rule that holds or held for an entity.
 
     `since`, `last_seen` and `resolved_at` are event times in seconds (NaN unknown) of this episode; `first_seen` and
@@ -129,7 +130,7 @@ class AlertView:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(ByValue):
     """An operator's wish to hear nothing of some alerts until `end` (event times in seconds).
 
     `rule` and `entity` are exact ids, or ``*`` for any.

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.rules import RULES
 from mens_console.signals.series import quantile
 
@@ -34,7 +35,7 @@ Phase = Literal["training", "evaluating", "saving"]
 
 
 @dataclass(frozen=True, slots=True)
-class Cadence:
+class Cadence(ByValue):
     """Usual gap between arrivals in seconds (`p50`, `p99` over `n` gaps, NaN of none) and what follows from it."""
 
     p50: float = math.nan

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from mens_console.signals.alerts import Observation, Signal
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.fill import CheckpointFit, Fits, checkpoint_fit
 from mens_console.signals.human import number, size, span
 from mens_console.signals.human import step as step_text
@@ -28,7 +29,7 @@ _RECENT: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class CheckpointFact:
+class CheckpointFact(ByValue):
     """A checkpoint that was written: `bytes` and `wall` (seconds since the epoch) are NaN where unknown."""
 
     step: int
@@ -38,7 +39,7 @@ class CheckpointFact:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckpointPace:
+class CheckpointPace(ByValue):
     """The usual spacing of checkpoints, NaN where unknown: in steps and in seconds, over `n` gaps.
 
     A stated `save_steps` stands before what was seen (`stated`).
@@ -51,7 +52,7 @@ class CheckpointPace:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckpointForecast:
+class CheckpointForecast(ByValue):
     """The next checkpoint: its size (bytes), step and time (seconds since the epoch), and whether it will fit.
 
     Numbers are NaN and the step None where unknown; `reason` is a sentence. `age_steps` and `age_s` are those of the

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mens_console.signals.alerts import Observation, Signal
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.human import number, percent, plain, rate, size, span
 from mens_console.signals.human import step as step_text
 from mens_console.signals.rules import RULES, Severity
@@ -62,7 +63,7 @@ _SEVERITIES: Final[dict[State, Severity]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(ByValue):
     """State of a run, since when (seconds, NaN unknown), the lines that say why, and how bad that is."""
 
     state: State

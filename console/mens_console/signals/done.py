@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.ema import Ema
 from mens_console.signals.human import number, percent, size, step
 from mens_console.signals.trend import TrendEstimator
@@ -25,7 +26,7 @@ STYLE_TARGET: Final = 0.90
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(ByValue):
     """What was measured of a done-signal: `met` is None where it could not be; `text` says what, or what was missing.
 
     `values` are the figures behind it.
@@ -45,7 +46,7 @@ class FileFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class Training(ByValue):
     """What a run logged since a stage began.
 
     `losses` with their `steps` in order (`problem` says why there are none); `device_errors` is None where there is no

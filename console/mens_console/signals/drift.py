@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.diversity import entropy_interval
 from mens_console.signals.generation import MIN_ATTEMPTS
 from mens_console.signals.healthbands import POLLYANNA
@@ -54,7 +55,7 @@ NOTHING: Final = Reading(math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(ByValue):
     """A figure that is watched for one direction.
 
     `floor` is the ordinary variation from batch to batch that is no drift, `relative` where it is a share of the

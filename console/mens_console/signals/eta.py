@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.forecast import forecast_sum
 from mens_console.signals.series import Blocks, median, t_quantile
 
@@ -35,7 +36,7 @@ _NOWHERE: Final = (-1, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
-class Eta:
+class Eta(ByValue):
     """Seconds from `now` to the last step, with the interval that covers the truth with `confidence`.
 
     `n` counts the updates it rests on. Where nothing can be said the numbers are NaN and `reason` says why.

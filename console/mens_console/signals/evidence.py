@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.cadence import Cadence
 from mens_console.signals.system import Lately, SystemSample
 
@@ -19,7 +20,7 @@ State = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessFact:
+class ProcessFact(ByValue):
     """A process that was matched to the run, as last looked at.
 
     `status` is the kernel's word (``running``, ``sleeping``, ``disk-sleep``, ``stopped``, ``zombie``), `cpu_percent`
@@ -35,7 +36,7 @@ class ProcessFact:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorFact:
+class ErrorFact(ByValue):
     """An error that a log or a status file of the run reported.
 
     Kinds with a meaning of their own are ``oom``, ``disk``, ``killed``, ``device`` and ``traceback``; any other is an
@@ -50,7 +51,7 @@ class ErrorFact:
 
 
 @dataclass(frozen=True, slots=True)
-class EndMarker:
+class EndMarker(ByValue):
     """The producer's own word that the run ended. `stale` when rows of a later attempt follow it."""
 
     text: str
@@ -68,7 +69,7 @@ class NanFact:
 
 
 @dataclass(frozen=True, slots=True)
-class LossFact:
+class LossFact(ByValue):
     """Recent level of the loss, its best level, and for how many points in a row it has been above 3 × that."""
 
     recent: float
@@ -78,7 +79,7 @@ class LossFact:
 
 
 @dataclass(frozen=True, slots=True)
-class RateFact:
+class RateFact(ByValue):
     """Rate of progress now (median over `n` updates) and usually, in `unit` per second."""
 
     now: float
@@ -88,7 +89,7 @@ class RateFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(ByValue):
     """Everything `diagnose` looks at. Walls are seconds since the epoch, NaN or None where unknown.
 
     `last_append` is when the newest byte of any metric source was written, samples of the machine left out. `processes`

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.series import fit_line, lag1, t_quantile
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Fits = Literal["fits", "does not fit", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(ByValue):
     """The rate at which bytes are taken, with its 95 % interval (bytes/s), over `n` samples and `window_s` seconds."""
 
     rate: float
@@ -40,7 +41,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeToFull:
+class TimeToFull(ByValue):
     """Seconds until nothing is free: expected, and the ends of the interval (infinite where it may never be)."""
 
     seconds: float

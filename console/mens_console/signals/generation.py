@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from mens_console.signals.byvalue import ByValue
+
 BandName = Literal["healthy", "warning", "critical", "undecided", "below_range", "nodata"]
 Indicator = Literal[
     "repair_rate", "repair_rate_trend", "opening_entropy", "pollyanna", "anchor_diversity", "mean_latency"
@@ -32,7 +34,7 @@ MIN_ATTEMPTS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreFigures:
+class ScoreFigures(ByValue):
     """A validator's scores in a batch: their number, mean, and sample standard deviation (NaN for one)."""
 
     n: int
@@ -41,7 +43,7 @@ class ScoreFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchFigures:
+class BatchFigures(ByValue):
     """The attempts `index` × N … of one run, in (file, offset) order, counted. Rates' denominator is `n`, the attempts.
 
     A field that no row of the batch carried is NaN (a number) or empty (a mapping), never zero; `measured` says for
@@ -122,7 +124,7 @@ class BatchFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class Band(ByValue):
     """Where an indicator stands: `undecided` where the interval touches an edge, `nodata` where it cannot be said.
 
     `value` is what is judged, `seed` what S1's formula gives where that is another number. `n` counts what it rests
@@ -142,7 +144,7 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Slope:
+class Slope(ByValue):
     """A trend per batch: S1's least-squares `slope`, and Theil and Sen's `robust` one with its 95 % interval."""
 
     slope: float = math.nan
@@ -152,7 +154,7 @@ class Slope:
 
 
 @dataclass(frozen=True, slots=True)
-class TierFigures:
+class TierFigures(ByValue):
     """The batches of one run, of one tier, or of all that was read (`tier` is "all" then).
 
     `attempts` is S1's sum of batch sizes, `personas_at_most` the sum of distinct personas by batch. `drift_reasons`
@@ -216,7 +218,7 @@ TORN: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class LogSource:
+class LogSource(ByValue):
     """One attempt log as far as it was read. `problem` says why it cannot be read now."""
 
     path: str
@@ -235,7 +237,7 @@ class LogSource:
 
 
 @dataclass(frozen=True, slots=True)
-class HealthReport:
+class HealthReport(ByValue):
     """Everything known about some attempt logs at one revision: batches by run in order, tiers, and what was not read.
 
     `tier` is all of it together, `tiers` by S1's tier (the run id's beginning, such as 25K), `runs` by run id.

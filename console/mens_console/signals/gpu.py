@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from mens_console.signals.byvalue import ByValue
+
 HISTORY_S: Final = 600.0
 """How far back the histories reach."""
 
@@ -61,7 +63,7 @@ POWER: Final = frozenset({"hw_power_brake", "hw_slowdown"})
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class History(ByValue):
     """Equally long columns, oldest first: when (seconds since the epoch) and what was measured, None for a gap."""
 
     at: tuple[float, ...] = ()
@@ -111,7 +113,7 @@ class EccCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class XidEvent:
+class XidEvent(ByValue):
     """An error that the NVIDIA driver reported, by its XID number, and when it was seen."""
 
     at: float
@@ -119,7 +121,7 @@ class XidEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class GpuSample:
+class GpuSample(ByValue):
     """One GPU as last read at `at`. None means that the sensor does not tell; `missing` says why, by field.
 
     Utilisation in percent, memory in bytes, temperatures in °C, power in watts, clocks in MHz, PCIe and NVLink in

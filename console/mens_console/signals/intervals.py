@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.patterns import wilson
 from mens_console.signals.series import t_quantile
 
@@ -25,7 +26,7 @@ _EXACT_TO: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(ByValue):
     """A figure, its 95 % interval (None where none can be given), and how many independent trials it is worth."""
 
     value: float = math.nan

@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from mens_console.signals.byvalue import ByValue
+
 Role = Literal["decides", "explains", "context only"]
 ROLES: Final[Mapping[int, Role]] = {1: "decides", 2: "explains", 3: "context only"}
 
 
 @dataclass(frozen=True, slots=True)
-class KpiValue:
+class KpiValue(ByValue):
     """One KPI of one model: `value` over `n` of `of` (tasks, requests, tokens), with its 95 % interval.
 
     `value` is NaN where nothing feeds it; `reason` then says what is missing, and otherwise what weakens it. `decides`
@@ -65,7 +67,7 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelKpis:
+class ModelKpis(ByValue):
     """The KPIs of one model or condition."""
 
     model: str
@@ -81,7 +83,7 @@ class ModelKpis:
 
 
 @dataclass(frozen=True, slots=True)
-class KpiDelta:
+class KpiDelta(ByValue):
     """A KPI of one model against another's: the difference, its 95 % interval, and whether items were paired."""
 
     id: str
@@ -114,7 +116,7 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
-class KpiSource:
+class KpiSource(ByValue):
     """One file of KPI records as far as it was read."""
 
     path: str
@@ -126,7 +128,7 @@ class KpiSource:
 
 
 @dataclass(frozen=True, slots=True)
-class KpiReport:
+class KpiReport(ByValue):
     """The KPIs of all models found, newest first, the files they came from, and who feeds which reader."""
 
     models: tuple[ModelKpis, ...] = ()

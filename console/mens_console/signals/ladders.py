@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
+from mens_console.signals.byvalue import ByValue
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,7 +22,7 @@ _SAME: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(ByValue):
     """A border between two bands. A value that is exactly `at` belongs to the band that is named."""
 
     at: float
@@ -28,7 +30,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class Ladder(ByValue):
     """Bands from the lowest values to the highest and the edges between them (one fewer, rising)."""
 
     bands: tuple[BandName, ...]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mens_console.signals.alerts import Observation, Signal
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.gpu import (
     POWER,
     THERMAL,
@@ -41,7 +42,7 @@ STALE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class HostSample:
+class HostSample(ByValue):
     """The host at `at`: CPU in percent of all `cores`, load averages, memory and swap in bytes, network in bytes/s.
 
     `memory_limit` is the limit of the container or control group where that is lower than the host's memory, and
@@ -72,7 +73,7 @@ class HostSample:
 
 
 @dataclass(frozen=True, slots=True)
-class VolumeSample:
+class VolumeSample(ByValue):
     """A file system that holds run folders, once however many lie on it.
 
     `free` is what this user may still write, `used` what is taken, in bytes; `read_rate` and `write_rate` are of the
@@ -99,7 +100,7 @@ class VolumeSample:
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessSample:
+class ProcessSample(ByValue):
     """One process of a run's tree: `depth` 0 is the one that was matched to the run, its children come below it.
 
     `cpu_percent` is of one core since the sample before, None at the first; `rss` in bytes.
@@ -115,7 +116,7 @@ class ProcessSample:
 
 
 @dataclass(frozen=True, slots=True)
-class MachineView:
+class MachineView(ByValue):
     """The machine as last sampled, at `at` (seconds since the epoch), every `interval` seconds at present.
 
     `gpus` are in the order of their indices; where there are none, `gpu_problem` says why in one sentence. It may also

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.detectors import Detector
 from mens_console.signals.human import number, plain
 from mens_console.signals.rules import RULES, Rule, Severity
@@ -23,7 +24,7 @@ Side = Literal["above", "below"]
 
 
 @dataclass(frozen=True, slots=True)
-class MetricRule:
+class MetricRule(ByValue):
     """A rule of the operator's own: the series `metric` above `above`, or below `below`, one of the two.
 
     It ends past `exit`, where nothing is said at the threshold itself. `for_points` and `for_s` (seconds) are how long

@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
+from mens_console.signals.byvalue import ByValue
+
 METRICS: Final = ("grad", "grad_a", "grad_b", "update", "ratio", "rank")
 """What can be known of a pair at a step. `grad` is hypot(grad_a, grad_b), the norm of the pair's true gradient;
 `update` the norm of what one optimizer step changed in A and B together; `ratio` that over the norm of A and B; `rank`
@@ -65,7 +67,7 @@ def place_of(name: str) -> tuple[int, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerRow:
+class LayerRow(ByValue):
     """One look at all pairs: per metric a column as long as the table; NaN where nothing was measured.
 
     A gradient that is itself NaN or infinite is told by `inf` here, as a norm that is not finite; no gradient at all
@@ -79,7 +81,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PairSummary:
+class PairSummary(ByValue):
     """How many pairs do what, and who does most.
 
     `moving` of `trainable` pairs are active, exploding or vanishing (they learn, well or badly); `imbalance` is

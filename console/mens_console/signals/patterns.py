@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from mens_console.signals.byvalue import ByValue
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,7 +45,7 @@ def bucket_names(edges: Sequence[int] = EDGES) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(ByValue):
     """One cell of the grid: right answers, answers, and the 95 % interval of their share; NaN where none was seen."""
 
     correct: int

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from mens_console.signals.byvalue import ByValue
+
 
 class Severity(StrEnum):
     """How bad; `rank` orders them, worst highest."""
@@ -24,7 +26,7 @@ _RANKS: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(ByValue):
     """One rule of the table.
 
     `entry` and `exit` are in `unit`; the condition holds from `entry` on and ends past `exit`, so that a value at the

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
 
+from mens_console.signals.byvalue import ByValue
+
 StageState = Literal["pending", "running", "done", "underfed", "failed"]
 
 
@@ -23,7 +25,7 @@ Alive = Callable[[Begun], bool | None]
 
 
 @dataclass(frozen=True, slots=True)
-class StageView:
+class StageView(ByValue):
     """One stage as it stands.
 
     `started` and `ended` are seconds since the epoch, NaN where unknown; `wall_s`, `cpu_percent` (of one core) and

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mens_console.signals.byvalue import ByValue
+
 if TYPE_CHECKING:
     from mens_console.signals.accuracy import AccuracyFact, FixedEvalFact
     from mens_console.signals.advice import Advice
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalSummary:
+class SignalSummary(ByValue):
     """What the signals of a run say at one moment. NaN and None mean that there is no evidence.
 
     `streaming_ce` is NaN while the newest loss is not finite, hidden NaN included; `loss_level` is the median of the

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.gpu import POWER, THERMAL, THROTTLE_WORDS
 from mens_console.signals.human import span
 
@@ -96,7 +97,7 @@ def unit_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SystemSample:
+class SystemSample(ByValue):
     """What was measured at `wall` (s since the epoch, NaN unknown), at the training's `step`.
 
     `values` by the names of the series; what was not measured is not there. `slowed` are the reasons for which heat or
@@ -234,7 +235,7 @@ def is_tight(sample: SystemSample | None, share: float = 0.95) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Lately:
+class Lately(ByValue):
     """The samples of the last minutes: mean and n by series, and by GPU (n slowed down, of n, the newest reasons)."""
 
     means: Mapping[str, tuple[float, int]]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.series import Recent
 from mens_console.signals.trend import MIN_BLOCKS, UNKNOWN, Trend, judge
 
@@ -22,7 +23,7 @@ _NOW: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Throughput:
+class Throughput(ByValue):
     """Rates per second: `current`, `average` over the last `n` ≤ 50 updates, NaN while unknown; and the trend."""
 
     current: float = math.nan

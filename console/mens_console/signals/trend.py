@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.series import Blocks, curvature_removed, fit_line, lag1, t_quantile
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _CONFIDENCE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Trend:
+class Trend(ByValue):
     """Slope per 1000 steps with its 95 % interval, over `n` points that span `window` steps.
 
     `change` is the fitted change over the window relative to the level at its start. All numbers are NaN and the

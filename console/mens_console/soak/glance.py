@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.ingest.safeopen import open_regular, read_at
+from mens_console.signals.byvalue import ByValue
 from mens_console.soak import control, plan
 from mens_console.soak.standing import judge, lock_is_held
 from mens_console.soak.types import MINUTE
@@ -29,7 +30,7 @@ _STALE_S: Final = 3 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(ByValue):
     """What can be seen at once. Seconds; shares of the newest closed minute, None where it is none or long ago."""
 
     state: State

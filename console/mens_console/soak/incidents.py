@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.text import safe_text
 from mens_console.load.types import HTTP
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.human import span
 from mens_console.soak.strip import WINDOW_S, Ledger, Strip, may_be_bad, seconds_of
 from mens_console.soak.types import MINUTE, PROBE_EVERY_S, Incident
@@ -33,7 +34,7 @@ _WORD: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(ByValue):
     """An incident that lasts, and what had been counted when it began."""
 
     opened: float

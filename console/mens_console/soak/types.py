@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from mens_console.load.histogram import Histogram
+from mens_console.signals.byvalue import ByValue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ State: TypeAlias = Literal["starting", "running", "finished", "stopped", "died",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(ByValue):
     """What a soak is to do; written once as `plan.json`, and never changed."""
 
     id: str
@@ -121,7 +122,7 @@ class Minute:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(ByValue):
     """Something that happened to the driver: started, resumed, held up, stopped, clock set, raw rows discarded."""
 
     at: float
@@ -133,7 +134,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(ByValue):
     """A time in which the server failed; see the catalogue's rules in `incidents`."""
 
     opened: float
@@ -144,7 +145,7 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
-class Leak:
+class Leak(ByValue):
     """How a level grows: Theil and Sen's slope with a 95 % interval, and when it would reach its limit."""
 
     name: str
@@ -163,7 +164,7 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(ByValue):
     """The errors that the soak's own length allows at the target, and how fast they are used up."""
 
     target: float
@@ -179,7 +180,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(ByValue):
     """What is drawn of the minutes: arrays as long as there are minutes; NaN where there is nothing.
 
     `percentiles[name]` is an array (minutes, 3) of p50, p95 and p99; `heat` (minutes, rows) counts end-to-end latencies
@@ -201,7 +202,7 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(ByValue):
     """All that a soak came to so far. A new object, with a higher `rev`, where anything changed."""
 
     rev: int

@@ -10,11 +10,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from mens_console.signals.byvalue import ByValue
+
 WINDOW_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Look(ByValue):
     """How it goes: rates are requests a second over the window, latencies milliseconds of what succeeded in it."""
 
     now_s: float

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.signals.alerts import Silence
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.rules import Severity
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _LATEST: Final = 2.5e11
 
 
 @dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(ByValue):
     """An acknowledgement of one episode of an alert, when it was `severity` and had `value`.
 
     `place` is whom the alert is about.

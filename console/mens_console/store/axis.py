@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mens_console.ingest.records import NO_TIME
+from mens_console.signals.byvalue import ByValue
 from mens_console.store.columns import Column
 from mens_console.store.origin import CLOCK_SLACK_S, RECENT, Origin, first_told, follows_kin
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, frozen=True)
-class Writer:
+class Writer(ByValue):
     """Who wrote rows: a format, one file of it, and the file's precedence (lower wins).
 
     For rows without a time: `arrived` is when they were seen to be written, `written` when the file last was (both in
@@ -51,7 +52,7 @@ class Rewound:
 
 
 @dataclass(slots=True, frozen=True)
-class SegmentStart:
+class SegmentStart(ByValue):
     """Where a segment of the run's line begins."""
 
     step: int

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.ingest.text import safe_text
 from mens_console.signals.alerts import AlertState, AlertView, fingerprint
+from mens_console.signals.byvalue import ByValue
 from mens_console.store.report import moment
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ ENDED: Final = FAILED | {"finished"}
 
 
 @dataclass(frozen=True, slots=True)
-class RunNews:
+class RunNews(ByValue):
     """A run that ended, began or resumed at `wall` (s): its state now, and the step it ended or began at."""
 
     run_id: str
@@ -42,7 +43,7 @@ class RunNews:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertNews:
+class AlertNews(ByValue):
     """An alert that fired, got worse or was resolved at `wall` (s); `run_id` and `name` are "" for the machine.
 
     `recalled` is one that only the daemon saw: nothing in the files tells of it.
@@ -56,7 +57,7 @@ class AlertNews:
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(ByValue):
     """The newest episode of an alert as the daemon saw it: of `place`, from `since` to `ended_at` (s, NaN unseen)."""
 
     place: str
@@ -78,7 +79,7 @@ class Messages:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckpointNews:
+class CheckpointNews(ByValue):
     """A checkpoint written at `wall` (s)."""
 
     run_id: str
@@ -89,7 +90,7 @@ class CheckpointNews:
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(ByValue):
     """What happened after `left_at` and up to `now` (s), each kind in the order of time, failures before finishes.
 
     Alerts that fired come the worst first, of these those that are on, and then the newest. `fired` are alerts that began to fire since, or got worse, some of them over by now; `resolved` those that had been

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.store.axis import Axis, Rewound, SegmentStart
 from mens_console.store.columns import Column
 from mens_console.store.series import Cache, SeriesView
@@ -31,7 +32,7 @@ PRIMARY = ("loss", "eval_loss")
 
 
 @dataclass(slots=True, frozen=True)
-class Growth:
+class Growth(ByValue):
     """What one append did to one metric. `fresh` are the rows added at the end of its line."""
 
     name: str

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mens_console.signals.byvalue import ByValue
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -33,7 +35,7 @@ _ONLY_WHILE_WRITING = frozenset({"tee"})
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessFact:
+class ProcessFact(ByValue):
     """One process that belongs to a run. `cpu_percent` is since the previous look, None at the first."""
 
     pid: int
@@ -46,7 +48,7 @@ class ProcessFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Look(ByValue):
     """What a look at the box found: processes by run folder, and whether nothing was hidden from us."""
 
     by_run: dict[Path, tuple[ProcessFact, ...]]

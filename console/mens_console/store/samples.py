@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mens_console.ingest.records import NO_TIME
+from mens_console.signals.byvalue import ByValue
 from mens_console.signals.system import LATELY_S, THROTTLED, Lately, slowed_words
 from mens_console.store.columns import Column
 from mens_console.store.frame import worth_keeping
@@ -36,7 +37,7 @@ _MOST_SLOWED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Slowed:
+class Slowed(ByValue):
     """A moment at which heat or a power fault began to lower a GPU's clocks, in words."""
 
     step: int

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from mens_console.signals.byvalue import ByValue
 from mens_console.store.columns import Column
 from mens_console.store.pyramid import Pyramid, are_narrow, reduce_raw
 
@@ -83,7 +84,7 @@ class Cache:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesView:
+class SeriesView(ByValue):
     """Steps, values and wall times of one metric, equally long; `steps` strictly increasing.
 
     Of samples of the machine steps may stand more than once: they have their order from time. `began` is where their

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from mens_console.signals.byvalue import ByValue
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -39,7 +41,7 @@ FACETS: tuple[Facet, ...] = ("series", "state", "alerts", "sources", "facts", "l
 
 
 @dataclass(frozen=True, slots=True)
-class SourceView:
+class SourceView(ByValue):
     """One file that feeds a run. `updated` is its newest byte's time; `problem` says why it cannot be read now."""
 
     path: Path
@@ -54,7 +56,7 @@ class SourceView:
 
 
 @dataclass(frozen=True, slots=True)
-class StrayView:
+class StrayView(ByValue):
     """A log stream that belongs to no run: its folder's id, its bytes, and when it was written to (epoch s)."""
 
     owner: str
@@ -64,7 +66,7 @@ class StrayView:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentView:
+class SegmentView(ByValue):
     """A stretch between resumes: first and last step, and when its first row was logged (NaN where unknown)."""
 
     start_step: int
@@ -73,7 +75,7 @@ class SegmentView:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(ByValue):
     """A moment of the run that belongs on the axis of its charts."""
 
     kind: Literal["resume", "checkpoint", "eval", "throttle", "nan", "alert"]
@@ -96,7 +98,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(ByValue):
     """Everything known about one run at one revision.
 
     `loss` and its like are the newest logged values (NaN is a value, None means never logged). `total_steps` and
@@ -180,7 +182,7 @@ LIVE_STATES = frozenset({"running", "slow", "stalled", "hung", "saving", "evalua
 
 
 @dataclass(frozen=True, slots=True)
-class LayersView:
+class LayersView(ByValue):
     """Every adapter pair over time.
 
     `steps` and `walls` (s) have one entry a column; `values[metric]` is a float32 matrix of pairs × columns, NaN where
@@ -199,7 +201,7 @@ class LayersView:
 
 
 @dataclass(frozen=True, slots=True)
-class NotifierView:
+class NotifierView(ByValue):
     """The heartbeat of `mens-console watch --notify`: who it is, when it last beat, and what it watches."""
 
     pid: int
@@ -260,7 +262,7 @@ class SoakView:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(ByValue):
     """All runs of the box at one revision. `scanning` until every root was searched and all history was read."""
 
     rev: int
