@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mens_console.cli import logs
-from mens_console.cli.loglines import short_names, shown
-from mens_console.cli.logstreams import Named
+from mens_console.cli.loglines import shown
 
 NOW = time.time()
 
@@ -178,9 +177,3 @@ def test_colours_stay_bars_collapse_and_other_sequences_go():
     line = " 1%\r\x1b[32m99%\x1b[0m\x1b[8mhidden\x1b]0;title\x07\x1b[2J\tend\r"
     assert shown(line, colour=True) == "\x1b[32m99%\x1b[0mhidden  end\x1b[0m"
     assert shown(line, colour=False) == "99%hidden  end"
-
-
-def test_names_tell_streams_apart(tmp_path):
-    one, two, three = tmp_path / "a" / "x" / "train.log", tmp_path / "b" / "x" / "train.log", tmp_path / "b" / "z.log"
-    assert short_names([Named(one, "a"), Named(two, "b"), Named(three, "b")]) == ["a/train.log", "b/train.log", "z.log"]
-    assert short_names([Named(one, "x"), Named(two, "x")]) == ["a/x/train.log", "b/x/train.log"]

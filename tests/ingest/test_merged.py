@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mens_console.ingest import logfile, logtail, merged
+from mens_console.ingest import logfile, logtail, merged, mergedwalk
 from mens_console.ingest.merged import UNKNOWN_BASE, Merged
 
 T0 = datetime(2026, 1, 31, 14, 0).timestamp()
@@ -329,7 +329,7 @@ def test_a_date_of_the_future_moves_nothing_else(merge, tmp_path):
 
 
 def test_only_so_many_streams_are_merged(tmp_path, merge, monkeypatch):
-    monkeypatch.setattr(merged, "MOST", 3)
+    monkeypatch.setattr(mergedwalk, "MOST", 3)
     paths = [write(tmp_path / f"{i}.log", [f"{stamp(i)} x"]) for i in range(5)]
     one = merge(*paths)
     assert one.left_out == 2 and one.line_count == 3

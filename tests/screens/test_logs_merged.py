@@ -12,7 +12,7 @@ from screens.test_snapshots import SIZES, Screen
 from mens_console.ingest import logtail
 from mens_console.screens.fleet import FleetScreen
 from mens_console.screens.logs import LogsScreen
-from mens_console.screens.logstreams import Choice, Stream, short_names, streams, together
+from mens_console.screens.logstreams import Stream, streams, together
 from mens_console.store.snapshot import StrayView
 from mens_widgets.grid import Grid
 from mens_widgets.logview import LogView
@@ -183,7 +183,7 @@ async def test_one_stream_alone_is_not_merged(console, tmp_path):
         await until(pilot, lambda: "There is one stream only" in text_of(app))
 
 
-def test_what_may_be_merged_and_how_streams_are_called(tmp_path):
+def test_what_may_be_merged(tmp_path):
     found = [Stream("a", "a", tmp_path / "a/x.log", 1, 1), Stream("a", "a", tmp_path / "a/y.log", 1, 1),
              Stream("b", "b", tmp_path / "b/x.log", 1, 1)]  # fmt: skip
     assert [one.words for one in together(found, found[0], ())] == ["2 streams of a", "all 3 streams"]
@@ -192,7 +192,6 @@ def test_what_may_be_merged_and_how_streams_are_called(tmp_path):
         "2 marked streams", "all 3 streams",
     ]  # fmt: skip
     assert [len(one.streams) for one in together(found[:2], found[0], ())] == [2]
-    assert short_names(Choice(tuple(found), "")) == ["a/x.log", "y.log", "b/x.log"]
 
 
 def test_logs_of_no_run_are_streams(ranks):

@@ -6,9 +6,7 @@ Strings and dictionaries only; nothing is read or written here.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from datetime import datetime
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from mens_console.ingest.text import safe_text
@@ -48,17 +46,6 @@ def shown(text: str, *, colour: bool) -> str:
 
 def _printable(text: str) -> str:
     return safe_text(_OTHER.sub("", text).expandtabs(8) if "\x1b" in text or "\t" in text else text)
-
-
-def short_names(streams: Sequence[Named]) -> list[str]:
-    """Return what tells streams apart: the file's name, led by its run or its folders where two are called alike."""
-    names = [stream.path.name for stream in streams]
-    longer = [f"{stream.owner}/{stream.path.name}" for stream in streams]
-    longest = [str(PurePath(*stream.path.parts[-3:])) for stream in streams]
-    for alternative in (longer, longest):
-        seen = Counter(names)
-        names = [other if seen[name] > 1 else name for name, other in zip(names, alternative, strict=True)]
-    return [safe_text(name, 200) for name in names]
 
 
 class Tags:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.cli.common import colour, complain
 from mens_console.cli.errors import NO, OK, CommandError
-from mens_console.cli.loglines import Tags, document, short_names, shown
+from mens_console.cli.loglines import Tags, document, shown
 from mens_console.cli.logstreams import Named, streams
+from mens_console.ingest.lognames import short_names
 from mens_console.ingest.logpick import Pick, worse
 from mens_console.ingest.merged import MOST, Merged
 
@@ -97,7 +98,7 @@ class _Group:
         self.merged, self.streams = merged, found
         self._json, self._follows = arguments.json, arguments.follow
         self._colour = colour(sys.stdout)
-        self._tags = Tags(short_names(found), colour=self._colour)
+        self._tags = Tags(short_names([(stream.owner, stream.path) for stream in found]), colour=self._colour)
         self._pick = Pick(arguments.grep or "", worse(arguments.level) if arguments.level else ())
         self._since = time.time() - arguments.since if arguments.since else None
         self._lines = arguments.lines

@@ -6,11 +6,11 @@ Nothing is read here but what `ingest` gives; nothing is drawn.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mens_console.ingest.logfilter import LogFilter
+from mens_console.ingest.lognames import short_names
 from mens_console.ingest.logtail import LogTail
 from mens_console.ingest.merged import Merged
 from mens_console.ingest.mergedfilter import MergedFilter
@@ -114,16 +114,6 @@ def row(stream: Stream, now: float) -> Row:
     return Row(stream.key, cells, (stream.size, seen, stream.problem))
 
 
-def short_names(choice: Choice) -> list[str]:
-    """Return what tells the streams of a choice apart: the file's name, led by its run where two are called alike."""
-    counts = Counter(path.name for path in choice.paths)
-    alike = (counts[stream.path.name] > 1 for stream in choice.streams)
-    return [
-        safe_text(f"{stream.name}/{stream.path.name}" if twice else stream.path.name, 200)
-        for stream, twice in zip(choice.streams, alike, strict=True)
-    ]
-
-
 # What is read
 
 
@@ -138,7 +128,7 @@ class Opened:
         self.filter: LogFilter | MergedFilter | None = None
         self._grown = grown
         self.log: LogTail | Merged = Merged(choice.paths, grown) if choice.merged else LogTail(choice.paths[0], grown)
-        names = short_names(choice)
+        names = short_names([(stream.name, stream.path) for stream in choice.streams])
         self._names = names if choice.merged else []
         self.tags = min(TAG, max(map(len, self._names), default=0))
 
