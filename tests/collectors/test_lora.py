@@ -323,6 +323,27 @@ def test_a_look_after_zero_grad_is_told_once():
     assert len(warned) == 1
 
 
+def test_the_movement_of_steps_made_within_the_backward_pass_is_unknown_and_not_zero():
+    model = small.llama()
+    for parameter in trainable(model):
+        optimizer = torch.optim.SGD([parameter], lr=0.1)
+
+        def step(p, optimizer=optimizer):
+            optimizer.step()
+            p.grad = None
+
+        parameter.register_post_accumulate_grad_hook(step)
+    with pytest.warns(CollectorWarning, match="has a gradient"):
+        monitor = create_lora_monitor(model)
+        for number in range(1, 15):
+            model(**small.batch(small.rows(2))).loss.backward()
+            monitor.look(step=number)
+            monitor.after_step()
+            row = monitor.row()
+    assert {name for name, column in row.values.items() if any(x == x for x in column)} == set()
+    assert {stats["state"] for stats in monitor.get_layer_stats().values()} == {"unused"}
+
+
 def test_a_pair_frozen_on_the_way_is_frozen_from_then_on():
     model = small.llama()
     monitor = create_lora_monitor(model)

@@ -212,7 +212,9 @@ class Sweep:
         factor = scales[0] if scales else float(number(look.scale) or 1.0)
         norm_of_sides = self._spread([*look.gradients], [_told(value / factor) for value in gradients])
         skipped = (look.suspect or (look.scaled and math.inf in norm_of_sides)) and not any(movements)
-        update = _pairwise(self._spread([] if skipped or not movements else self._moving, [] if skipped else movements))
+        if skipped or not (look.gradients or any(movements)):  # without any gradient the step was made elsewhere
+            movements = []
+        update = _pairwise(self._spread(self._moving if movements else [], movements))
         weight = _pairwise(self._spread(self._present, weights))
         columns = {
             "grad": _pairwise(norm_of_sides),
