@@ -328,6 +328,12 @@ def test_a_date_of_the_future_moves_nothing_else(merge, tmp_path):
     assert [line.stream for line in merge(a, b).lines(0, 9)] == [0, 0, 1, 0, 1, 0]
 
 
+def test_a_line_that_redraws_itself_tells_its_time_at_either_end(merge, tmp_path):
+    first = write(tmp_path / "a.log", [f"{stamp(2)} epoch 1%\r 2%\r 100%"])
+    last = write(tmp_path / "b.log", [" 1%|#\r" * 500 + f"{stamp(1)} saved\r"])
+    assert [(line.stream, line.at - T0) for line in merge(first, last).lines(0, 9)] == [(1, 1), (0, 2)]
+
+
 def test_only_so_many_streams_are_merged(tmp_path, merge, monkeypatch):
     monkeypatch.setattr(mergedwalk, "MOST", 3)
     paths = [write(tmp_path / f"{i}.log", [f"{stamp(i)} x"]) for i in range(5)]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest import logfile
 from mens_console.ingest.safeopen import read_at
-from mens_console.ingest.stamps import Stamp, on_day, stamp_of, time_of
+from mens_console.ingest.stamps import Stamp, on_day, stamp_of
 from mens_console.signals.byvalue import ByValue
 
 if TYPE_CHECKING:
@@ -157,11 +157,11 @@ class Timeline:
         latest, known = top if top < math.inf else self.latest, len(keys)
         ends = [*(start - 1 - offset for start in starts[known + 1 :]), len(data)]
         for start, end in zip(starts[known:], ends, strict=False):
-            told = time_of(_head(data, start - offset, end), latest)
-            if told is not None:
-                key = max(key, min(told, top))
+            stamp = _told_by(data, start - offset, end, latest)
+            if stamp is not None:
+                key = max(key, min(on_day(stamp, latest), top))
             keys.append(key)
-            dated.append(told is not None)
+            dated.append(stamp is not None)
         return Block(offset, data, starts, keys, dated)
 
     # Times at the ends of blocks
@@ -171,7 +171,7 @@ class Timeline:
         begin = max(0, self.size - _LAST)
         lines = read_at(self.file.fd, begin, self.size - begin).split(b"\n")
         whole = lines[1:] if begin else lines
-        return any(stamp_of(_line_head(raw), self.latest) is not None for raw in whole[: -_MOST_LINES - 1 : -1])
+        return any(_told_by(raw, 0, len(raw), self.latest) is not None for raw in whole[: -_MOST_LINES - 1 : -1])
 
     def _stamp(self, block: int) -> Stamp | None:
         """Return the last time that a block tells."""
@@ -184,7 +184,7 @@ class Timeline:
         stop = data.find(b"\n", end + 1)
         stop = len(data) if stop < 0 else stop
         while end >= least - 1 and (end >= 0 or block == 0):
-            if (stamp := stamp_of(_head(data, end + 1, stop), self.latest)) is not None:
+            if (stamp := _told_by(data, end + 1, stop, self.latest)) is not None:
                 return stamp
             if end < 0:
                 return None
@@ -211,8 +211,8 @@ class Timeline:
             data = read_at(self.file.fd, 0, min(self.size, _HEAD_BLOCKS * logfile.BLOCK))
             known = self._index[0] if self.indexed and self._index else self._found.get(0, math.inf)
             top = known if known <= self.latest else self.latest
-            told = (time_of(_line_head(raw), top) for raw in data.split(b"\n"))
-            self._found[-1] = min(next((one for one in told if one is not None), 0.0), known)
+            told = (_told_by(raw, 0, len(raw), top) for raw in data.split(b"\n"))
+            self._found[-1] = min(next((on_day(one, top) for one in told if one is not None), 0.0), known)
         return self._found[-1]
 
     def advance(self, blocks: int) -> bool:
@@ -275,14 +275,16 @@ class Timeline:
         return times[max(0, bisect_right(offsets, offset) - 1)]
 
 
-def _line_head(raw: bytes) -> str:
-    return _head(raw, 0, len(raw))
+def _told_by(data: bytes, start: int, end: int, latest: float) -> Stamp | None:
+    """Return the time that a line tells: its last state where it redraws itself, else its beginning."""
+    if (redrawn := data.rfind(b"\r", start, max(start, end - 1))) >= 0:
+        stamp = stamp_of(_head(data, redrawn + 1, end), latest)
+        if stamp is not None:
+            return stamp
+    return stamp_of(_head(data, start, end), latest)
 
 
 def _head(data: bytes, start: int, end: int) -> str:
-    """Return the beginning of a line as text, one character a byte; that of its last state where it redraws itself."""
+    """Return the beginning of a line as text, one character a byte."""
     most = HEAD if data[start : start + 1] == b"{" else _SHORT_HEAD
-    head = data[start : min(end, start + most)]
-    if b"\r" in head and (redrawn := head.rstrip(b"\r").rpartition(b"\r")[2]):
-        head = redrawn
-    return head.decode("latin-1")
+    return data[start : min(end, start + most)].decode("latin-1")
