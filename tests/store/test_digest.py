@@ -168,6 +168,12 @@ def test_the_daemon_knows_since_when_what_the_console_first_sees_now():
     assert found.empty and found.still == 1, "it was on already when the operator left"
 
 
+def test_an_older_episode_that_the_daemon_did_not_see_end_hides_no_newer_one():
+    own = alert("loss_spike", "one", ago=60)
+    found = digest(snapshot([here(own)]), NOW - 2000, NOW, [seen("loss_spike", ended=math.nan)])
+    assert [one.wall for one in found.fired] == [NOW - 60]
+
+
 def test_what_is_silenced_is_left_out_also_where_only_the_daemon_saw_it():
     silence = Silence("s1", "stall", "one", "ada", "", NOW - 9000, NOW + 60)
     found = digest(snapshot([here()], silences=(silence,)), LEFT, NOW, [seen()])

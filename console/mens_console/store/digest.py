@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mens_console.ingest.text import safe_text
 from mens_console.signals.alerts import AlertState, AlertView, fingerprint
 from mens_console.signals.byvalue import ByValue
+from mens_console.signals.diagnosis import LIVENESS_RULES
 from mens_console.store.report import moment
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 AWAY_S: Final = 300.0
 """Who was away for less has missed nothing worth a page."""
 _SAME_S: Final = 1.0
+_BY_CLOCK: Final = frozenset(
+    {*LIVENESS_RULES, "checkpoint_overdue", "disk_before_checkpoint", "gpu_thermal", "gpu_power", "gpu_ecc", "gpu_xid"}
+)
+"""Rules whose conditions are looked at by the clock, and date from when somebody looked."""
 _RUIN: Final = frozenset({"nan_loss", "hidden_nan", "nan_grad", "loss_explosion"})
 """Alerts that tell when a run diverged."""
 SCHEMA: Final = "mens-digest/1"
@@ -240,8 +245,12 @@ class _AlertNews:
 
 
 def _since_seen(alert: AlertView, seen: Recalled | None) -> AlertView:
-    """Return an alert that is on with the beginning that the daemon saw: a console dates some when it first looks."""
-    same = seen is not None and math.isnan(seen.ended_at) and alert.active and seen.since < alert.since
+    """Return an alert that is on with the beginning that the daemon saw: a console dates some when it first looks.
+
+    What rows tell, they date themselves; there the daemon may know an older episode only.
+    """
+    noticed = alert.rule in _BY_CLOCK and alert.active
+    same = seen is not None and noticed and math.isnan(seen.ended_at) and seen.since < alert.since
     return replace(alert, since=seen.since) if same and seen is not None else alert
 
 
