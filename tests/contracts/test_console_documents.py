@@ -13,7 +13,8 @@ from contracts.samples import ATTEMPT
 from screens.alertbox import returned
 from screens.box import NOW
 
-from mens_console.store.digest import digest, digest_document
+from mens_console.store.digest import digest
+from mens_console.store.digestreport import digest_document
 from mens_contracts.registry import CONTRACTS
 
 FOLDER = Path(__file__).parents[2] / "contracts"

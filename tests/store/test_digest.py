@@ -12,7 +12,8 @@ from screens.box import NOW, run, snapshot
 
 from mens_console.signals.alerts import Silence
 from mens_console.signals.rules import Severity
-from mens_console.store.digest import AWAY_S, Recalled, digest, digest_document
+from mens_console.store.digest import AWAY_S, Recalled, digest
+from mens_console.store.digestreport import digest_document
 
 LEFT = NOW - 7200.0
 

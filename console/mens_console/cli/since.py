@@ -27,7 +27,7 @@ def tell(left_at: float, load: Callable[[], Snapshot], *, was_here: bool, as_jso
     Raises `CommandError` where no console was ever left.
     """
     from mens_console.screens.digest import digest_lines, news_since
-    from mens_console.store.digest import digest_document
+    from mens_console.store.digestreport import digest_document
 
     if not math.isfinite(left_at):
         raise CommandError("no console was left on these folders yet: say since when, such as --from 8h")

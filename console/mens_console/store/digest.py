@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from mens_console.ingest.text import safe_text
 from mens_console.signals.alerts import AlertState, AlertView, fingerprint
 from mens_console.signals.byvalue import ByValue
 from mens_console.signals.diagnosis import LIVENESS_RULES
-from mens_console.store.report import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +28,6 @@ _BY_CLOCK: Final = frozenset(
 """Rules whose conditions are looked at by the clock, and date from when somebody looked."""
 _RUIN: Final = frozenset({"nan_loss", "hidden_nan", "nan_grad", "loss_explosion"})
 """Alerts that tell when a run diverged."""
-SCHEMA: Final = "mens-digest/1"
 FAILED: Final = frozenset({"diverged", "out_of_memory", "disk_full", "crashed", "killed"})
 ENDED: Final = FAILED | {"finished"}
 
@@ -98,9 +95,10 @@ class CheckpointNews(ByValue):
 class Digest(ByValue):
     """What happened after `left_at` and up to `now` (s), each kind in the order of time, failures before finishes.
 
-    Alerts that fired come the worst first, of these those that are on, and then the newest. `fired` are alerts that began to fire since, or got worse, some of them over by now; `resolved` those that had been
-    on before. `quiet` counts alerts left out because they are silenced or follow from another; `still` those that were
-    on before and are on unchanged; `going` are the runs that are live and about which there is nothing else to tell.
+    Alerts that fired come the worst first, of these those that are on, and then the newest. `fired` are alerts that
+    began to fire since, or got worse, some of them over by now; `resolved` those that had been on before. `quiet`
+    counts alerts left out because they are silenced or follow from another; `still` those that were on before and are
+    on unchanged; `going` are the runs that are live and about which there is nothing else to tell.
     """
 
     left_at: float
@@ -261,44 +259,3 @@ def _view(seen: Recalled, run_id: str) -> AlertView:
         seen.since, None, math.nan, None, 1, math.nan, math.nan, "", seen.message, "", resolved_at=seen.ended_at,
         place=seen.place,
     )  # fmt: skip
-
-
-def digest_document(found: Digest) -> dict[str, Any]:
-    """Return the digest as plain JSON values (`mens-digest/1`); unknown times are null."""
-
-    def run(news: RunNews) -> dict[str, Any]:
-        told = {"id": safe_text(news.run_id), "name": safe_text(news.name), "state": news.state}
-        return {**told, "at": moment(news.wall), "step": news.step, "evidence": safe_text(news.evidence)}
-
-    def alert(news: AlertNews) -> dict[str, Any]:
-        view = news.alert
-        return {
-            "run": safe_text(news.run_id), "entity": safe_text(view.entity), "fingerprint": view.fingerprint,
-            "rule": view.rule, "severity": str(view.severity), "state": str(view.state), "at": moment(news.wall),
-            "resolved_at": moment(view.resolved_at), "message": safe_text(view.message),
-            "acknowledged": view.acknowledged, "name": safe_text(news.name), "count": view.count, "held": view.held,
-            "since": moment(view.since), "last_seen": moment(view.last_seen), "recalled": news.recalled,
-        }  # fmt: skip
-
-    return {
-        "schema": SCHEMA,
-        "left_at": moment(found.left_at),
-        "now": moment(found.now),
-        "ended": [run(news) for news in found.ended],
-        "begun": [run(news) for news in found.begun],
-        "resumed": [run(news) for news in found.resumed],
-        "fired": [alert(news) for news in found.fired],
-        "resolved": [alert(news) for news in found.resolved],
-        "checkpoints": [
-            {"run": safe_text(c.run_id), "step": c.step, "bytes": c.bytes, "at": moment(c.wall)}
-            for c in found.checkpoints
-        ],
-        "quiet": found.quiet,
-        "going": found.going,
-        "still": found.still,
-        "messages": {
-            "delivered": found.messages.delivered,
-            "lost": found.messages.lost,
-            "routes": [safe_text(route) for route in found.messages.routes],
-        },
-    }
