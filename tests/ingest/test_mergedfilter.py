@@ -182,18 +182,19 @@ def test_a_hostile_expression_is_stopped(tmp_path, filter_of, monkeypatch):
     one.close()
 
 
-def line(text, level=None, stream=0, dated=False):
-    return MergedLine(text, level, 0, stream, T0, dated)
+def line(text, stream=0, dated=False):
+    return MergedLine(text, 0, stream, T0, dated)
 
 
 def test_an_entry_has_the_level_of_its_lines_above_from_either_side():
     lines = [
-        line("x", "info", 0, dated=True), line("deep", None, 0), line("y", "error", 1, dated=True), line("z", None, 1),
-        line("Traceback", "error", 0), line("frame", None, 0), line("w", None, 0, dated=True), line("v", None, 0),
+        line("INFO x", 0, dated=True), line("deep", 0), line("ERROR y", 1, dated=True), line("z", 1),
+        line("Traceback (most recent call last):", 0), line("frame", 0), line("w", 0, dated=True), line("v", 0),
     ]  # fmt: skip
-    wanted = ["y", "z", "Traceback", "frame"]
+    wanted = ["ERROR y", "z", "Traceback (most recent call last):", "frame"]
     assert texts(Pick("", ("error",)).forward(lines)) == wanted
     assert sorted(texts(Pick("", ("error",)).backward(lines[::-1]))) == sorted(wanted)
     some = Pick("", ("error",))
     parts = [*some.backward(lines[:3:-1], final=False), *some.backward(lines[3::-1])]
     assert sorted(texts(parts)) == sorted(wanted)
+    assert texts(Pick("e").forward(lines)) == ["deep", "ERROR y", "Traceback (most recent call last):", "frame"]

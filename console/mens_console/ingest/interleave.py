@@ -111,59 +111,65 @@ def select(sequences: Sequence[Blocks], wanted: int) -> Cut:
 def forward(sequences: Sequence[Blocks], cut: Cut, n: int) -> tuple[list[Run], Cut]:
     """Return the next `n` members after a cut (fewer at the end) as runs, in order, and the cut after them."""
     heads = [ahead(one, place) for one, place in zip(sequences, cut, strict=True)]
+    keys = [one.keys(block) for one, (block, _) in zip(sequences, heads, strict=True)]
+    left = {s: keys[s][i] for s, (_, i) in enumerate(heads) if i < len(keys[s])}
     runs: list[Run] = []
-    while n > 0:
-        best, limit, over = -1, math.inf, -1
-        low = math.inf
-        for s, (block, i) in enumerate(heads):
-            keys = sequences[s].keys(block)
-            if i >= len(keys):
-                continue
-            if best < 0 or keys[i] < low:
-                limit, over = (low, best) if best >= 0 else (limit, over)
-                best, low = s, keys[i]
-            elif over < 0 or keys[i] < limit:
-                limit, over = keys[i], s
-        if best < 0:
-            break
+    while n > 0 and left:
+        best = over = -1
+        low = limit = math.inf
+        for s, key in left.items():  # in the order of the sequences: equal keys of a later one come after
+            if best < 0 or key < low:
+                over, limit, best, low = best, low, s, key
+            elif over < 0 or key < limit:
+                over, limit = s, key
         block, i = heads[best]
-        keys = sequences[best].keys(block)
         stop = i + n
-        if over >= 0:  # equal keys of another sequence come after those of an earlier one
-            stop = min(stop, bisect_right(keys, limit, i) if best < over else bisect_left(keys, limit, i))
-        stop = min(stop, len(keys))
+        if over >= 0:
+            stop = min(stop, (bisect_right if best < over else bisect_left)(keys[best], limit, i))
+        stop = min(stop, len(keys[best]))
         runs.append(Run(best, block, i, stop))
         n -= stop - i
-        heads[best] = ahead(sequences[best], (block, stop))
+        if stop < len(keys[best]):
+            heads[best], left[best] = (block, stop), keys[best][stop]
+            continue
+        block, i = heads[best] = ahead(sequences[best], (block, stop))
+        keys[best] = sequences[best].keys(block)
+        if i < len(keys[best]):
+            left[best] = keys[best][i]
+        else:
+            del left[best]
     return runs, tuple(heads)
 
 
 def backward(sequences: Sequence[Blocks], cut: Cut, n: int) -> tuple[list[Run], Cut]:
     """Return the `n` members before a cut (fewer at the beginning) as runs, in order, and the cut before them."""
     tails = [behind(one, place) for one, place in zip(sequences, cut, strict=True)]
+    keys = [one.keys(block) for one, (block, _) in zip(sequences, tails, strict=True)]
+    left = {s: keys[s][i - 1] for s, (_, i) in enumerate(tails) if i > 0}
     runs: list[Run] = []
-    while n > 0:
-        best, limit, under = -1, -math.inf, -1
-        high = -math.inf
-        for s, (block, i) in enumerate(tails):
-            if i <= 0:
-                continue
-            key = sequences[s].keys(block)[i - 1]
+    while n > 0 and left:
+        best = under = -1
+        high = limit = -math.inf
+        for s, key in left.items():
             if best < 0 or key >= high:
-                limit, under = (high, best) if best >= 0 else (limit, under)
-                best, high = s, key
+                under, limit, best, high = best, high, s, key
             elif under < 0 or key >= limit:
-                limit, under = key, s
-        if best < 0:
-            break
+                under, limit = s, key
         block, i = tails[best]
-        keys = sequences[best].keys(block)
         start = max(0, i - n)
         if under >= 0:
-            start = max(start, bisect_right(keys, limit, 0, i) if best < under else bisect_left(keys, limit, 0, i))
+            start = max(start, (bisect_right if best < under else bisect_left)(keys[best], limit, 0, i))
         runs.append(Run(best, block, start, i))
         n -= i - start
-        tails[best] = behind(sequences[best], (block, start))
+        if start > 0:
+            tails[best], left[best] = (block, start), keys[best][start - 1]
+            continue
+        block, i = tails[best] = behind(sequences[best], (block, 0))
+        keys[best] = sequences[best].keys(block)
+        if i > 0:
+            left[best] = keys[best][i - 1]
+        else:
+            del left[best]
     runs.reverse()
     return runs, tuple(tails)
 

@@ -42,9 +42,13 @@ class Pick:
 
     def forward(self, lines: Iterable[MergedLine]) -> Iterator[MergedLine]:
         """Yield what is wanted of lines that come in order; entries may go on in the next call."""
+        if not self._levels:
+            yield from (line for line in lines if self._wants(line, None))
+            return
         for line in lines:
-            if line.level is not None or line.dated:
-                self._last[line.stream] = line.level
+            level = line.level
+            if level is not None or line.dated:
+                self._last[line.stream] = level
             if self._wants(line, self._last.get(line.stream)):
                 yield line
 

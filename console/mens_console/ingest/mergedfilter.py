@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.filterchild import FilterChild
 from mens_console.ingest.logpick import Pick
-from mens_console.ingest.logtail import level_of
 from mens_console.ingest.merged import UNKNOWN_BASE, Merged, MergedLine
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class MergedFilter(FilterChild):
             stream, offset, at = self._old[old - 1 - i] if i < old else self._new[i - old]
             text = self.merged.text_at(stream, offset)
             if text is not None:
-                found.append(MergedLine(text, level_of(text), base + i, stream, at, dated=False))
+                found.append(MergedLine(text, base + i, stream, at, dated=False))
         return found
 
     @property

@@ -27,19 +27,23 @@ AT_A_TIME: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class MergedLine(ByValue):
-    """One line as it was written; its level if it says one; its number in the merge; which stream it is of.
+    """One line as it was written; its number in the merge; which stream it is of.
 
     `at` is its time in seconds since the epoch: its own where it is `dated`, else that of the line it belongs to.
     `offset` is the byte of its file at which it begins.
     """
 
     text: str
-    level: str | None
     number: int
     stream: int
     at: float
     dated: bool
     offset: int = 0
+
+    @property
+    def level(self) -> str | None:
+        """The level that it says it has."""
+        return level_of(self.text)
 
 
 class Nothing:
@@ -137,7 +141,7 @@ class Stream:
             else:
                 text = text_of(block.data[start:stop])
             at, dated = block.keys[i], bool(block.dated[i])
-            found.append(MergedLine(text, level_of(text), first + len(found), self.number, at, dated, offset))
+            found.append(MergedLine(text, first + len(found), self.number, at, dated, offset))
         return found
 
     def count(self) -> None:

@@ -44,6 +44,10 @@ _STAMP: Final = re.compile(
     rf"|(?P<clock>(?<![\d:-]){_CLOCK})(?=$|[\s\]\"',|]|\s?-)"
     r")"
 )
+_USUAL: Final = re.compile(
+    r"\[?(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):([0-5]\d):([0-5]\d(?:[.,]\d{1,9})?)\s?(Z|UTC|[+-]\d\d:?\d\d)?"
+)
+"""The form of most lines, which is looked for first because that takes half the time."""
 _APACHE: Final = re.compile(
     rf"\[(?P<day>\d\d)/(?P<month>[A-Z][a-z]{{2}})/(?P<year>\d{{4}}):(?P<clock>{_CLOCK})\s?(?P<zone>[+-]\d{{4}})?"
 )
@@ -67,6 +71,9 @@ def stamp_of(line: str, latest: float) -> Stamp | None:
 
     `latest` is a time that the line is not after, in seconds since the epoch, such as the file's last change.
     """
+    usual = _USUAL.match(line)
+    if usual is not None:
+        return _usual(usual, latest)
     head = line[:LOOKED_AT]
     if "\x1b" in head:
         head = _SGR.sub("", head)
@@ -97,6 +104,16 @@ def on_day(stamp: Stamp, latest: float) -> float:
     day = datetime.fromtimestamp(latest).replace(hour=0, minute=0, second=0, microsecond=0)
     value = (day + timedelta(seconds=stamp.value)).timestamp()
     return value if value <= latest + SLACK_S else (day + timedelta(days=-1, seconds=stamp.value)).timestamp()
+
+
+def _usual(match: re.Match[str], latest: float) -> Stamp | None:
+    year, month, day, hour, minute, second, zone = match.groups()
+    try:
+        value = _midnight(int(year), int(month), int(day), zone or "", int(hour))
+    except (ValueError, OverflowError, OSError):
+        return None
+    value += int(minute) * 60 + float(second.replace(",", "."))
+    return Stamp(value) if value <= latest + ZONES_S else None
 
 
 def _read(match: re.Match[str], latest: float) -> Stamp | None:
