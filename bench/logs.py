@@ -1,7 +1,9 @@
-"""A huge log opened at its tail, and how soon an appended line is seen, beside less and toolong."""
+"""A huge log opened at its tail, how soon an appended line is seen, beside less and toolong; and several as one."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from bench.context import Context
 
 LAST: Final = "the-newest-line-of-this-log"
+RANKS: Final = 8
 _SETTLE_S: Final = 1.5
 _FIRST_BYTES: Final = 3000
 """Output that shows that a screen is up and takes keys."""
@@ -54,6 +57,32 @@ def bench_logs(context: Context) -> Iterator[Figure]:
         mine = [value for one in opened for value in getattr(one, field)]
         theirs = [value for one in toolong for value in getattr(one, field)]
         yield Figure("log line append → visible", unit, mine, Target(limit), theirs, against)
+    yield from _merged(context, log, size)
+
+
+def _merged(context: Context, log: Path, size: int) -> Iterator[Figure]:
+    """Measure the way from one log to several by time; they are one file under several names, which costs no disk."""
+    folder = context.work / "ranks" / "lora-r16"
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(RANKS):
+        with contextlib.suppress(FileExistsError):
+            os.link(log, folder / f"train-rank{i}.log")
+    seconds: list[float] = []
+    resident: list[float] = []
+    for _ in range(context.pick(3, 1)):
+        with Terminal([*CONSOLE, folder.parent], cwd=context.work) as terminal:
+            terminal.wait_bytes(_FIRST_BYTES)
+            terminal.send(b"0")
+            terminal.wait(lambda text: "train-rank0.log" in text and LAST in text)
+            terminal.pump(_SETTLE_S)
+            asked = time.monotonic()
+            terminal.send(b"m")
+            seconds.append(terminal.wait(lambda text: "by time" in text and text.count(LAST) >= RANKS) - asked)
+            terminal.pump(_SETTLE_S)
+            resident.append(terminal.usage.rss / 1e6)
+    name = f"merge {RANKS} logs of {size / 1e9:g} GB at their ends"
+    yield Figure(name, "s", seconds, Target(0.4), [], "")
+    yield Figure(f"{name}: resident", "MB", resident, Target(100.0), [], "")
 
 
 def _append(log: Path, text: str) -> float:
