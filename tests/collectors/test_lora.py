@@ -8,7 +8,7 @@ pytestmark = pytest.mark.training
 torch = pytest.importorskip("torch")
 
 from collectors import small  # noqa: E402
-from peft import LoraConfig  # noqa: E402
+from peft import LoHaConfig, LoraConfig, get_peft_model  # noqa: E402
 from torch import nn  # noqa: E402
 
 from mens_console.collectors import create_lora_monitor  # noqa: E402
@@ -54,6 +54,14 @@ def test_names_are_module_paths_whatever_wraps_the_model():
     assert create_lora_monitor(nn.DataParallel(model)).pairs.names == plain
     model.base_model.model.model.layers[1] = torch.compile(model.base_model.model.model.layers[1])
     assert create_lora_monitor(model).pairs.names == plain
+
+
+def test_names_are_module_paths_in_a_model_of_mixed_adapters():
+    model = get_peft_model(small.plain_llama(), LoraConfig(r=2, target_modules=["q_proj"]), mixed=True)
+    model.add_adapter("other", LoHaConfig(r=2, target_modules=["v_proj"]))
+    assert create_lora_monitor(model).pairs.names == tuple(
+        f"model.layers.{i}.self_attn.q_proj" for i in range(small.LAYERS)
+    )
 
 
 class Adapted(nn.Linear):

@@ -22,6 +22,7 @@ _WRAPPERS: Final = re.compile(
 )
 _NESTED: Final = re.compile(r"(?:\.base_layer)+$")
 _OUTER: Final = frozenset({"DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "DeepSpeedEngine"})
+_PEFT_MODELS: Final = frozenset({"PeftModel", "PeftMixedModel"})
 _PEFT_PREFIX: Final = "base_model.model."
 
 
@@ -129,7 +130,7 @@ def _place(full: str) -> tuple[str, str, str] | None:
 
 
 def _is_peft_model(module: torch.nn.Module) -> bool:
-    return any(kind.__name__ == "PeftModel" for kind in type(module).__mro__)
+    return any(kind.__name__ in _PEFT_MODELS for kind in type(module).__mro__)
 
 
 def _shown(path: str, prefixes: list[str], module: object) -> str:
