@@ -76,6 +76,8 @@ class Still:
     def want(self, run_id: str | None, in_sight: Iterable[str] = ()) -> None:  # noqa: D102
         pass
 
+    def touch(self, at: float) -> None: ...  # noqa: D102
+
     def look_at_machine(self, on: bool) -> None:  # noqa: D102
         pass
 

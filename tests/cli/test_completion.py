@@ -31,7 +31,7 @@ def complete(words, cwd):
         (["mens-console", "plot", "a", "--x", ""], {"step", "relative", "wall"}),
         (["mens-console", "plot", "a", "--x", "w"], {"wall"}),
         (["mens-console", "completion", "z"], {"zsh"}),
-        (["mens-console", "alerts", "s"], {"silence", "silences"}),
+        (["mens-console", "alerts", "s"], {"silence", "silences", "since"}),
         (["mens-console", "alerts", "silence", "stall", "--co"], {"--comment"}),
         (["mens-console", "alerts", "silence", "disk_f"], {"disk_full"}),
         (["mens-console", "contracts", "sh"], {"show"}),

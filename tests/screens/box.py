@@ -166,6 +166,9 @@ class FakeEngine:
     def unsilence(self, silence_id):
         self.orders.append(("unsilence", silence_id))
 
+    def touch(self, at):
+        self.touched_at = at
+
     def look_at_machine(self, on):
         self.orders.append(("look_at_machine", on))
 

@@ -63,3 +63,15 @@ def test_a_few_words_are_enough():
         "1 run failed, 1 run finished, 3 alerts fired, 1 alert resolved"
     )
     assert summary(digest(returned(), NOW, NOW)) == ""
+
+
+async def test_the_engine_learns_of_touches_now_and_then(console):
+    clock = Clock(NOW - 7200)
+    async with console(returned(), clock=clock) as (app, pilot):
+        assert app.engine.touched_at == NOW - 7200, "who launches it is there"
+        told = []
+        app.engine.touch = told.append
+        for _ in range(30):
+            clock.now += 1.0
+            await pilot.press("j")
+        assert 5 <= len(told) <= 7 and told[-1] >= clock.now - 5.0

@@ -8,7 +8,7 @@ import pytest
 
 from mens_console.signals.alerts import AlertReducer, Observation, Signal, Silence
 from mens_console.store.alertbook import AlertBook
-from mens_console.store.desk import Desk
+from mens_console.store.desk import ATTENDED_S, LEAVE_S, Desk
 
 
 class Run(SimpleNamespace):
@@ -107,3 +107,40 @@ def test_what_is_counted_since_the_machine_was_started_is_counted_anew_after_tha
     one.acknowledge(ECC, 1030.0)
     assert not Console(path, boot=1500.0).sample(2000.0, (ECC, Signal.BREACH, 1.0))[ECC].acknowledged
     assert Console(path, boot=500.0).sample(2000.0, (ECC, Signal.BREACH, 2.0))[ECC].acknowledged
+
+
+def attended(tmp_path):
+    book = AlertBook(tmp_path / "alerts.json", clock=lambda: 0.0, roots=[tmp_path])
+    desk = Desk(book, {}, (), lambda: None, author="ada")
+
+    def left():
+        return AlertBook(tmp_path / "alerts.json", clock=lambda: 0.0, roots=[tmp_path]).left_at
+
+    return desk, left
+
+
+def test_a_console_that_nobody_touches_does_not_say_that_somebody_is_here(tmp_path):
+    desk, left = attended(tmp_path)
+    desk.touched_at = 1000.0
+    for now in range(1000, 8000, 20):
+        desk.note_presence(float(now))
+    assert 1000.0 + ATTENDED_S - LEAVE_S <= left() <= 1000.0 + ATTENDED_S
+    desk.note_presence(8000.0, leaving=True)
+    assert left() <= 1000.0 + ATTENDED_S, "its terminal was closed, and nobody sat before it"
+    desk.touched_at = 8100.0
+    desk.note_presence(8101.0, leaving=True)
+    assert left() == 8101.0
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_from_being_here(tmp_path):
+    desk, left = attended(tmp_path)
+    for now in (90_000.0, 90_100.0, 1000.0, 1001.0):
+        desk.note_presence(now)
+    assert left() == 1000.0
+
+
+def test_where_nobody_tells_of_touches_somebody_is_here_all_the_time(tmp_path):
+    desk, left = attended(tmp_path)
+    for now in range(0, 8000, 20):
+        desk.note_presence(float(now))
+    assert left() >= 7900.0

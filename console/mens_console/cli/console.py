@@ -50,6 +50,7 @@ class LateEngine:
         self._lock = threading.Lock()
         self._is_stopped = False
         self._is_machine_looked_at = False
+        self._touched_at: float | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -82,6 +83,8 @@ class LateEngine:
                 return
             self._engine = engine
             engine.want(*self._wanted)
+            if self._touched_at is not None:
+                engine.touch(self._touched_at)
             engine.start(on_publish)
             engine.look_at_machine(self._is_machine_looked_at)
 
@@ -111,6 +114,12 @@ class LateEngine:
         self._is_machine_looked_at = on
         if self._engine is not None:
             self._engine.look_at_machine(on)
+
+    def touch(self, at: float) -> None:
+        """Tell that somebody touched the console (s)."""
+        self._touched_at = at
+        if self._engine is not None:
+            self._engine.touch(at)
 
     def pace(self, not_before: float) -> None:
         """Tell when the next frame may come (monotonic seconds)."""

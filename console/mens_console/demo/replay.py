@@ -130,6 +130,9 @@ class Replay:
     def look_at_machine(self, on: bool) -> None:
         """Do nothing: a replay shows the machine as it was recorded, not the one that it runs on."""
 
+    def touch(self, at: float) -> None:
+        """Do nothing: whoever watches a replay misses nothing on the box."""
+
     def pace(self, not_before: float) -> None:
         """Do nothing: a replay publishes by its own clock."""
 

@@ -182,6 +182,7 @@ class ConsoleApp(App[None]):
             self.notify(text, title="Theme", severity="warning", markup=False)
         for problem in self.settings.problems:
             self.notify(safe_text(problem, 300), title="Configuration", severity="warning", markup=False)
+        self.engine.touch(self.clock())
         self.call_after_refresh(self.engine.start, self._published)
 
     def on_unmount(self) -> None:

@@ -70,7 +70,8 @@ def digest_lines(found: Digest, width: int, zone: tzinfo | None = None, *, was_h
     if found.backwards:
         left = moment_text(found.left_at, found.now, zone)
         return prose(f"You left {left}, which is still to come: the clock was set back, so nothing can be said.", width)
-    away = span(60 * round((found.now - found.left_at) / 60))
+    gone = found.now - found.left_at
+    away = span(60 * round(gone / 60)) if gone >= 60.0 else "moments"
     left, now = (moment_text(wall, found.now, zone) for wall in (found.left_at, found.now))
     begin = f"You left {left}, {away} ago; this is" if was_here else f"Since {left}, {away} ago, this is"
     lines: list[Line] = [((f"{begin} what happened until {now}.", "muted"),)]

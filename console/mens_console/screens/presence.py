@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 IDLE_S: Final = 1800.0
 """Who touches nothing for so long has left, as far as anybody can tell."""
+TELL_S: Final = 5.0
+"""Between two words to the engine that somebody is there."""
 _SIGNS: Final = (events.Key, events.MouseDown, events.MouseScrollDown, events.MouseScrollUp, events.AppFocus)
 
 
@@ -27,6 +29,7 @@ class Presence:
     def __init__(self, now: float) -> None:
         self.away_since = math.nan
         self._touched_at = now
+        self._told_at = -math.inf
 
     def feel(self, app: ConsoleApp, event: events.Event) -> None:
         """Take an event in; the first sign of life after a long silence is answered."""
@@ -34,6 +37,9 @@ class Presence:
             return
         now, before = app.clock(), self._touched_at
         self._touched_at = now
+        if not 0.0 <= now - self._told_at < TELL_S:
+            self._told_at = now
+            app.engine.touch(now)
         if now - before >= IDLE_S and not app.snapshot.replay:
             self.away_since = before
             app.call_later(self._answer, app, before)

@@ -50,6 +50,10 @@ class Source(Protocol):
         """Tell whether somebody looks at the machine."""
         ...
 
+    def touch(self, at: float) -> None:
+        """Tell that somebody touched the console (s): who touches nothing for long is not there."""
+        ...
+
     def pace(self, not_before: float) -> None:
         """Tell when the next frame may come (monotonic seconds): nothing has to be published before."""
         ...

@@ -26,6 +26,8 @@ HEARTBEAT_S = 10.0
 """Between two looks at the heartbeat of the daemon that sends notifications."""
 LEAVE_S = 60.0
 """Between two notes that somebody was here, for whoever is cut off without leaving."""
+ATTENDED_S = 600.0
+"""A console that was touched so long ago says no more that somebody is here: it may run on in a detached terminal."""
 
 
 class Desk:
@@ -52,6 +54,8 @@ class Desk:
         self._wake, self._author = wake, author
         self._orders: deque[Callable[[float], None]] = deque()
         self._boot, self._followed = boot, -1
+        self.touched_at = math.nan
+        """When somebody touched the console last (s), NaN where nobody tells."""
         self._rev = -1
         self._standing: tuple[Silence, ...] = ()
         self._looked_at = self._left_at = float("-inf")
@@ -173,7 +177,9 @@ class Desk:
         return self._notifier
 
     def note_presence(self, now: float, *, leaving: bool = False) -> None:
-        """Remember that somebody was here until now."""
+        """Remember that somebody was here until now, unless the console was not touched for long."""
+        if now - self.touched_at > ATTENDED_S:
+            return
         if (
             leaving or not 0.0 <= now - self._left_at < LEAVE_S
         ):  # a clock that was set back keeps nobody from being here

@@ -231,6 +231,10 @@ class Engine:
         if self._box.source is not None:
             self._box.source.hurry(on)
 
+    def touch(self, at: float) -> None:
+        """Tell that somebody touched the console (s); until the first time somebody is taken to be there always."""
+        self._desk.touched_at = at
+
     def pace(self, not_before: float) -> None:
         """Publish nothing before this moment (monotonic seconds): nobody would see what is made until then."""
         self._not_before = not_before
