@@ -86,3 +86,29 @@ def test_the_machine_has_alerts_too():
     hot = alert("gpu_thermal", entity="gpu:GPU-1", step=None)
     assert kinds(transitions, look(box=(hot,))) == [("firing", "machine", "gpu_thermal")]
     assert look(box=(hot,)).seen[0].key == ("gpu:GPU-1", "gpu_thermal")
+
+
+def test_wavering_within_an_episode_is_told_once_and_anew_in_the_next():
+    look, transitions = rounds(), Transitions()
+    look(run())
+    on, back = alert("loss_spike"), alert("loss_spike", AlertState.RECOVERING)
+    told = [kind for view in (on, back, on, back, on) for kind, _, _ in kinds(transitions, look(run(view)))]
+    assert told == ["firing", "recovering"]
+    again = [
+        alert("loss_spike", RESOLVED),
+        alert("loss_spike", step=300),
+        alert("loss_spike", AlertState.RECOVERING, step=300),
+    ]
+    assert [kind for view in again for kind, _, _ in kinds(transitions, look(run(view)))] == [
+        "resolved", "firing", "recovering",
+    ]  # fmt: skip
+
+
+def test_runs_that_share_a_folder_keep_their_alerts_apart():
+    look, transitions = rounds(), Transitions()
+    pair = [run(alert(place=f"/runs/jobs/{name}", entity=name), name=name) for name in ("left", "right")]
+    for one in pair:
+        one.path = one.path.parent / "jobs"
+    look(*(run(name=name) for name in ("left", "right")))
+    assert len(kinds(transitions, look(*pair))) == 2
+    assert kinds(transitions, look(*pair)) == []
