@@ -1,5 +1,6 @@
 """Several log streams as one on screen 0: what is merged, how lines are told apart, growth, filters, jumps."""
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from screens.test_snapshots import SIZES, Screen
 from mens_console.ingest import logtail
 from mens_console.screens.fleet import FleetScreen
 from mens_console.screens.logs import LogsScreen
-from mens_console.screens.logstreams import Stream, streams, together
+from mens_console.screens.logstreams import Opened, Stream, streams, together
 from mens_console.store.snapshot import StrayView
 from mens_widgets.grid import Grid
 from mens_widgets.logview import LogView
@@ -196,3 +197,26 @@ def test_what_may_be_merged(tmp_path):
 
 def test_logs_of_no_run_are_streams(ranks):
     assert [(stream.name, stream.path.name) for stream in streams(ranks)][-1] == ("server", "vllm.log")
+
+
+async def test_what_is_opened_too_late_is_closed_again(console, ranks, monkeypatch):
+    made, go = [], threading.Event()
+
+    class Slow(Opened):
+        closed = False
+
+        def __init__(self, choice, grown):
+            go.wait(20)
+            super().__init__(choice, grown)
+            made.append(self)
+
+        def close(self):
+            self.closed = True
+            super().close()
+
+    monkeypatch.setattr("mens_console.screens.logs.Opened", Slow)
+    async with console(ranks, (120, 20)) as (app, pilot):
+        await press(pilot, "0", "right_square_bracket", "m")
+        go.set()
+        await until(pilot, lambda: "by time" in text_of(app) and len(made) > 1 and app.room._opened is not None)
+        await until(pilot, lambda: [one for one in made if not one.closed] == [app.room._opened])

@@ -18,7 +18,7 @@ from textual.widgets import Input
 from mens_console.ingest.safeopen import explain
 from mens_console.ingest.text import safe_text
 from mens_console.screens.empty import no_logs
-from mens_console.screens.logstreams import COLUMNS, Opened, alone, row, streams, together
+from mens_console.screens.logstreams import COLUMNS, Opened, alone, next_choice, row, streams
 from mens_console.screens.room import Room
 from mens_console.screens.sheet import Sheet
 from mens_console.screens.words import moment_text
@@ -137,7 +137,8 @@ class LogsScreen(Room):
 
     def _choose(self, choice: Choice, moment: float | None = None) -> None:
         """Read something else, from its end or from a moment."""
-        same = self._choice is not None and choice.paths == self._choice.paths and choice.merged == self._choice.merged
+        now = self._choice
+        same = now is not None and (choice.kind, choice.paths) == (now.kind, now.paths)
         self._moment = moment
         if not same:
             self._choice = choice
@@ -149,8 +150,12 @@ class LogsScreen(Room):
         """Open streams off the screen's thread: files may be long, their disk slow."""
         self._close()
         view = self.query_one(LogView)
+        opening = asyncio.ensure_future(asyncio.to_thread(Opened, choice, self._grown))
         try:
-            opened = await asyncio.to_thread(Opened, choice, self._grown)
+            opened = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unseen)
+            raise
         except OSError as error:
             view.empty = safe_text(f"{choice.paths[0].name}: {explain(error)}")
             view.set_source(None)
@@ -228,14 +233,11 @@ class LogsScreen(Room):
         here = self._stream(grid.cursor_key)
         if here is None:
             return
-        choices = together(streams(self.console_app.snapshot), here, grid.marked)
-        if not choices:
+        choice = next_choice(self._choice, streams(self.console_app.snapshot), here, grid.marked)
+        if choice is None:
             self.notify("There is one stream only", markup=False)
-            return
-        steps = [alone(here), *choices]
-        now = next((i for i, one in enumerate(steps) if self._choice is not None and one.merged == self._choice.merged
-                    and one.paths == self._choice.paths), 0)  # fmt: skip
-        self._choose(steps[(now + 1) % len(steps)])
+        else:
+            self._choose(choice)
 
     # What is said of the stream
 
@@ -364,3 +366,9 @@ class LogsScreen(Room):
             "Log: follow": ("key F", self.action_follow),
             "Log: merge streams by time": ("key m", self.action_merge),
         }
+
+
+def _close_unseen(opening: asyncio.Future[Opened]) -> None:
+    """Close what was opened when something else was wanted already."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

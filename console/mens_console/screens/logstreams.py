@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from mens_console.ingest.logfilter import LogFilter
 from mens_console.ingest.lognames import short_names
@@ -54,17 +54,25 @@ class Stream(NamedTuple):
         return str(self.path)
 
 
+Kind = Literal["one", "run", "marked", "all"]
+
+
 @dataclass(frozen=True)
 class Choice:
     """What is read: one stream, or several by time, and what these are in words (untrusted text)."""
 
     streams: tuple[Stream, ...]
     words: str
-    merged: bool = False
+    kind: Kind = "one"
+
+    @property
+    def merged(self) -> bool:
+        """Whether several streams are read."""
+        return self.kind != "one"
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files, which tell one choice from another."""
+        """The files, which with the kind tell one choice from another."""
         return tuple(stream.path for stream in self.streams)
 
 
@@ -98,11 +106,11 @@ def together(found: Sequence[Stream], here: Stream, marked: Sequence[str]) -> li
     """Return what may be merged, from where the cursor is: the marked streams, else those of the run; then all."""
     choices = []
     if len(chosen := [stream for stream in found if stream.key in marked]) > 1:
-        choices.append(Choice(tuple(chosen), f"{len(chosen)} marked streams", merged=True))
+        choices.append(Choice(tuple(chosen), f"{len(chosen)} marked streams", "marked"))
     elif len(own := [stream for stream in found if stream.owner == here.owner]) > 1:
-        choices.append(Choice(tuple(own), f"{len(own)} streams of {here.name}", merged=True))
+        choices.append(Choice(tuple(own), f"{len(own)} streams of {here.name}", "run"))
     if len(found) > 1 and not (choices and len(choices[0].streams) == len(found)):
-        choices.append(Choice(tuple(found), f"all {len(found)} streams", merged=True))
+        choices.append(Choice(tuple(found), f"all {len(found)} streams", "all"))
     return choices
 
 
@@ -112,6 +120,14 @@ def row(stream: Stream, now: float) -> Row:
     name = Cell(safe_text(stream.path.name, 80), "critical" if stream.problem else "")
     cells = (safe_text(stream.name, 200), name, size(stream.size), Cell(seen, "muted"))
     return Row(stream.key, cells, (stream.size, seen, stream.problem))
+
+
+def next_choice(now: Choice | None, found: Sequence[Stream], here: Stream, marked: Sequence[str]) -> Choice | None:
+    """Return what is read after `now`: one stream, several, all, and one again; None where there is but one."""
+    steps = [alone(here), *together(found, here, marked)]
+    kinds = [choice.kind for choice in steps]
+    at = kinds.index(now.kind) if now is not None and now.kind in kinds else 0
+    return steps[(at + 1) % len(steps)] if len(steps) > 1 else None
 
 
 # What is read
