@@ -292,6 +292,16 @@ def test_a_filter_goes_on_with_what_the_file_grows_by(tail_of, filter_of):
     assert found.stale and found.progress == 1.0
 
 
+@pytest.mark.parametrize("stamp", ["", "2026-01-31 14:32:00 "])
+def test_a_traceback_passes_as_a_whole(tail_of, filter_of, stamp):
+    raised = ["Traceback (most recent call last):", '  File "x.py"', "ValueError: no"]
+    lines = [f"{stamp}INFO a", *raised, f"{stamp}b", "\tc"]
+    tail, bell = tail_of("\n".join(lines).encode() + b"\n"), Bell()
+    found = filter_of(tail, "", ("error",), bell)
+    bell.until(lambda: found.progress == 1.0)
+    assert texts(found.lines(0, 9)) == raised
+
+
 def test_capitals_tell_capitals_apart_and_colours_do_not_count(tail_of, filter_of):
     tail, bell = tail_of(b"Loss\nloss\n\x1b[31mlo\x1b[0mss\n"), Bell()
     exact, loose = filter_of(tail, "Loss", (), bell), filter_of(tail, "loss", (), bell)

@@ -1,7 +1,7 @@
 """The lines of a log that match a regular expression, found in a child process that can be killed.
 
 Text to line numbers only; nothing here draws. The child (`python -P -m mens_console.ingest.logfilter`) sees at most
-8192 characters of a line.
+8192 characters of a line. A line that tells no level has that of the line above that it belongs to.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import os
 import re
 import struct
 import sys
+import time
 from array import array
 from typing import TYPE_CHECKING, Final
 
 from mens_console.ingest.filterchild import FilterChild
-from mens_console.ingest.logfile import BLOCK, SLICE
+from mens_console.ingest.logfile import BLOCK, SLICE, LogFile
 from mens_console.ingest.logtail import SGR, level_of
-from mens_console.ingest.safeopen import open_regular, read_at
+from mens_console.ingest.safeopen import read_at
+from mens_console.ingest.stamps import stamp_of
+from mens_console.ingest.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -108,43 +111,62 @@ class LogFilter(FilterChild):
             self._say(self._told)
 
 
+class _Sifter:
+    """The child's side: one file, looked through from its beginning."""
+
+    def __init__(self, path: str, pattern: str, levels: Collection[str]) -> None:
+        flags = 0 if any(map(str.isupper, pattern)) else re.IGNORECASE
+        self._search = re.compile(pattern, flags).search
+        self._levels = frozenset(levels)
+        self._file = LogFile(path, follow=True)
+        times = Timeline(self._file, time.time())
+        self._dated, self._latest = times.dated, times.latest
+        self._level: str | None = None
+        self.number = self.offset = 0
+
+    def sift(self, size: int) -> bytes:
+        """Look through the next block of whole lines below `size`; return the records of those that pass."""
+        data = read_at(self._file.fd, self.offset, min(BLOCK, size - self.offset))
+        end = data.rfind(b"\n")
+        while end < 0 and self.offset + len(data) < size:
+            data += read_at(self._file.fd, self.offset + len(data), min(SLICE, size - self.offset - len(data)))
+            end = data.rfind(b"\n")
+        out = bytearray()
+        for raw in data[: end + 1].split(b"\n")[:-1] if end >= 0 else ():
+            text = raw[: MATCH_CAP * 4].decode("utf-8", "backslashreplace")[:MATCH_CAP]
+            if self._passes(text):
+                out += _RECORD.pack(self.number, self.offset)
+            self.number += 1
+            self.offset += len(raw) + 1
+        return bytes(out)
+
+    def _passes(self, text: str) -> bool:
+        if self._levels:
+            level = level_of(text)
+            if level is not None or not self._goes_on(text):
+                self._level = level
+            if self._level not in self._levels:
+                return False
+        return self._search(SGR.sub("", text)) is not None
+
+    def _goes_on(self, text: str) -> bool:
+        """Say whether a line belongs to the one above it: indented, or without a time where others have one."""
+        return (self._dated or text[:1] in (" ", "\t")) and stamp_of(text, self._latest) is None
+
+
 def _serve() -> None:
     """Be the child: read what to look for, then sizes up to which to look, and write numbers and offsets."""
     order = json.loads(sys.stdin.readline())
-    pattern: str = order["pattern"]
-    flags = 0 if any(map(str.isupper, pattern)) else re.IGNORECASE
-    search, levels = re.compile(pattern, flags).search, frozenset(order["levels"])
-    fd, _ = open_regular(os.fsdecode(bytes.fromhex(order["path"])), follow=True)
-    number = offset = 0
+    sifter = _Sifter(os.fsdecode(bytes.fromhex(order["path"])), order["pattern"], order["levels"])
     for asked in sys.stdin:
         size = int(asked)
-        while offset < size:
-            out = bytearray()
-            number, after = _sift(fd, (number, offset, size), lambda text: bool(search(text)), levels, out)
-            stuck, offset = after == offset, after
-            out += _RECORD.pack(_HEARTBEAT, size if stuck else offset)
-            os.write(1, out)
+        while sifter.offset < size:
+            before = sifter.offset
+            out = sifter.sift(size)
+            stuck = sifter.offset == before
+            os.write(1, out + _RECORD.pack(_HEARTBEAT, size if stuck else sifter.offset))
             if stuck:  # only a line without an end is left
                 break
-
-
-def _sift(
-    fd: int, place: tuple[int, int, int], wanted: Callable[[str], bool], levels: Collection[str], out: bytearray
-) -> tuple[int, int]:
-    """Look through the next block of whole lines; return the number and offset of the line after it."""
-    number, offset, size = place
-    data = read_at(fd, offset, min(BLOCK, size - offset))
-    end = data.rfind(b"\n")
-    while end < 0 and offset + len(data) < size:
-        data += read_at(fd, offset + len(data), min(SLICE, size - offset - len(data)))
-        end = data.rfind(b"\n")
-    for raw in data[: end + 1].split(b"\n")[:-1] if end >= 0 else ():
-        text = raw[: MATCH_CAP * 4].decode("utf-8", "backslashreplace")[:MATCH_CAP]
-        if (not levels or level_of(text) in levels) and wanted(SGR.sub("", text)):
-            out += _RECORD.pack(number, offset)
-        number += 1
-        offset += len(raw) + 1
-    return number, offset
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Which lines of merged streams are wanted: by level and by a regular expression, read from either side.
 
 A line that tells no level has that of the line above it in the same entry: a traceback is an error to its last line. An
-entry is a line with a time and those without one that follow it in its stream.
+entry is a line with a time and those without one that follow it in its stream; where no line has one, a line and those
+that follow it indented.
 """
 
 from __future__ import annotations

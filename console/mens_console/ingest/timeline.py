@@ -43,6 +43,7 @@ _ARRIVALS: Final = 20_000
 class Block(ByValue):
     """The lines that follow the newlines of one block: where they start, their keys, and which told a time themselves.
 
+    In a stream that tells no times, those that are not indented count as such.
     `data` are the file's bytes from `offset` on, a little more than the block.
     """
 
@@ -151,7 +152,8 @@ class Timeline:
         starts = array("q", [at for at in self._starts(number, data) if at >= self.since])
         if not self.dated:
             keys = array("d", map(self._arrived, starts))
-            return Block(offset, data, starts, keys, bytearray(b"\1") * len(starts))
+            dated = bytearray(data[at - offset : at - offset + 1] not in (b" ", b"\t") for at in starts)
+            return Block(offset, data, starts, keys, dated)
         keys, dated = (old.keys[:-1], old.dated[:-1]) if old is not None else (array("d"), bytearray())
         key, top = keys[-1] if keys else self.ceiling(number - 1), self.ceiling(number)
         latest, known = top if top < math.inf else self.latest, len(keys)
