@@ -189,7 +189,7 @@ class Seen:
         self.steps.append({name: (self.gradients[name], moved[name]) for name in mine})
 
 
-@pytest.mark.parametrize("turns", ["one backward pass", "a backward pass each", "three to one", "batches"])
+@pytest.mark.parametrize("turns", ["one backward pass", "a backward pass each", "three to one", "batches", "toggled"])
 def test_of_several_optimizers_each_is_looked_at_before_its_own_step(tmp_path, turns):
     class Module(lightning.pytorch.LightningModule):
         automatic_optimization = False
@@ -202,12 +202,16 @@ def test_of_several_optimizers_each_is_looked_at_before_its_own_step(tmp_path, t
             first, second = self.optimizers()
             taken = {"batches": [(first, second)[index % 2]], "three to one": [first] * 3 + [second]}
             for place, optimizer in enumerate(taken.get(turns, [first, second])):
+                if turns == "toggled":  # the other's parameters are frozen meanwhile
+                    self.toggle_optimizer(optimizer)
                 if place == 0 or turns != "one backward pass":
                     self.zero_grad()
                     loss = self.model(**part).loss
                     self.manual_backward(loss)
                 self.clip_gradients(optimizer, gradient_clip_val=1e-3, gradient_clip_algorithm="norm")
                 optimizer.step()
+                if turns == "toggled":
+                    self.untoggle_optimizer(optimizer)
             self.told.append(len(self.seen.steps))
             return loss
 
@@ -244,6 +248,8 @@ def test_of_several_optimizers_each_is_looked_at_before_its_own_step(tmp_path, t
             assert [values["grad_a"], values["grad_b"]] == [pytest.approx(side[0], rel=1e-5) for side in sides]
             assert values["update"] == pytest.approx(math.hypot(*(side[1] for side in sides)), rel=1e-4)
     assert {row["learning_rate"] for row in Recorded.last.steps} == {0.5}
+    assert not any(Recorded.last.pairs.frozen)
+    assert all(pair["trainable_a"] and pair["trainable_b"] for pair in Recorded.last.table)
 
 
 def test_gradients_under_a_scaler_are_unscaled(tmp_path):

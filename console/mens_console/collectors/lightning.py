@@ -163,6 +163,8 @@ class MensLightningCallback(_Callback):
         if watcher is None:
             return
         self._note_checkpoints(trainer, watcher)
+        if self._several:
+            watcher.refresh()
         if not watcher.hears and isinstance(batch, Mapping):
             with watcher.session.guard("tokens"):
                 self._tokens.add(batch)

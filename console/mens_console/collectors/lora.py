@@ -91,17 +91,23 @@ class LoraMonitor:
 
     def table(self) -> list[dict[str, Any]]:
         """Return the pairs for telemetry: name, r, scaling, which sides are trainable, and the elements of both."""
+        sides = [] if self._sweep is None else self._sweep.trainable()
         return [
             {
                 "name": pair.name,
                 "r": pair.r,
                 "scaling": pair.scaling,
-                "trainable_a": pair.a is not None and pair.a.requires_grad,
-                "trainable_b": pair.b is not None and pair.b.requires_grad,
+                "trainable_a": a,
+                "trainable_b": b,
                 "size": pair.size,
             }
-            for pair in self._adapters
+            for pair, a, b in zip(self._adapters, sides[::2], sides[1::2], strict=True)
         ]
+
+    def refresh(self) -> None:
+        """Notice which pairs are frozen now. A look does, unless several optimizers take turns and freeze each other."""
+        if self._sweep is not None and self._sweep.refresh():
+            self._rename()
 
     def present(self) -> bool:
         """Return whether there is anything to look at; adapters that came to a model without any are noticed here."""
@@ -118,7 +124,8 @@ class LoraMonitor:
         `grad_scale` is what the gradients are still multiplied by: a number, or the GradScaler (one that unscaled them
         already is noticed). `step` is the optimizer step that the gradients belong to; looks are counted where it is
         not said. A second look at the same step replaces the first, whose weights stay those that the step starts from.
-        Where several optimizers take turns in one step, look before each with that one as `optimizer`.
+        Where several optimizers take turns in one step, look before each with that one as `optimizer`, and `refresh`
+        before the first.
         """
         if self._model is None:
             return False
@@ -129,8 +136,8 @@ class LoraMonitor:
             self._renew(self._model)
         if self._sweep is None:
             return False
-        if self._sweep.refresh():
-            self._rename()
+        if optimizer is None:
+            self.refresh()
         self._looks += 1
         again = self._pending and step is not None and step == self._step
         self._step = self._looks if step is None else step

@@ -112,8 +112,12 @@ class Sweep:
 
     def frozen(self) -> tuple[bool, ...]:
         """Return for each pair whether neither side is trainable."""
-        flags = [device is None for device in self._devices]
-        return tuple(a and b for a, b in zip(flags[::2], flags[1::2], strict=True))
+        flags = self.trainable()
+        return tuple(not (a or b) for a, b in zip(flags[::2], flags[1::2], strict=True))
+
+    def trainable(self) -> list[bool]:
+        """Return for each side whether it was trainable when that was last asked."""
+        return [device is not None for device in self._devices]
 
     def look(self, grad_scale: Any = None, *, again: bool = False, optimizer: Any = None) -> None:
         """Take the norms and copy the weights, without waiting for the device. It replaces a look not yet fetched.

@@ -102,6 +102,12 @@ class Watcher:
                 return self.monitor.present()
         return False
 
+    def refresh(self) -> None:
+        """Notice what is frozen before several optimizers take turns, each of which may freeze what is not its own."""
+        if self.wants_layers and not self.looked and self.monitor is not None:
+            with self.session.guard("lora"):
+                self.monitor.refresh()
+
     def settle(self, optimizer: Any) -> None:
         """Take the movement of one of several optimizers: it is about to step once more."""
         if self.looked and self.monitor is not None:
