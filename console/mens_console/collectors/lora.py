@@ -105,7 +105,7 @@ class LoraMonitor:
         ]
 
     def refresh(self) -> None:
-        """Notice which pairs are frozen now. A look does, unless several optimizers take turns and freeze each other."""
+        """Notice which pairs are frozen now. A look does, unless several optimizers take turns and freeze others."""
         if self._sweep is not None and self._sweep.refresh():
             self._rename()
 
