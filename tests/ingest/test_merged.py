@@ -328,6 +328,18 @@ def test_a_date_of_the_future_moves_nothing_else(merge, tmp_path):
     assert [line.stream for line in merge(a, b).lines(0, 9)] == [0, 0, 1, 0, 1, 0]
 
 
+def test_a_stream_that_ends_in_a_giant_line_tells_times(merge, tmp_path):
+    a = write(tmp_path / "a.log", [f"{stamp(i)} " + "z" * (2 << 20) for i in range(2)])
+    one = merge(a)
+    assert one.undated == () and [line.at - T0 for line in one.lines(0, 9)] == [0, 1]
+
+
+def test_many_empty_lines_belong_to_the_one_before_them(merge, tmp_path):
+    a = write(tmp_path / "a.log", [f"{stamp(0)} a", *[""] * 300_000, *["-"] * 5000, f"{stamp(9)} a"])
+    b = write(tmp_path / "b.log", [f"{stamp(5)} b"])
+    assert texts(merge(a, b).lines(-4, 4)) == ["-", "-", f"{stamp(5)} b", f"{stamp(9)} a"]
+
+
 def test_a_line_that_redraws_itself_tells_its_time_at_either_end(merge, tmp_path):
     first = write(tmp_path / "a.log", [f"{stamp(2)} epoch 1%\r 2%\r 100%"])
     last = write(tmp_path / "b.log", [" 1%|#\r" * 500 + f"{stamp(1)} saved\r"])

@@ -8,6 +8,7 @@ a stream that tells no times, lines are placed by when they were seen to come; w
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
@@ -30,6 +31,7 @@ _SHORT_HEAD: Final = 320
 _LAST: Final = 1 << 18
 _MOST_LINES: Final = 1000
 """Bytes and lines at a stream's end that are looked at for a time: one that told some at its start alone has none."""
+_DIGIT: Final = re.compile(rb"\d")
 _HELD: Final = 4
 """Blocks that are kept as they were read."""
 _LOOK_BACK: Final = 1024
@@ -159,7 +161,7 @@ class Timeline:
         latest, known = top if top < math.inf else self.latest, len(keys)
         ends = [*(start - 1 - offset for start in starts[known + 1 :]), len(data)]
         for start, end in zip(starts[known:], ends, strict=False):
-            stamp = _told_by(data, start - offset, end, latest)
+            stamp = _told_by(data, start - offset, end, latest) if end > start - offset else None
             if stamp is not None:
                 key = max(key, min(on_day(stamp, latest), top))
             keys.append(key)
@@ -171,7 +173,11 @@ class Timeline:
     def _told(self) -> bool:
         """Say whether some of the last lines tells its time."""
         begin = max(0, self.size - _LAST)
-        lines = read_at(self.file.fd, begin, self.size - begin).split(b"\n")
+        data = read_at(self.file.fd, begin, self.size - begin)
+        while begin > 0 and b"\n" not in data[:-1] and self.size - begin < _LOOK_BACK * logfile.BLOCK:
+            begin = max(0, begin - _LAST)  # within a very long line: only its beginning is looked at
+            data = read_at(self.file.fd, begin, _LAST)
+        lines = data.split(b"\n")
         whole = lines[1:] if begin else lines
         return any(_told_by(raw, 0, len(raw), self.latest) is not None for raw in whole[: -_MOST_LINES - 1 : -1])
 
@@ -180,12 +186,14 @@ class Timeline:
         start = block * logfile.BLOCK
         data = read_at(self.file.fd, start, max(0, min(logfile.BLOCK + HEAD, self.size - start)))
         least = 0 if block == 0 else data.find(b"\n") + 1
-        if block and not least:
+        if (block and not least) or _DIGIT.search(data, least) is None:
             return None
+        tries = _MOST_LINES
         end = data.rfind(b"\n", 0, logfile.BLOCK)
         stop = data.find(b"\n", end + 1)
         stop = len(data) if stop < 0 else stop
-        while end >= least - 1 and (end >= 0 or block == 0):
+        while end >= least - 1 and (end >= 0 or block == 0) and tries > 0:
+            tries -= stop > end + 1
             if (stamp := _told_by(data, end + 1, stop, self.latest)) is not None:
                 return stamp
             if end < 0:
