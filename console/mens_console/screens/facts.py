@@ -195,6 +195,6 @@ def strip_lines(run: RunView, now: float, width: int) -> list[Line]:
         return [first, *state_lines(run, now, width, 0)[1:2]]
     if alerts:
         worst = alerts[0]
-        ink, glyph = ("bad", "✖ ") if worst.severity == "critical" else ("warn", "▲ ")
-        return [first, *prose(f"{safe_text(worst.message)} → {worst.recommendation}", width, ink, glyph)[:1]]
+        glyph, _, ink = SEVERITY_LOOKS.get(str(worst.severity), ("▲", "", "warn"))
+        return [first, *prose(f"{safe_text(worst.message)} → {worst.recommendation}", width, ink, f"{glyph} ")[:1]]
     return [first, *prose(safe_text(next(iter(run.diagnosis.evidence), "")), width, "muted", "· ")[:1]]

@@ -136,7 +136,7 @@ class Plateau(Detector):
         self._mild = self._course.falls
         if not self._mild:
             return self._breach("plateau", (step, wall, gain), text, why)
-        text += ", though its longer course still falls"
+        text += ", but falls in the long run"
         return self._breach("plateau", (step, wall, gain), text, why, self._course.told, severity=Severity.INFO)
 
     def _comes_to_rest(self, point: tuple[int, float, float]) -> Observation:
