@@ -162,7 +162,10 @@ def test_an_endless_line_is_not_held():
         (b"{'config': 3}\n", False),
         (bytes(range(256)) * 8 + b"{'loss': 1}", False),
         (b"", False),
+        (b"a" + b"\n" * 65_535, False),
+        (b"a" + b"\n" * 65_535 + b" {'loss': 1}", True),
     ],
+    ids=lambda value: str(value[:24]) if isinstance(value, bytes) else None,
 )
 def test_claims(head, expected):
     assert claims("train.log", head) is expected

@@ -29,7 +29,7 @@ _EPOCH_ROUNDING: Final = 0.005
 _DICT: Final = re.compile(r"\{\s*'[^'\n]{1,200}'\s*:.*\}", re.DOTALL)
 _BARE: Final = re.compile(r"(?<=[:,\s\[(])(-?)(nan|inf|NaN|Infinity)(?=\s*[,}\])])")
 _DICT_IN_HEAD: Final = re.compile(
-    rb"(?:^|[\r\n])\s*\{'(?:loss|eval_loss|train_loss|train_runtime|grad_norm|learning_rate|eval_runtime)'\s*:"
+    rb"(?:^|[\r\n])[ \t]{0,64}\{'(?:loss|eval_loss|train_loss|train_runtime|grad_norm|learning_rate|eval_runtime)'\s*:"
 )
 _BAR: Final = re.compile(
     r"\d{1,3}%\|[^|]{0,1000}\| *(?P<count>\d{1,15})/(?P<total>\d{1,15}) *"
