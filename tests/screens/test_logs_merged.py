@@ -83,6 +83,19 @@ async def test_m_reads_the_run_then_all_then_one_again(console, ranks):
         await until(pilot, lambda: "rank0.log · 20 lines" in text_of(app))
 
 
+async def test_who_looks_at_a_line_stays_at_its_time(console, ranks):
+    async with console(ranks, (120, 14)) as (app, pilot):
+        await press(pilot, "0")
+        await until(pilot, lambda: "20 lines" in text_of(app))
+        view = app.room.query_one(LogView)
+        await press(pilot, "slash", *"step 30", "enter")
+        await until(pilot, lambda: view.current is not None)
+        for step, words in (("step 30 loss", "4 streams"), ("step 30 loss", "all 5"), ("step 30 loss", "20 lines")):
+            await press(pilot, "m")
+            await until(pilot, lambda words=words: words in text_of(app) and view.current is not None)
+            assert step in next(line for line in shown(app) if line.startswith("›"))
+
+
 async def test_marked_streams_are_merged(console, ranks):
     async with console(ranks, (120, 40)) as (app, pilot):
         await press(pilot, "0", "tab", "g", "j", "space", "G", "space", "m")

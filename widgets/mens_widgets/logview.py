@@ -167,6 +167,11 @@ class LogView(Canvas, can_focus=True):
         """Whether the view stays at the end."""
         return self._top is None
 
+    @property
+    def place(self) -> int | None:
+        """The line that is looked at: the one that was gone to, else the first in view; None while following."""
+        return None if self._top is None else self._top if self.current is None else self.current
+
     def goto(self, index: int) -> None:
         """Show line `index` (from 0) a third down the view, and stop following."""
         self.current = index

@@ -228,7 +228,10 @@ class LogsScreen(Room):
             self._choose(alone(stream))
 
     def action_merge(self) -> None:
-        """Read several streams by time: those marked, or those of the run; then all of the box; then one again."""
+        """Read several streams by time: those marked, or those of the run; then all of the box; then one again.
+
+        Who follows goes on following; who looks at a line stays at its time.
+        """
         grid = self.query_one(Grid)
         here = self._stream(grid.cursor_key)
         if here is None:
@@ -237,7 +240,8 @@ class LogsScreen(Room):
         if choice is None:
             self.notify("There is one stream only", markup=False)
         else:
-            self._choose(choice)
+            place, opened = self.query_one(LogView).place, self._opened
+            self._choose(choice, None if place is None or opened is None else opened.time_at(place))
 
     # What is said of the stream
 

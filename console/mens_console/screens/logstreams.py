@@ -14,6 +14,7 @@ from mens_console.ingest.lognames import short_names
 from mens_console.ingest.logtail import LogTail
 from mens_console.ingest.merged import Merged
 from mens_console.ingest.mergedfilter import MergedFilter
+from mens_console.ingest.stamps import time_of
 from mens_console.ingest.text import safe_text
 from mens_console.screens.words import age
 from mens_console.signals.human import size, some
@@ -36,6 +37,9 @@ FRESH_S: Final = 60.0
 """For how long after its last line a stream counts as one that is being written."""
 TAG: Final = 18
 """Columns of a stream's name before its lines, at most."""
+
+_ABOVE: Final = 500
+"""Lines above one that may tell its time."""
 
 
 class Stream(NamedTuple):
@@ -182,6 +186,16 @@ class Opened:
     def place_of(self, moment: float) -> int | None:
         """Return the first line that is not before a moment; None where it cannot be told (yet)."""
         return self.log.place_of(moment)
+
+    def time_at(self, index: int) -> float | None:
+        """Return when a line was written; None where that is not told, or lines are filtered or not counted."""
+        if self.filter is not None or self.log.line_count is None:
+            return None
+        if isinstance(self.log, Merged):
+            return next((line.at for line in self.log.lines(index, 1)), None)
+        above = self.log.lines(max(0, index - _ABOVE), min(index, _ABOVE) + 1)
+        told = (time_of(line.text, self.log.file.mtime) for line in reversed(above))
+        return next((at for at in told if at is not None), None)
 
     def count(self) -> str:
         """Return how many lines there are, in words."""
