@@ -436,6 +436,33 @@ def test_adapters_that_come_to_a_model_without_any_are_watched_from_then_on(tmp_
         assert "call backward_done()" in said[1]
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_model_without_adapters_has_the_norm_of_its_gradient(tmp_path, scaled):
+    model = small.plain_llama()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, enabled=scaled)
+    expected = []
+    with pytest.warns(CollectorWarning, match="no LoRA"), watch(model, tmp_path, optimizer) as mens:
+        for step in range(4):
+            part = small.batch(small.rows(2, seed=step + 1))
+            twin = copy.deepcopy(model).double()
+            gradients = torch.autograd.grad(twin(**part).loss, list(twin.parameters()))
+            expected.append(math.sqrt(sum(float((gradient**2).sum()) for gradient in gradients)))
+            optimizer.zero_grad()
+            scaler.scale(model(**part).loss).backward()
+            if step == 2:
+                model.lm_head.weight.grad[0] = math.inf
+            mens.backward_done(scaler)
+            scaler.step(optimizer)
+            scaler.update()
+            mens.step(loss=1.0)
+    expected[2] = None if scaled else math.inf  # an overflow is how a scaler finds its scale
+    assert [row["grad_norm"] for row in Recorded.last.steps[:3]] == [
+        norm and pytest.approx(norm, rel=1e-5) for norm in expected[:3]
+    ]
+    assert Recorded.last.looks() == []
+
+
 def test_tokens_of_a_model_that_is_not_called_are_unknown_and_not_zero(tmp_path):
     model, part = small.llama(), small.batch(small.rows(2))
     with pytest.warns(CollectorWarning) as warned, watch(model, tmp_path) as mens:

@@ -123,7 +123,7 @@ class MensCallback(TrainerCallback):
             self.watcher.begin(state.global_step + 1, text=not self._entropy_logged)
 
     def _before_clipping(self, accelerator: Any, *_: Any, **__: Any) -> None:
-        if self.watcher is not None and not self.watcher.looked and self._is_ours(accelerator):
+        if self.watcher is not None and not self.watcher.measured and self._is_ours(accelerator):
             self.watcher.look(getattr(accelerator, "scaler", None))
 
     def _is_ours(self, accelerator: Any) -> bool:
@@ -133,7 +133,7 @@ class MensCallback(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Look at gradients that were clipped without accelerate."""
-        if self.watcher is not None and not self.watcher.looked:
+        if self.watcher is not None and not self.watcher.measured:
             self._clipped = self._max_norm > 0.0
             self.watcher.look()
 

@@ -227,7 +227,7 @@ class MensLightningCallback(_Callback):
         if not awaits:
             watcher.after_step()
             self._turned.clear()
-        if (watcher.looked and not awaits) or self._losses.due():
+        if (watcher.measured and not awaits) or self._losses.due():
             layers, entropy = None if awaits else watcher.layers(), watcher.entropy()
             watcher.session.step(
                 self._step,

@@ -160,7 +160,7 @@ class Loop:
                 self._given = self._given or TokenCount()
                 self._given.put(tokens)
             self._losses.add(loss)
-            if watcher.looked or self._losses.due():
+            if watcher.measured or self._losses.due():
                 layers, entropy = watcher.layers(), watcher.entropy()
                 self.session.step(
                     self.last_step,

@@ -67,6 +67,7 @@ class LoraMonitor:
         found = _measurable(model)
         self._adapters = found or []
         self._model = None if found is None else model
+        self._optimizer = optimizer
         self._made_of = made_of(model) if self._adapters else ()
         if found == []:
             warn(f"mens-console: LoRA layers are not measured: {_NONE}. Adapters that are added later will be.")
@@ -118,8 +119,8 @@ class LoraMonitor:
     def look(self, grad_scale: Any = None, step: int | None = None, optimizer: Any = None) -> bool:
         """Take the norms of all gradients and weights and copy the weights; nothing waits for the device.
 
-        Return whether there was anything to look at: of a model without adapters it is only asked whether it has some
-        by now, which takes 0.5 ms on 1000 modules.
+        Return whether there are adapters to look at: a model without them is only asked whether it has some by now,
+        which takes 0.5 ms on 1000 modules.
 
         `grad_scale` is what the gradients are still multiplied by: a number, or the GradScaler (one that unscaled them
         already is noticed). `step` is the optimizer step that the gradients belong to; looks are counted where it is
@@ -144,6 +145,14 @@ class LoraMonitor:
         self._sweep.look(grad_scale, again=again, optimizer=optimizer)
         self._row, self._pending = None, True
         return True
+
+    def gradients(self, grad_scale: Any = None) -> list[torch.Tensor]:
+        """Return the norms of all gradients of a model without adapters, on their devices; none where it has some."""
+        if self._model is None or self._sweep is not None:
+            return []
+        from mens_console.collectors.torching import whole_gradient
+
+        return whole_gradient(others(self._model, []), grad_scale, self._optimizer)
 
     def settle(self, optimizer: Any) -> None:
         """Take the movement of one of several optimizers before it steps a second time in this step."""

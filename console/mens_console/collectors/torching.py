@@ -152,6 +152,21 @@ def gradient_scale(scale: Any, like: torch.Tensor, optimizer: Any = None) -> flo
     return scaled.detach()
 
 
+def scales(scale: Any) -> bool:
+    """Return whether this is a GradScaler that is on: steps with gradients that are not finite do not happen."""
+    return hasattr(scale, "get_scale") and (not hasattr(scale, "is_enabled") or bool(scale.is_enabled()))
+
+
+def whole_gradient(
+    parameters: Iterable[torch.nn.Parameter], grad_scale: Any = None, optimizer: Any = None
+) -> list[torch.Tensor]:
+    """Return the norm of each gradient, without what a scaler multiplied them by, as scalars on their devices."""
+    with torch.no_grad():
+        found = [dense(p.grad) for p in parameters if p.grad is not None]
+        scale = gradient_scale(grad_scale, found[0], bare_optimizer(optimizer)) if found else 1.0
+        return norms(found) if isinstance(scale, float) and scale == 1.0 else [norm / scale for norm in norms(found)]
+
+
 def bare_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:
     """Return the torch optimizer inside the wrappers of accelerate and Lightning, None where there is none."""
     for _ in range(8):

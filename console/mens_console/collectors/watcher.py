@@ -14,7 +14,7 @@ import torch
 from mens_console.collectors.guard import warn
 from mens_console.collectors.lora import LoraMonitor
 from mens_console.collectors.text import TextProbe
-from mens_console.collectors.torching import compiled
+from mens_console.collectors.torching import compiled, scales, to_host
 
 if TYPE_CHECKING:
     from mens_console.collectors.session import Session
@@ -51,6 +51,9 @@ class Watcher:
         self.looked = False
         """Whether this step's gradients were looked at."""
         self.wants_layers = False
+        self._whole: list[torch.Tensor] = []
+        """The norms of this step's gradients, where the model has no adapters."""
+        self._scaled = False
         self._processes = processes
         self._unheard, self._told = 0, False
         self.hears = False
@@ -72,13 +75,18 @@ class Watcher:
                 self.probe.attach()
 
     @property
+    def measured(self) -> bool:
+        """Return whether there is something of this step's gradients that is worth a row."""
+        return self.looked or bool(self._whole)
+
+    @property
     def update_steps(self) -> int:
         """Return how many optimizer steps the newest movement spans."""
         return 1 if self.monitor is None else self.monitor.update_steps
 
     def begin(self, step: int, *, text: bool = True) -> None:
         """Find out what `step` is asked for; `text` says whether its entropy would be new."""
-        self.step, self.looked = step, False
+        self.step, self.looked, self._whole = step, False, []
         session = self.session
         self.wants_layers = self.monitor is not None and not session.off("lora") and session.wants_layers(step)
         if self.probe is not None:
@@ -93,6 +101,7 @@ class Watcher:
             self.looked = True
             with self.session.guard("lora"):
                 self.wants_layers = self.looked = self.monitor.look(scale, self.step, optimizer)
+                self._whole, self._scaled = self.monitor.gradients(scale), scales(scale)
                 self._tell_pairs(self.monitor)
 
     def missed_look(self) -> bool:
@@ -134,10 +143,14 @@ class Watcher:
             self.session.start(self._known, monitor.table())
 
     def grad_norm(self) -> float | None:
-        """Return the norm of the whole gradient at this step's look, None where there was none.
+        """Return the norm of the whole gradient at this step's look, None where there was none. Waits for the device.
 
         A step that a loss scaler skipped tells nothing: infinities are how it finds its scale.
         """
+        if self._whole:
+            with self.session.guard("lora"):
+                total = math.hypot(*to_host(self._whole))
+                return total if math.isfinite(total) else None if self._scaled else math.inf
         if not self.looked or self.monitor is None or self.monitor.skipped or math.isnan(self.monitor.grad_norm):
             return None
         return self.monitor.grad_norm
