@@ -227,7 +227,7 @@ async def test_what_is_opened_too_late_is_closed_again(console, ranks, monkeypat
             self.closed = True
             super().close()
 
-    monkeypatch.setattr("mens_console.screens.logs.Opened", Slow)
+    monkeypatch.setattr("mens_console.screens.logsreading.Opened", Slow)
     async with console(ranks, (120, 20)) as (app, pilot):
         await press(pilot, "0", "right_square_bracket", "m")
         go.set()

@@ -5,54 +5,32 @@ Lines come from `ingest`, what is chosen from `logstreams`; this screen opens it
 
 from __future__ import annotations
 
-import asyncio
 import re
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.message import Message
 from textual.widgets import Input
 
-from mens_console.ingest.safeopen import explain
-from mens_console.ingest.text import safe_text
 from mens_console.screens.empty import no_logs
-from mens_console.screens.logstreams import COLUMNS, Opened, alone, next_choice, row, streams
-from mens_console.screens.room import Room
+from mens_console.screens.logsreading import ReadingRoom
+from mens_console.screens.logstreams import COLUMNS, alone, next_choice, row, streams
+from mens_console.screens.logwords import LEVEL_SETS
 from mens_console.screens.sheet import Sheet
-from mens_console.screens.words import moment_text
-from mens_console.signals.human import step
 from mens_widgets.grid import Grid
 from mens_widgets.logview import LogView
-from mens_widgets.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from textual.app import ComposeResult
 
-    from mens_console.screens.logstreams import Choice, Stream
+    from mens_console.screens.logstreams import Stream
     from mens_console.store.snapshot import Snapshot
 
-BESIDE: Final = 44
-"""Columns of the status line for what is said of a stream, beside its name."""
-LEVEL_SETS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    ("all levels", ()),
-    ("warnings and worse", ("critical", "error", "warning")),
-    ("errors and worse", ("critical", "error")),
-)
 
-
-class Grown(Message):
-    """A log, or what a filter found of it, has something new."""
-
-    def can_replace(self, message: Message) -> bool:
-        """Once is enough."""
-        return isinstance(message, Grown)
-
-
-class LogsScreen(Room):
+class LogsScreen(ReadingRoom):
     """The list of streams and the one that is read."""
 
     MODE = "logs"
@@ -95,10 +73,6 @@ class LogsScreen(Room):
 
     def __init__(self) -> None:
         super().__init__()
-        self._opened: Opened | None = None
-        self._choice: Choice | None = None
-        self._moment: float | None = None
-        self._pattern, self._level = "", 0
         self._asking = ""
 
     def body(self) -> ComposeResult:
@@ -135,81 +109,6 @@ class LogsScreen(Room):
             grid.cursor_key = newest.key
             self._choose(alone(newest))
 
-    def _choose(self, choice: Choice, moment: float | None = None) -> None:
-        """Read something else, from its end or from a moment."""
-        now = self._choice
-        same = now is not None and (choice.kind, choice.paths) == (now.kind, now.paths)
-        self._moment = moment
-        if not same:
-            self._choice = choice
-            self.run_worker(self._open(choice), group="open", exclusive=True, exit_on_error=False)
-        elif self._opened is not None:
-            self._seek()
-
-    async def _open(self, choice: Choice) -> None:
-        """Open streams off the screen's thread: files may be long, their disk slow."""
-        self._close()
-        view = self.query_one(LogView)
-        opening = asyncio.ensure_future(asyncio.to_thread(Opened, choice, self._grown))
-        try:
-            opened = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close_unseen)
-            raise
-        except OSError as error:
-            view.empty = safe_text(f"{choice.paths[0].name}: {explain(error)}")
-            view.set_source(None)
-            self._tell()
-            return
-        self._opened = opened
-        self._sieve()
-        self._seek()
-
-    def _close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-        self._opened = None
-
-    def on_unmount(self) -> None:
-        """Give files and children back."""
-        self._close()
-
-    def _grown(self) -> None:
-        """Say that there is something new; called on the threads of the log."""
-        self.post_message(Grown())
-
-    @on(Grown)
-    def _show_growth(self) -> None:
-        opened = self._opened
-        if opened is None or not self.is_current:
-            return
-        if opened.filter is not None and opened.filter.stale:
-            self._sieve()
-        if opened.filter is not None:
-            opened.filter.more()
-        self._seek()
-        self.query_one(LogView).update_lines()
-        self._tell()
-
-    def _seek(self) -> None:
-        """Go to the moment that was asked for, once lines are counted."""
-        opened, moment = self._opened, self._moment
-        if opened is None or moment is None or opened.filter is not None or opened.log.line_count is None:
-            return
-        self._moment = None
-        place = opened.place_of(moment)
-        if place is None:
-            self.notify("These lines tell no time: the end is shown", markup=False)
-            return
-        self.query_one(LogView).goto(min(place, max(0, opened.log.line_count - 1)))
-        app = self.console_app
-        self.notify(f"From {moment_text(moment, app.now(), app.zone)} on", markup=False)
-
-    def on_screen_resume(self) -> None:
-        """Catch up."""
-        super().on_screen_resume()
-        self._show_growth()
-
     @on(Grid.Highlighted)
     def _look(self, event: Grid.Highlighted) -> None:
         if event.key is not None and self.query_one(Grid).has_focus:
@@ -243,53 +142,7 @@ class LogsScreen(Room):
             place, opened = self.query_one(LogView).place, self._opened
             self._choose(choice, None if place is None or opened is None else opened.time_at(place))
 
-    # What is said of the stream
-
-    def _tell(self) -> None:
-        opened = self._opened
-        notes = [shorten(safe_text(self._title(), 200), max(16, self.size.width - BESIDE))]
-        if opened is not None:
-            notes.append(opened.count())
-            if (found := opened.filter) is not None:
-                notes.append(f"{step(found.found)} match " + self._wish())
-                notes += [found.problem] if found.problem else []
-                notes += [f"looked at {found.progress:.0%}"] if found.progress < 1 and not found.problem else []
-        notes.append("following" if self.query_one(LogView).following else "not following (G)")
-        notes += opened.notes() if opened is not None else []
-        self.query_one("#status", Sheet).write(lambda _: [((" " + " · ".join(filter(None, notes)), "muted"),)])
-
-    def _title(self) -> str:
-        """Return what is read."""
-        if self._choice is None:
-            return ""
-        return f"{self._choice.words} by time" if self._choice.merged else self._choice.words
-
-    def _wish(self) -> str:
-        pattern = f"/{self._pattern}/" if self._pattern else ""
-        level = LEVEL_SETS[self._level][0] if self._level else ""
-        return " and ".join(filter(None, (pattern, level)))
-
-    @on(LogView.FollowChanged)
-    def _follow_changed(self) -> None:
-        self._tell()
-
-    @on(LogView.SearchDone)
-    def _searched(self, event: LogView.SearchDone) -> None:
-        if event.found is None:
-            self.notify(f"No further match of {event.wanted}", markup=False)
-
     # Search and filters
-
-    def _sieve(self) -> None:
-        """Show all lines, or those that pass the filter."""
-        view, opened = self.query_one(LogView), self._opened
-        if opened is not None:
-            opened.sieve(self._pattern, LEVEL_SETS[self._level][1])
-            several = opened.choice.merged
-            nothing = "no line yet that tells a time" if several else "the stream is empty"
-            view.empty = "no line matches yet; Esc shows all" if opened.filter else nothing
-        view.set_source(opened, tags=opened.tags if opened is not None else 0)
-        self._tell()
 
     def action_ask(self, what: str) -> None:
         """Type what to search for, or an expression to filter by."""
@@ -370,9 +223,3 @@ class LogsScreen(Room):
             "Log: follow": ("key F", self.action_follow),
             "Log: merge streams by time": ("key m", self.action_merge),
         }
-
-
-def _close_unseen(opening: asyncio.Future[Opened]) -> None:
-    """Close what was opened when something else was wanted already."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
