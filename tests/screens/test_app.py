@@ -1,5 +1,6 @@
 """How snapshots reach the screen: paced, from any thread, through deletion, resize and hostile text."""
 
+import asyncio
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -335,6 +336,22 @@ async def test_a_run_that_is_only_text_says_what_would_give_it_curves(console):
         async with console(snapshot([one])) as (app, pilot):
             await pilot.press("2")
             await until(pilot, lambda app=app, said=said: said in text_of(app))
+
+
+async def test_tasks_begin_in_their_turn_whatever_the_loop_was_told(console):
+    loop, begun = asyncio.get_running_loop(), []
+
+    def eager(loop, coroutine, **options):
+        begun.append(coroutine)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    loop.set_task_factory(eager)
+    try:
+        async with console(snapshot([run("one")])):
+            assert loop.get_task_factory() is None, "a widget would be mounted before its screen is on the stack"
+    finally:
+        loop.set_task_factory(None)
+    assert begun
 
 
 async def test_a_chart_that_is_kept_on_top_comes_first_in_every_run(console):

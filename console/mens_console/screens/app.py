@@ -5,6 +5,7 @@ It draws nothing itself. Nothing of a run is interpreted here.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import socket
 import time
@@ -174,6 +175,13 @@ class ConsoleApp(App[None]):
     def now(self) -> float:
         """Return the time that ages are told against."""
         return self._snapshot.at if self._snapshot.replay else self.clock()
+
+    def on_load(self) -> None:
+        """Let tasks begin in their turn on every version of Python.
+
+        From 3.12 on Textual has them begin at once: a screen's widgets are mounted before the screen is on its stack.
+        """
+        asyncio.get_running_loop().set_task_factory(None)
 
     def on_mount(self) -> None:
         """Start the engine once the shell is painted."""
