@@ -16,11 +16,20 @@ from hypothesis import strategies as st
 from mens_console.cli import logs
 from mens_console.cli.loglines import shown
 
-NOW = time.time()
+
+class Clock:
+    """When the test began; the suite may take minutes to come to it."""
+
+    now = 0.0
+
+
+@pytest.fixture(autouse=True)
+def begun(monkeypatch):
+    monkeypatch.setattr(Clock, "now", time.time())
 
 
 def stamp(ago):
-    return datetime.fromtimestamp(NOW - ago).strftime("%Y-%m-%d %H:%M:%S,%f")[:-3]
+    return datetime.fromtimestamp(Clock.now - ago).strftime("%Y-%m-%d %H:%M:%S,%f")[:-3]
 
 
 @pytest.fixture
@@ -92,7 +101,7 @@ def test_json_lines(cli, runs):
     rows = [json.loads(line) for line in cli("logs", runs, "--json")[1].splitlines()]
     assert [row["level"] for row in rows][:4] == ["info", "info", "info", "error"]
     lost, trace = rows[3], rows[4]
-    assert lost["time"] == trace["time"] == pytest.approx(NOW - 300, abs=0.01)
+    assert lost["time"] == trace["time"] == pytest.approx(Clock.now - 300, abs=0.01)
     assert lost["own_time"] and not trace["own_time"] and lost["run"] == "lora"
     assert lost["file"].endswith("lora/train.log") and rows[6]["text"] == "RuntimeError: boom"
     (plain, _) = (json.loads(line) for line in cli("logs", runs / "lora" / "stdout", "--json")[1].splitlines())
