@@ -8,7 +8,7 @@ SOURCES := console/mens_console widgets/mens_widgets contracts/mens_contracts
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test gate test-training test-spark lint format bench screenshots docs lock clean
+.PHONY: run test test-e2e gate test-training test-spark lint format bench screenshots docs lock clean
 
 run: $(VENV)/.run ## open the console on the recorded demo
 	@$(BIN)/mens-console demo
@@ -19,6 +19,9 @@ test: $(VENV)/.dev ## run all tests with coverage
 	  --junitxml=$(EVIDENCE)/junit.xml
 	$(BIN)/python -m pytest -m e2e --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90 \
 	  --cov-report=json:$(EVIDENCE)/coverage.json --junitxml=$(EVIDENCE)/junit-e2e.xml
+
+test-e2e: $(VENV)/.dev ## run the tests that drive the program in a pseudo-terminal, alone
+	$(BIN)/python -m pytest -m e2e
 
 test-training: $(VENV)/.training ## run the tests of the training side on real small models (needs PyTorch)
 	$(BIN)/python -m pytest -m training
