@@ -220,7 +220,8 @@ def _callable_models(model: torch.nn.Module) -> tuple[torch.nn.Module, ...]:
     """Return the model, and the one that peft put its adapters into."""
     if unwrap(model) is not model or not hasattr(model, "get_base_model"):
         return (model,)
-    inner: Any = model.get_base_model()  # type: ignore[operator]
+    peft: Any = model
+    inner = peft.get_base_model()
     return (model,) if inner is model or compiled(inner) else (model, inner)
 
 
