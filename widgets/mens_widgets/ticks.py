@@ -41,8 +41,8 @@ def linear_ticks(low: float, high: float, count: int) -> list[float]:
         if last > first:
             break
         step = nice_step(0.4 * step, 1)
-    if last - first > 4 * count + 4:  # the step drowns in the magnitude of the values: no round tick exists
-        return [low, high]
+    if not first < last <= first + 4 * count + 4:  # the step drowns in the magnitude of the values: none is round
+        return [low, high] if low < high else [low]
     return [i * step for i in range(first, last + 1)]
 
 
